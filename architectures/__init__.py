@@ -1,0 +1,10 @@
+"""Frame classifiers that can be compared, one file each.
+
+To add one: write `architectures/NAME.py` with one class decorated with `@register`. Nothing else: the name is the
+file's, the settings a TOML may give are the constructor's keyword-only arguments, and every test, list, benchmark and
+report picks it up. Start from a copy of `ffdnn.py`.
+"""
+
+from architectures._registry import Between, Size, build, find, measure, names, parameters_of, register
+
+__all__ = ["Between", "Size", "build", "find", "measure", "names", "parameters_of", "register"]

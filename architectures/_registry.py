@@ -1,0 +1,119 @@
+"""The registry: a decorator, discovery by walking this folder, building, and a check on the meta device.
+
+A file `architectures/NAME.py` holds one `torch.nn.Module` decorated with `@register`. Its constructor takes
+`(window, d_features, n_classes, *, hyper-parameters)`; annotations of the keyword-only arguments are the schema,
+their defaults the defaults. `forward` takes `(B, W, D)` windows and gives `(B, C)` logits.
+
+Shapes: B batch, W window (frames), D features, C classes.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+import torch
+from torch import nn
+
+Architecture = TypeVar("Architecture", bound=type[nn.Module])
+
+_registered: dict[str, type[nn.Module]] = {}
+
+
+@dataclass(frozen=True)
+class Between:
+    """The values a setting may take, as an annotation: `depth: Annotated[int, Between(1, 64)]`.
+
+    An end left out is unbounded; `above` and `below` are open ends, `low` and `high` closed ones.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def __str__(self) -> str:
+        left = f"[{self.low:g}" if self.low is not None else f"({self.above:g}" if self.above is not None else "(-inf"
+        right = f"{self.high:g}]" if self.high is not None else f"{self.below:g})" if self.below is not None else "inf)"
+        return f"{left}, {right}"
+
+
+def register(architecture: Architecture) -> Architecture:
+    """Enter an architecture under the name of its file."""
+    name = architecture.__module__.rpartition(".")[2]
+    if name in _registered and _registered[name] is not architecture:
+        raise ValueError(f"architectures/{name}.py registers more than one architecture; one file holds one")
+    _registered[name] = architecture
+    return architecture
+
+
+def names() -> list[str]:
+    """The names of all architectures, sorted. Finds them by importing every file of this folder."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{__package__}.{module.name}")
+    return sorted(_registered)
+
+
+def find(name: str) -> type[nn.Module]:
+    """The class registered under `name`.
+
+    Raises:
+        KeyError: no such architecture; the message names the nearest spelling and all there are.
+    """
+    if name in names():
+        return _registered[name]
+    near = difflib.get_close_matches(name, names(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise KeyError(f"unknown architecture {name!r}; {hint}there are: {', '.join(names())}")
+
+
+def parameters_of(name: str) -> dict[str, inspect.Parameter]:
+    """The hyper-parameters of an architecture: name to parameter, whose annotation is resolved (with its `Between`)."""
+    constructor = find(name).__init__
+    hints = get_type_hints(constructor, include_extras=True)
+    parameters = inspect.signature(constructor).parameters.values()
+    return {p.name: p.replace(annotation=hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def build(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> nn.Module:
+    """Make a model. Weights are drawn from torch's global generator: seed it, or use `torch.device("meta")`.
+
+    Raises:
+        KeyError: unknown architecture.
+        ValueError: settings that do not fit together; the message is for people.
+    """
+    return find(name)(window, d_features, n_classes, **params)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a model costs: parameters, and floating-point operations of one forward pass of one frame."""
+
+    parameters: int
+    flops_per_frame: int
+
+
+def measure(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> Size:
+    """Build on the meta device, check that `(B, W, D)` becomes `(B, C)`, count parameters and FLOPs.
+
+    A multiplication and an addition are two operations; only matrix products are counted.
+
+    Raises:
+        KeyError, ValueError: as `build`.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"):
+        model = build(name, window, d_features, n_classes, params).eval()
+        batch = torch.empty(2, window, d_features)
+    with FlopCounterMode(display=False) as counter:
+        logits = model(batch)
+    assert logits.shape == (2, n_classes), f"{name}: logits are {tuple(logits.shape)}, not (2, {n_classes})"
+    return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
+
+

@@ -1,0 +1,16 @@
+"""What can go wrong, by whose doing: it decides the exit status of the command."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. The message says where, what was given, what is allowed, what to do.
+
+    Several mistakes found together are one error with one line each. Exit status 2.
+    """
+
+
+class RunFailed(Exception):
+    """A training that could not go on (a loss that is not finite, say). Exit status 1."""
+
+
+class Interrupted(Exception):
+    """Stopped from outside (Ctrl-C, SIGTERM) after the state was written. Exit status 130."""

@@ -1,0 +1,196 @@
+"""What a run gives back (the waist): sufficient data, so that a new question needs no new training. No torch here.
+
+Legend: U utterances, C classes, F frames. Counts are integers with rows true and columns predicted.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a learning curve. Losses are mean cross-entropy in nats; accuracies lie in [0, 1]."""
+
+    epoch: int
+    """From 1."""
+    train_loss: float
+    """While training: with dropout and label smoothing."""
+    train_accuracy: float
+    validation_loss: float
+    """Without label smoothing."""
+    validation_accuracy: float
+    learning_rate: float
+    """At the epoch's end."""
+    frames: int
+    """Training frames seen since the start."""
+    seconds: float
+    """Of this epoch, evaluation included."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A model's work on one split."""
+
+    split: str
+    utterances: tuple[str, ...]
+    """(U,) names."""
+    speakers: tuple[str, ...]
+    """(U,) the speaker of each utterance."""
+    counts: np.ndarray
+    """(U, C, C) int32."""
+    log_loss: np.ndarray
+    """(U,) float64, summed over the utterance's frames, nats."""
+    predicted: np.ndarray | None = None
+    """(F,) uint8 class per frame, utterances one after the other; kept for the test split of finals."""
+    probability: np.ndarray | None = None
+    """(F,) float16 posterior of the predicted class."""
+    truth: np.ndarray | None = None
+    """(F,) uint8 labels."""
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """(C, C) int64, over all utterances."""
+        return self.counts.sum(axis=0, dtype=np.int64)
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One training with one seed: a trial or a final."""
+
+    arm: str
+    architecture: str
+    stage: str
+    """search or final."""
+    trial: int | None
+    """The trial's number, None for a final."""
+    seed: int
+    settings: dict[str, Any]
+    """Resolved, flat: `Settings.flat()`."""
+    parameters: int
+    flops_per_frame: int
+    """Of one forward pass."""
+    phonemes: tuple[str, ...]
+    """(C,) names of the classes, in the order of the counts."""
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    """The epoch that was kept, from 1."""
+    validation: Scores
+    test: Scores | None
+    seconds: float
+    """Of training, evaluation of validation included."""
+    frames_per_second: float
+    """Training frames."""
+    peak_bytes: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """device, precision, torch, threads, commit, dirty, versions, corpus digest, host, started."""
+
+    def save(self, folder: Path) -> None:
+        """Write `result.json` and `arrays.npz` into a folder; the JSON comes last and marks the result as whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, np.ndarray] = {}
+        fields = {k: v for k, v in vars(self).items() if k not in ("validation", "test", "history")}
+        fields["history"] = [asdict(e) for e in self.history]
+        for part, scores in (("validation", self.validation), ("test", self.test)):
+            if scores is None:
+                fields[part] = None
+                continue
+            fields[part] = {"split": scores.split, "utterances": scores.utterances, "speakers": scores.speakers}
+            for name in ("counts", "log_loss", "predicted", "probability", "truth"):
+                if getattr(scores, name) is not None:
+                    arrays[f"{part}.{name}"] = getattr(scores, name)
+        np.savez_compressed(folder / "arrays.npz", **arrays)
+        unfinished = folder / "result.json.unfinished"
+        unfinished.write_text(json.dumps(fields))
+        unfinished.replace(folder / "result.json")
+
+    @staticmethod
+    def load(folder: Path) -> "RunResult":
+        """Read what `save` wrote. Executes nothing from the files.
+
+        Raises:
+            FileNotFoundError: the result is not there, or was not written whole.
+        """
+        fields = json.loads((folder / "result.json").read_text())
+        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+            loaded = {name: arrays[name] for name in arrays.files}
+        for part in ("validation", "test"):
+            if fields[part] is not None:
+                scores = fields[part]
+                own = {k.partition(".")[2]: v for k, v in loaded.items() if k.startswith(f"{part}.")}
+                fields[part] = Scores(
+                    scores["split"], tuple(scores["utterances"]), tuple(scores["speakers"]), **own
+                )
+        fields["history"] = tuple(Epoch(**e) for e in fields["history"])
+        fields["phonemes"] = tuple(fields["phonemes"])
+        return RunResult(**fields)
+
+    def without_frames(self) -> "RunResult":
+        """The same result without the arrays of one entry per frame."""
+        if self.test is None:
+            return self
+        return replace(self, test=replace(self.test, predicted=None, probability=None, truth=None))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One line of a study's history."""
+
+    number: int
+    state: str
+    """complete, pruned or failed."""
+    value: float | None
+    """Validation accuracy of the kept epoch, in [0, 1]; None if the trial failed."""
+    settings: dict[str, Any]
+    """The searched settings only, flat: {"params.depth": 4}."""
+    frames: int
+    """Training frames spent."""
+    seconds: float
+    curve: tuple[float, ...] = ()
+    """Validation accuracy per epoch."""
+
+
+@dataclass(frozen=True)
+class ArmRecord:
+    """Everything known of one arm of a study."""
+
+    arm: str
+    architecture: str
+    chosen: dict[str, Any]
+    """The searched settings at their chosen values, flat."""
+    finals: tuple[RunResult, ...]
+    """One per seed of the comparison; the same utterances in the same order in all."""
+    trials: tuple[Trial, ...] = ()
+    importances: dict[str, float] = field(default_factory=dict)
+    """Share of each searched setting in the variance of the validation score; sums to 1."""
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A whole study, as tracking gives it back: all that a report needs."""
+
+    study: str
+    question: str
+    baseline: str | None
+    """The arm that the others are compared with; None with a single arm."""
+    unit: str
+    """What is resampled: speaker or utterance."""
+    level: float
+    """Of the intervals, 0.95 say."""
+    corpus: dict[str, Any]
+    """name, digest, splits {train, validation, test: {utterances, speakers, frames}}."""
+    experiment: str
+    """The experiment file's text."""
+    arms: Sequence[ArmRecord]
+    notes: tuple[str, ...] = ()
+    """What a reader must know, e.g. that validation and test are the same split."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """commit, dirty, device, precision, versions, corpus digest, command, started, seconds."""

@@ -1,0 +1,119 @@
+"""The settings of one run, resolved: what every stage above the waist is handed. Ranges are gone by then.
+
+Plain dataclasses, so that the trainer needs no configuration library. `config` validates them from a file by their
+annotations. Units: frames unless said otherwise.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal
+
+from architectures import Between
+
+Normalisation = Literal["utterance", "frame", "speaker", "global", "none"]
+Boundary = Literal["utterance", "stream"]
+Context = Annotated[int, Between(0, 200)] | tuple[Annotated[int, Between(0, 200)], Annotated[int, Between(0, 200)]]
+
+
+@dataclass(frozen=True)
+class SpeakerFraction:
+    """Validation split off from the training speakers: this fraction of them, whole."""
+
+    speakers: Annotated[float, Between(above=0, below=1)]
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The size of the default corpus. A bigger one begins with the smaller one; another seed is another corpus."""
+
+    minutes: Annotated[float, Between(above=0, high=6000)] = 20.0
+    """Speech in the training split; validation and test add a quarter each."""
+    seed: Annotated[int, Between(0)] = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run sees."""
+
+    corpus: str = "synthetic"
+    """A known corpus, or a folder in the HW1P2 layout."""
+    synthetic: Synthetic | None = None
+    """Size of the synthetic corpus; without effect for any other."""
+    train: str = "train"
+    validation: str | SpeakerFraction = "validation"
+    """The split used for selection, or a fraction of the training speakers."""
+    test: str = "test"
+    context: Context = 7
+    """Frames each side of the one that is classified, or [left, right]."""
+    normalisation: Normalisation = "utterance"
+    """Mean 0, variance 1: per coefficient over an utterance, a speaker, all of train; or over the coefficients of each
+    frame."""
+    boundary: Boundary = "utterance"
+    """At an utterance's edge a window sees zeros ("utterance"), or the neighbour utterance ("stream")."""
+
+    @property
+    def left(self) -> int:
+        return self.context if isinstance(self.context, int) else self.context[0]
+
+    @property
+    def right(self) -> int:
+        return self.context if isinstance(self.context, int) else self.context[1]
+
+    @property
+    def window(self) -> int:
+        """Frames that a model sees at once."""
+        return self.left + 1 + self.right
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a run is trained."""
+
+    epochs: Annotated[int, Between(1)] = 8
+    batch_size: Annotated[int, Between(1)] = 4096
+    optimiser: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: Annotated[float, Between(above=0)] = 1e-3
+    weight_decay: Annotated[float, Between(0)] = 0.0
+    """L2 penalty for adam and sgd, decoupled for adamw."""
+    momentum: Annotated[float, Between(0, below=1)] = 0.9
+    """sgd only."""
+    schedule: Literal["constant", "step", "cosine", "one-cycle", "plateau"] = "cosine"
+    step_epochs: Annotated[int, Between(1)] = 2
+    """step only: epochs between two reductions."""
+    factor: Annotated[float, Between(above=0, below=1)] = 0.1
+    """step and plateau: what the learning rate is multiplied by."""
+    plateau_epochs: Annotated[int, Between(0)] = 1
+    """plateau only: epochs without a better validation loss that are put up with."""
+    clip_norm: Annotated[float, Between(0)] = 1.0
+    """Largest gradient norm; 0 does not clip."""
+    label_smoothing: Annotated[float, Between(0, below=1)] = 0.0
+    early_stopping: Annotated[int, Between(0)] = 0
+    """Epochs without better validation accuracy after which a run ends; 0 never ends early."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch that counts: best validation accuracy, or the last."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the matrix products; auto takes bf16 where the hardware is faster with it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one run of an arm."""
+
+    architecture: str
+    params: dict[str, Any] = field(default_factory=dict)
+    """The architecture's hyper-parameters that were given; the others keep the constructor's defaults."""
+    data: Data = field(default_factory=Data)
+    training: Training = field(default_factory=Training)
+
+    def flat(self) -> dict[str, Any]:
+        """One level, in the file's words: {"data.context": 7, "training.epochs": 8, "params.depth": 4, ...}."""
+        return _flat(asdict(self))
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            rows |= _flat(value, f"{prefix}{key}.")
+        else:
+            rows[f"{prefix}{key}"] = value
+    return rows
