@@ -1,0 +1,100 @@
+"""The mistakes found in an experiment file: gathered, placed, and raised together."""
+
+import difflib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from harness.errors import UserError
+from harness.toml_places import Path
+
+
+class Mistakes:
+    """Gathers `(path, message)` while a file is checked.
+
+    Args:
+        file: its name, as the user gave it.
+        places: line and column of each path, as `toml_places.places` gives them.
+    """
+
+    def __init__(self, file: str, places: Mapping[Path, tuple[int, int]]) -> None:
+        self._file = file
+        self._places = places
+        self._overrides: dict[Path, str] = {}
+        self._found: list[tuple[Path, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def overridden(self, path: Path) -> None:
+        """From here on, what is wrong at `path` or below it is wrong in `--set`."""
+        self._overrides[path] = f"--set {dotted(path)}"
+
+    @property
+    def overrides(self) -> Collection[Path]:
+        return self._overrides.keys()
+
+    def add(self, path: Path, message: str) -> None:
+        if (path, message) not in self._found:
+            self._found.append((path, message))
+
+    def below(self, *path: str | int) -> bool:
+        """Whether something is wrong at `path` or below it."""
+        return any(found[: len(path)] == path for found, _ in self._found)
+
+    def raise_if_any(self) -> None:
+        """
+        Raises:
+            UserError: one line per mistake, in the order of the file, then of the overrides.
+        """
+        if self._found:
+            raise UserError("\n".join(line for _, line in sorted(self._line(*found) for found in self._found)))
+
+    def _line(self, path: Path, message: str) -> tuple[tuple[int, int, int], str]:
+        for end in range(len(path), 0, -1):
+            if path[:end] in self._overrides:
+                place = self._overrides[path[:end]]
+                order = list(self._overrides).index(path[:end])
+                return (1, order, 0), f"{place}: {message}" if end == len(
+                    path
+                ) else f"{place}: {dotted(path)}: {message}"
+        line, column = next(
+            (self._places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._places), (1, 1)
+        )
+        return (0, line, column), f"{self._file}:{line}:{column}: {dotted(path)}: {message}"
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """`("arms", "a b", "seeds", 1)` as it is written: `arms."a b".seeds[1]`."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        else:
+            text += f".{key}" if re.fullmatch("[A-Za-z0-9_-]+", key) else f".{json.dumps(key, ensure_ascii=False)}"
+    return text.removeprefix(".")
+
+
+def spelled(value: Any) -> str:
+    """A value as it is written in TOML; a table by its name only."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(spelled(v) for v in value)}]"
+    if isinstance(value, dict):
+        return "a table"
+    return str(value)
+
+
+def unknown(what: str, word: str, known: Collection[str], deeper: Iterable[str] = ()) -> str:
+    """`unknown key 'widht'; did you mean 'width'? allowed: depth, width`.
+
+    Args:
+        deeper: dotted names that are known too, to be suggested for their last word.
+    """
+    near = [d for d in deeper if d.endswith(f".{word}")] or difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {word!r}; {hint}allowed: {', '.join(known) or 'none'}"

@@ -1,0 +1,181 @@
+"""The rules of an experiment file that concern several keys at once: what has no effect, what would not be fair."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import architectures
+from harness.experiment import Arm, Experiment, Search
+from harness.mistakes import Mistakes, spelled
+from harness.ranges import is_range, why_shared
+from harness.settings import Data, Training
+from harness.toml_places import Path
+
+_ACTS_WITH: dict[str | int, tuple[str, tuple[str, ...]]] = {
+    "step_epochs": ("schedule", ("step",)),
+    "factor": ("schedule", ("step", "plateau")),
+    "plateau_epochs": ("schedule", ("plateau",)),
+    "momentum": ("optimiser", ("sgd",)),
+}
+"""Settings of `[training]` that act only where another has one of these values."""
+
+_D_FEATURES, _N_CLASSES = 28, 40  # for shapes: the corpus has not been read
+
+
+def check(
+    tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes
+) -> tuple[str, ...]:
+    """Note what breaks a rule; gives what a reader of the result must know.
+
+    Args:
+        tree, original: the file as parsed, with and without the overrides.
+        experiment: what could be made of it; the keys with mistakes are at their defaults.
+    """
+    arms, names = list(experiment.arms.values()), _table(tree, "arms")
+    for section in ("data", "training"):
+        for key in _table(tree, section):
+            others = [name for name in names if key not in _table(tree, "arms", name, section)]
+            if names and not others and not why_shared(section, key):
+                mistakes.add((section, key), "without effect: every arm gives its own")
+            elif len(arms) == len(names):
+                _check_effect([experiment.arms[name] for name in others], (section, key), mistakes)
+    for arm in arms:
+        for key in _table(tree, "arms", arm.name, "training"):
+            _check_effect([arm], ("arms", arm.name, "training", key), mistakes)
+    corpus = experiment.data.corpus
+    if "synthetic" in _table(tree, "data") and corpus != "synthetic":
+        mistakes.add(
+            ("data", "synthetic"), f'without effect: it needs data.corpus = "synthetic", not {spelled(corpus)}'
+        )
+    notes = _check_splits(tree, experiment.data, mistakes)
+    if "search" not in tree:
+        if here := _ranges(tree):
+            mistakes.add(here[0], "a range needs a [search] that says how many trials; or give a value")
+    else:
+        _check_search(tree, original, experiment, mistakes)
+    for arm in arms:
+        if not (mistakes.below("arms", arm.name) or mistakes.below("data", "context")):
+            _check_shapes(arm, mistakes)
+    return notes
+
+
+def _table(tree: dict[str, Any], *path: str) -> dict[str, Any]:
+    """What the file gives there; nothing if it is not a table."""
+    for key in path:
+        tree = tree.get(key, {}) if isinstance(tree, dict) else {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def _ranges(tree: dict[str, Any]) -> list[Path]:
+    """Where the file has ranges, right or wrong."""
+    tables: list[tuple[str, ...]] = [("data",), ("training",)]
+    tables += [("arms", name, section) for name in _table(tree, "arms") for section in ("data", "training", "params")]
+    return [(*path, key) for path in tables for key, value in _table(tree, *path).items() if is_range(value)]
+
+
+def _check_effect(arms: Sequence[Arm], path: Path, mistakes: Mistakes) -> None:
+    """Note it if a setting of `[training]`, given at `path`, acts in none of these arms."""
+    governor, values = _ACTS_WITH.get(path[-1], ("", ()))
+    wrong = [
+        mistakes.below("training", governor),
+        *(mistakes.below("arms", a.name, "training", governor) for a in arms),
+    ]
+    if not governor or not arms or any(wrong):
+        return
+    key, default = f"training.{governor}", getattr(Training, governor)
+    seen = [v for a in arms for v in (a.ranges[key].probes if key in a.ranges else [a.given.get(key, default)])]
+    if not set(seen) & set(values):
+        needed, given = (" or ".join(spelled(v) for v in dict.fromkeys(group)) for group in (values, seen))
+        mistakes.add(path, f"without effect: it needs {key} = {needed}, not {given}")
+
+
+def _check_splits(tree: dict[str, Any], data: Data, mistakes: Mistakes) -> tuple[str, ...]:
+    given = _table(tree, "data")
+    if data.corpus == "synthetic":
+        for key in ("train", "validation", "test"):
+            split = getattr(data, key)
+            if isinstance(split, str) and split not in ("train", "validation", "test"):
+                mistakes.add(
+                    ("data", key), f"{spelled(split)} is not a split of the synthetic corpus: train, validation, test"
+                )
+    for key in ("validation", "test"):
+        if getattr(data, key) == data.train:
+            place = key if key in given else "train"
+            mistakes.add(("data", place), f"train and {key} are the same split, {spelled(data.train)}")
+    if data.validation != data.test or data.test == data.train:
+        return ()
+    if "search" in tree:
+        place = "validation" if "validation" in given else "test"
+        mistakes.add(
+            ("data", place),
+            f"validation and test are the same split, {spelled(data.test)}: selection would see the test split",
+        )
+    return (f"validation and test are the same split ({data.test}): the kept epoch was chosen on it",)
+
+
+def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
+    here, before = _ranges(tree), _ranges(original)
+    if not here and before:
+        mistakes.add(
+            before[-1], "with this no setting is a range, and [search] is without effect; take it out of the file"
+        )
+    elif not here:
+        mistakes.add(("search",), "without effect: no setting is a range")
+    search, given = experiment.search, _table(tree, "search")
+    if search is None:
+        return
+    if search.epochs > experiment.training.epochs:
+        most = experiment.training.epochs
+        mistakes.add(
+            ("search", "epochs"), f"{search.epochs} is not allowed; training.epochs is {most}, a trial has no more"
+        )
+    if search.pruning == "none":
+        for key in {"warmup_epochs", "startup_trials"} & given.keys():
+            mistakes.add(("search", key), 'without effect: it needs search.pruning = "median", not "none"')
+    elif search.warmup_epochs >= search.epochs:
+        few = f"a trial has {search.epochs} epochs, and warmup_epochs = {search.warmup_epochs} spares them all"
+        mistakes.add(("search", "pruning"), f"without effect: {few}")
+    elif search.startup_trials >= search.trials:
+        few = f"an arm has {search.trials} trials, and startup_trials = {search.startup_trials} spares them all"
+        mistakes.add(("search", "pruning"), f"without effect: {few}")
+    if here:
+        for arm in experiment.arms.values():
+            _check_space(tree, arm, search, mistakes)
+
+
+def _check_space(tree: dict[str, Any], arm: Arm, search: Search, mistakes: Mistakes) -> None:
+    """Every arm must be able to spend the same trials."""
+    if mistakes.below("arms", arm.name):
+        return
+    for key, found in arm.ranges.items():
+        section, _, word = key.partition(".")
+        if search.sampler == "grid" and found.size() is None:
+            own = word in _table(tree, "arms", arm.name, section)
+            mistakes.add(
+                ("arms", arm.name, section, word) if own else (section, word),
+                f"a grid needs values that can be counted: give {found} a step, or make it a choice",
+            )
+    size = arm.size()
+    if size is not None and size < search.trials:
+        factors = " x ".join(f"{key} {found.size()}" for key, found in arm.ranges.items()) or "it has no range"
+        mistakes.add(
+            ("search", "trials"),
+            f"{search.trials} trials cannot be spent on arm {arm.name!r}, which has {size} ({factors}); "
+            "every arm gets as many",
+        )
+
+
+def _check_shapes(arm: Arm, mistakes: Mistakes) -> None:
+    """Build the arm on the meta device wherever its ranges end."""
+    seen: set[str] = set()
+    for values, settings in arm.probes():
+        model = f"{settings.data.window} {settings.params}"
+        if model in seen:
+            continue
+        seen.add(model)
+        try:
+            architectures.measure(arm.architecture, settings.data.window, _D_FEATURES, _N_CLASSES, settings.params)
+        except (ValueError, RuntimeError, AssertionError) as error:
+            where = ", ".join(f"{key} = {spelled(value)}" for key, value in values.items())
+            reason = str(error).partition("\n")[0]
+            mistakes.add(("arms", arm.name), f"{reason} (at {where})" if where else reason)
+            return
