@@ -1,0 +1,57 @@
+"""States of an MLflow store that would lose or hide runs, told before anything is written. Knows no mlflow."""
+
+import re
+import shlex
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+
+
+def silent_server(uri: str) -> None:
+    """Refuse a server that does not answer, at once; MLflow would try for minutes."""
+    if not uri.startswith("http"):
+        return
+    try:
+        urllib.request.urlopen(uri, timeout=10).close()
+    except urllib.error.HTTPError:
+        pass  # it answers
+    except OSError as error:
+        raise UserError(
+            f"MLFLOW_TRACKING_URI = {uri}: no server answers there ({error}). Start it, or unset the variable to keep "
+            "runs in mlflow.db here"
+        ) from error
+
+
+def file_store(root: Path) -> None:
+    """Refuse what an MLflow before 3 left in `mlruns`: it makes today's client and `mlflow ui` overlook mlflow.db."""
+    left = sorted(p for p in root.glob("mlruns/*/meta.yaml") if re.fullmatch(r"[0-9]+", p.parent.name))
+    if left:
+        raise UserError(
+            f"{left[0]}: the file store of an old MLflow; because of it MLflow overlooks mlflow.db. Move it away:\n"
+            f"  mv {shlex.quote(str(root / 'mlruns'))} {shlex.quote(str(root / 'mlruns.old'))}"
+        )
+
+
+def moved(experiments: Iterable[Any], root: Path) -> None:
+    """Refuse a database whose folder was moved or copied: MLflow keeps whole paths and would go on in the old place."""
+    for experiment in experiments:
+        lies = Path(experiment.artifact_location.removeprefix("file://"))
+        due = root / "mlruns" / experiment.experiment_id
+        if not lies.is_absolute() or lies.resolve() == due:  # not absolute: mlflow-artifacts:/1, s3://...
+            continue
+        code = (
+            "import sqlite3; db = sqlite3.connect('mlflow.db'); "
+            f"[db.execute(f'update {{t}} set {{c}} = replace({{c}}, ?, ?)', {(str(lies.parent), str(due.parent))!r}) "
+            "for t, c in (('experiments', 'artifact_location'), ('runs', 'artifact_uri'))]; db.commit()"
+        )
+        raise UserError(
+            f"{root / 'mlflow.db'}: was made in another folder: its artifacts are expected under {lies.parent}, not "
+            f"under {due.parent}. Move the folder back, or point the database here:\n"
+            f"  cd {shlex.quote(str(root))} && cp mlflow.db mlflow.db.before && "
+            f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
+        )

@@ -1,0 +1,130 @@
+"""The prepared view of a study: arms side by side on MLflow's own page. Is handed a client; knows no mlflow.
+
+MLflow 3.17's page keeps a shared view as a tag `mlflow.sharedViewState.<id>` of the experiment: JSON {name, createdAt
+in ms, state}, the state being "deflate;" + base64(zlib(JSON)). The format is MLflow's own: any version may change it.
+"""
+
+import base64
+import json
+import time
+import uuid
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from harness.results import StudyRecord
+
+IMAGE = "confusion"
+"""The key that an arm's confusion image is logged under."""
+
+
+def write(client: Any, experiment_id: str, record: StudyRecord, runs: Mapping[str, str]) -> str:
+    """Write the charts and the table of a study; gives the charts' part of a link.
+
+    Args:
+        runs: arm -> id of its run.
+    """
+    _put(client, experiment_id, "table", "Arms as a table", table(record))
+    _put(client, experiment_id, "arms", "Arms side by side", charts(record, runs))
+    return "&viewStateShareKey=arms&compareRunsMode=CHART"
+
+
+def table(record: StudyRecord) -> dict[str, Any]:
+    """The arms alone, best first, with the columns that a comparison needs."""
+    searched = sorted({key for arm in record.arms for key in arm.chosen})
+    metrics = [
+        "accuracy/test",
+        "accuracy/test_std",
+        "accuracy/difference_to_baseline",
+        "macro_f1/test",
+        "cost/parameters",
+        "cost/seconds",
+        "cost/frames_per_second",
+    ]
+    columns = [*(f"metrics.`{name}`" for name in metrics), *(f"params.`{name}`" for name in searched)]
+    return {
+        "compareRunsMode": "TABLE",
+        "selectedColumns": columns,
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "FIRST_10_RUNS",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": True,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "autoRefreshEnabled": True,
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "searchFilter": "tags.`kind` = 'arm'",
+        "orderByKey": "metrics.`accuracy/test`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+    }
+
+
+def charts(record: StudyRecord, runs: Mapping[str, str]) -> dict[str, Any]:
+    """The same arms as charts: headlines, differences to the baseline, confusion matrices in a row, curves."""
+    sections: list[dict[str, Any]] = []
+    cards: list[dict[str, Any]] = []
+
+    def section(name: str, columns: int, height: int, *of: dict[str, Any]) -> None:
+        own = {"uuid": str(uuid.uuid4()), "name": name, "columns": columns, "cardHeight": height}
+        sections.append({**own, "display": True, "isReordered": True, "deleted": False, "isGenerated": False})
+        common = {"deleted": False, "isGenerated": False, "runsCountToCompare": 10, "metricSectionId": own["uuid"]}
+        cards.extend({**common, "uuid": str(uuid.uuid4()), **card} for card in of)
+
+    section("Test", 3, 300, _bar("accuracy/test"), _bar("macro_f1/test"), _bar("cost/parameters"))
+    images = {"type": "IMAGE", "imageKeys": [IMAGE], "step": 0, "displayName": "Confusion matrices, test, all seeds"}
+    section("Confusion", 1, 700, images)
+    difference = {
+        "type": "DIFFERENCE",
+        "compareGroups": ["Model metrics", "Parameters"],
+        "chartName": "Difference to the baseline",
+        "showChangeFromBaseline": True,
+        "showDifferencesOnly": True,
+        "baselineColumnUuid": runs.get(record.baseline or "", ""),
+    }
+    section("Difference to the baseline", 1, 600, difference)
+    section(
+        "Learning curves, mean over seeds",
+        2,
+        360,
+        *(
+            _line(f"epochs/{name}")
+            for name in ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")
+        ),
+    )
+    return {**table(record), "compareRunsMode": "CHART", "compareRunCharts": cards, "compareRunSections": sections}
+
+
+def _bar(metric: str) -> dict[str, Any]:
+    return {"type": "BAR", "metricKey": metric, "displayName": metric}
+
+
+def _line(metric: str) -> dict[str, Any]:
+    return {
+        "type": "LINE",
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "lineSmoothness": 0,
+        "scaleType": "linear",
+        "xAxisKey": "step",
+        "xAxisScaleType": "linear",
+        "selectedXAxisMetricKey": "",
+        "displayName": metric,
+    }
+
+
+def _put(client: Any, experiment_id: str, key: str, name: str, state: Mapping[str, Any]) -> None:
+    packed = "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
+    value = json.dumps({"name": name, "createdAt": int(time.time() * 1000), "state": packed})
+    client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{key}", value)
