@@ -107,8 +107,8 @@ class Engine:
         # A session of its own: Ctrl-C reaches us alone, and the engine ends by itself within a second.
         done = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True, start_new_session=True)
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip() or "it said nothing"
-            raise RunFailed(f"the speech synthesiser failed for voice {name} (exit {done.returncode}): {said}")
+            said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise RunFailed(f"the speech synthesiser failed for voice {name} (exit {done.returncode}): {said[-1]}")
         return _parse(done.stdout)
 
 

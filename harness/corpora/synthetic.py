@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from harness.corpora import augment, espeak_phones, mfcc, voices
 from harness.corpora.espeak import SAMPLE_RATE, Engine, Phrase, Spoken
@@ -89,18 +90,26 @@ def make(
         for split in SPLITS:
             (unfinished / split / "mfcc").mkdir(parents=True)
             (unfinished / split / "transcript").mkdir()
-        # Threads suffice: the engine speaks in processes of its own, and numpy lets go of the interpreter.
-        pool = ThreadPoolExecutor(processes or os.cpu_count() or 1)
+        _speak_all(engine, everyone, unfinished, processes or os.cpu_count() or 1, progress)
+        _describe(unfinished, minutes, seed, everyone)
+        unfinished.rename(root)
+
+
+def _speak_all(
+    engine: Engine, everyone: list[Speaker], root: Path, at_once: int, progress: Callable[[int, int], None] | None
+) -> None:
+    # Threads suffice: the engine speaks in processes of its own, and numpy lets go of the interpreter. Its matrix
+    # products are small; with threads of their own under ours they cost half as much again.
+    pool = ThreadPoolExecutor(at_once)
+    with threadpool_limits(1, user_api="blas"):
         try:
-            jobs = [pool.submit(_write_speaker, engine, speaker, unfinished / speaker.split) for speaker in everyone]
+            jobs = [pool.submit(_write_speaker, engine, speaker, root / speaker.split) for speaker in everyone]
             for done, job in enumerate(as_completed(jobs), start=1):
                 job.result()
                 if progress:
                     progress(done, len(everyone))
         finally:
-            pool.shutdown(cancel_futures=True)
-        _describe(unfinished, minutes, seed, everyone)
-        unfinished.rename(root)
+            pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: those who speak finish, within a second
 
 
 def _write_speaker(engine: Engine, speaker: Speaker, folder: Path) -> None:

@@ -1,0 +1,219 @@
+"""The default corpus: the same bytes always, labels that fit the sound, no voice in two splits."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.corpora import augment, espeak_phones, mfcc, synthetic, voices
+from harness.corpora.espeak import SAMPLE_RATE, Engine, Phrase, Spoken
+from harness.corpora.phones import BROAD, PHONEMES
+from harness.errors import RunFailed, UserError
+
+MINUTES = 0.4
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest corpus, made by two processes."""
+    pytest.importorskip("espeakng_loader", reason="the speech synthesiser is not installed")
+    root = tmp_path_factory.mktemp("made") / synthetic.key(MINUTES, 0)
+    synthetic.make(root, minutes=MINUTES, seed=0, processes=2)
+    return root
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    pytest.importorskip("espeakng_loader", reason="the speech synthesiser is not installed")
+    with Engine() as opened:
+        yield opened
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def say(engine: Engine, *words: str) -> tuple[Spoken, np.ndarray, list[str]]:
+    """Words in ARPAbet -> the sound, its class per sample, the classes in order."""
+    text = " ".join(espeak_phones.mnemonics(word.split()) for word in words)
+    voice = voices.draw(np.random.default_rng(5))
+    spoken = engine.speak("someone", voice.text, [Phrase(text, 180, 50, 50, 1)])[0]
+    labels = espeak_phones.label(spoken.samples, spoken.events)
+    changes = np.flatnonzero(np.diff(labels, prepend=255))
+    return spoken, labels, [PHONEMES[i] for i in labels[changes]]
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_processes(small: Path, tmp_path: Path) -> None:
+    synthetic.make(tmp_path / "alone", minutes=MINUTES, seed=0, processes=1)
+    assert files(tmp_path / "alone") == files(small)
+
+
+def test_a_bigger_corpus_begins_with_the_smaller_one(small: Path, engine: Engine) -> None:
+    bigger = {speaker.name: speaker for speaker in synthetic.speakers(60, seed=0)}
+    for split in synthetic.SPLITS:
+        names = [name for name in bigger if name.startswith(split)]
+        ours = [speaker.name for speaker in synthetic.speakers(MINUTES, seed=0) if speaker.split == split]
+        assert names[: len(ours)] == ours == sorted(ours)
+    for name in ("train00001", "test00007"):
+        for utterance, (features, labels) in zip(
+            bigger[name].utterances(), synthetic.say(engine, bigger[name]), strict=True
+        ):
+            folder = small / bigger[name].split
+            np.testing.assert_array_equal(features, np.load(folder / "mfcc" / f"{utterance}.npy"))
+            transcript = np.load(folder / "transcript" / f"{utterance}.npy")
+            assert [PHONEMES[label] for label in labels] == transcript[1:-1].tolist()
+
+
+def test_another_seed_is_another_corpus(engine: Engine) -> None:
+    (first, _), *_ = synthetic.say(engine, synthetic.Speaker("train", 0, seed=0))
+    (second, _), *_ = synthetic.say(engine, synthetic.Speaker("train", 0, seed=1))
+    assert first.shape != second.shape or not np.allclose(first, second)
+    assert synthetic.key(20, 0) != synthetic.key(20, 1) != synthetic.key(30, 1)
+
+
+def test_the_layout_is_that_of_hw1p2(small: Path) -> None:
+    for split in synthetic.SPLITS:
+        features = sorted((small / split / "mfcc").iterdir())
+        transcripts = sorted((small / split / "transcript").iterdir())
+        assert [path.name for path in features] == [path.name for path in transcripts]
+        for path, other in zip(features, transcripts, strict=True):
+            frames, transcript = np.load(path), np.load(other)
+            assert frames.dtype == np.float32
+            assert frames.shape == (len(transcript) - 2, 28)
+            assert np.isfinite(frames).all()
+            assert transcript.dtype == np.dtype("<U5")
+            assert (transcript[0], transcript[-1]) == ("[SOS]", "[EOS]")
+            assert set(transcript[1:-1]) <= set(PHONEMES)
+
+
+def test_no_speaker_is_in_two_splits_and_eight_or_more_are_held_out(small: Path) -> None:
+    with (small / "speakers.csv").open() as table:
+        speaker_of = {row["utterance"]: row["speaker"] for row in csv.DictReader(table)}
+    seen: dict[str, set[str]] = {}
+    for split in synthetic.SPLITS:
+        names = [path.stem for path in (small / split / "mfcc").iterdir()]
+        assert all(speaker_of[name] == name.partition("-")[0] for name in names)
+        seen[split] = {speaker_of[name] for name in names}
+    assert len(speaker_of) == synthetic.UTTERANCES_PER_SPEAKER * sum(map(len, seen.values()))
+    assert len(set.union(*seen.values())) == sum(map(len, seen.values()))
+    assert min(len(seen["validation"]), len(seen["test"])) >= 8
+
+
+def test_about_as_many_minutes_as_asked_for_and_as_much_silence_as_in_read_speech(small: Path) -> None:
+    transcripts = [np.load(path)[1:-1] for path in small.glob("*/transcript/*.npy")]
+    frames = np.concatenate(transcripts)
+    n_speakers = len(transcripts) / synthetic.UTTERANCES_PER_SPEAKER
+    assert len(frames) / 100 / n_speakers == pytest.approx(synthetic.SECONDS_PER_SPEAKER, rel=0.15)
+    assert 0.13 < np.mean(frames == "[SIL]") < 0.23
+
+
+def test_silence_is_silent_and_vowels_are_loud(engine: Engine) -> None:
+    words = ["AH0 N D", "W IY1", "M AE1 N IH0 JH", "F AO1 R", "L AO1 NG"]
+    spoken, _, _ = say(engine, *words)
+    samples, labels = synthetic.join([spoken, spoken], np.random.default_rng(0))
+    energy = mfcc.mfcc(samples, SAMPLE_RATE)[:, 0]
+    broad = np.array([BROAD[PHONEMES[i]] for i in labels[mfcc.centres(len(energy), SAMPLE_RATE)]])
+    vowels = np.isin(broad, ["vowel", "diphthong"])
+    assert energy[broad == "silence"].mean() < 0.3 * energy[vowels].mean()
+    assert (energy[vowels] > np.median(energy[broad == "silence"])).all()
+
+
+@pytest.mark.parametrize("stop", ["P", "T", "K", "CH"])
+def test_the_closure_belongs_to_the_stop(engine: Engine, stop: str) -> None:
+    spoken, labels, order = say(engine, f"AA0 {stop} AA1")
+    assert order == ["AA", stop, "AA", "[SIL]"]
+    first = np.flatnonzero(labels == PHONEMES.index(stop))[0]
+    closure = spoken.samples[first : first + SAMPLE_RATE // 100]
+    assert not closure.any()
+    assert spoken.samples[first - 1]
+
+
+@pytest.mark.parametrize(
+    ("word", "order"),
+    [
+        ("K AA1 R", ["[SIL]", "K", "AA", "R", "[SIL]"]),
+        ("F IY1 L", ["[SIL]", "F", "IY", "L", "[SIL]"]),
+        ("B EH1 L T", ["[SIL]", "B", "EH", "L", "T", "[SIL]"]),
+        ("K AE1 R IY0", ["[SIL]", "K", "AE", "R", "IY", "[SIL]"]),
+        ("B IY1 IH0 N G", ["[SIL]", "B", "IY", "IH", "NG", "G", "[SIL]"]),
+        ("S IH1 T IY0", ["S", "IH", "T", "IY", "[SIL]"]),
+    ],
+)
+def test_labels_follow_the_sounds_that_the_engine_merges_or_changes(
+    engine: Engine, word: str, order: list[str]
+) -> None:
+    assert [phoneme for phoneme in say(engine, word)[2] if phoneme != "[SIL]"] == [p for p in order if p != "[SIL]"]
+
+
+def test_labels_of_most_words_are_their_pronunciation(engine: Engine) -> None:
+    """The engine may flap a T or link an R; it must not lose its place, as it does after an unknown mnemonic."""
+    table = (Path(synthetic.__file__).with_name("lexicon.tsv")).read_text().splitlines()[1:]
+    pronunciations = [line.split("\t")[2].split() for line in table[::15]]
+    phrases = [Phrase(espeak_phones.mnemonics(p), 180, 50, 50, 1) for p in pronunciations]
+    voice = voices.draw(np.random.default_rng(1))
+    wrong, seen = [], set()
+    for pronunciation, spoken in zip(pronunciations, engine.speak("reader", voice.text, phrases), strict=True):
+        labels = espeak_phones.label(spoken.samples, spoken.events)
+        heard = [PHONEMES[i] for i in labels[np.flatnonzero(np.diff(labels, prepend=255))] if i]
+        if heard != [phoneme.rstrip("012") for phoneme in pronunciation]:
+            wrong.append((pronunciation, heard))
+        seen |= set(heard)
+    assert len(wrong) <= 0.03 * len(phrases), wrong
+    assert len(seen) >= 38  # ZH and OY are rare
+
+
+def test_every_phoneme_is_in_the_lexicon_and_comes_back() -> None:
+    table = (Path(synthetic.__file__).with_name("lexicon.tsv")).read_text().splitlines()[1:]
+    rows = [line.split("\t") for line in table]
+    assert len(rows) == 3000
+    occurring = {phoneme.rstrip("012") for row in rows for phoneme in row[2].split()}
+    assert occurring == set(PHONEMES) - {"[SIL]"} == set(BROAD) - {"[SIL]"}
+    assert len(PHONEMES) == 40
+
+
+def test_recording_keeps_the_time_of_a_sound() -> None:
+    rate, rng = SAMPLE_RATE, np.random.default_rng(0)
+    samples = np.zeros(2 * rate, np.int16)
+    samples[rate] = 30000
+    spectrum = augment.resampled_spectrum(samples, rate, 3)
+    assert np.argmax(np.abs(np.fft.irfft(spectrum, augment.RATE * 3))) == augment.RATE
+    tone = np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate) * 1000
+    resampled = np.fft.irfft(augment.resampled_spectrum(tone, rate, 2), augment.RATE * 2)
+    np.testing.assert_allclose(resampled, np.sin(2 * np.pi * 440 * np.arange(32000) / 16000) * 1000, atol=1)
+    recorded = augment.record(samples, rate, np.ones(len(samples), bool), rng)
+    assert recorded.shape == (2 * augment.RATE,)
+    assert abs(int(np.argmax(np.abs(recorded))) - augment.RATE) < 0.01 * augment.RATE
+
+
+def test_an_interrupted_corpus_is_not_there_and_is_made_anew(tmp_path: Path, engine: Engine) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    root = tmp_path / "corpus"
+    with pytest.raises(KeyboardInterrupt):
+        synthetic.make(root, minutes=MINUTES, seed=0, progress=interrupt)
+    assert not root.exists()
+    assert (tmp_path / "corpus.unfinished").exists()
+    (tmp_path / "corpus.unfinished" / "train" / "mfcc" / "stranger.npy").touch()
+    seen = []
+    synthetic.make(root, minutes=MINUTES, seed=0, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i, 18) for i in range(1, 19)]
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+    assert not (root / "train" / "mfcc" / "stranger.npy").exists()
+
+
+def test_without_the_synthesiser_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    with pytest.raises(UserError, match=r"pip install 'harness\[synthetic\]'"):
+        synthetic.make(tmp_path / "corpus", minutes=MINUTES, seed=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_synthesiser_that_dies_says_what_happened(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_library", "nowhere/libespeak-ng.so")
+    with pytest.raises(RunFailed, match=r"failed for voice someone .*nowhere/libespeak-ng\.so"):
+        say(engine, "HH AH0 L OW1")
