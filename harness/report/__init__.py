@@ -1,0 +1,12 @@
+"""From a study's record to what people read. No torch, no MLflow: a record goes in, a dict of numbers comes out of
+`compare`, and everything else is made from that dict alone, so that terminal, page and files cannot disagree.
+
+| module | gives |
+| --- | --- |
+| `compare` | `compare(record)`: the numbers, once; the contract of `comparison.json` |
+| `wording` | how a number is said, alike everywhere |
+| `terminal` | `blocks(comparison)`: headings, lines and tables for `harness.screen` |
+| `html` | `page(comparison)`: one self-contained page; the only importer of plotly |
+| `files` | `write(comparison, folder)`: the JSON, the CSVs and the page |
+| `pictures` | one arm's confusion matrix as PNG and phonemes as Markdown, for MLflow |
+"""
