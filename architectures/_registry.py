@@ -7,18 +7,20 @@ their defaults the defaults. `forward` takes `(B, W, D)` windows and gives `(B, 
 Shapes: B batch, W window (frames), D features, C classes.
 """
 
+from __future__ import annotations
+
 import difflib
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-import torch
-from torch import nn
+if TYPE_CHECKING:  # torch takes 2 s to import, which those who only ask for `Between` need not wait for
+    from torch import nn
 
-Architecture = TypeVar("Architecture", bound=type[nn.Module])
+Architecture = TypeVar("Architecture", bound="type[nn.Module]")
 
 _registered: dict[str, type[nn.Module]] = {}
 
@@ -106,6 +108,7 @@ def measure(name: str, window: int, d_features: int, n_classes: int, params: Map
     Raises:
         KeyError, ValueError: as `build`.
     """
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"):
@@ -115,5 +118,3 @@ def measure(name: str, window: int, d_features: int, n_classes: int, params: Map
         logits = model(batch)
     assert logits.shape == (2, n_classes), f"{name}: logits are {tuple(logits.shape)}, not (2, {n_classes})"
     return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
-
-

@@ -90,6 +90,8 @@ class RunResult:
     frames_per_second: float
     """Training frames."""
     peak_bytes: int
+    state: str = "complete"
+    """complete or pruned."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """device, precision, torch, threads, commit, dirty, versions, corpus digest, host, started."""
 
@@ -126,9 +128,7 @@ class RunResult:
             if fields[part] is not None:
                 scores = fields[part]
                 own = {k.partition(".")[2]: v for k, v in loaded.items() if k.startswith(f"{part}.")}
-                fields[part] = Scores(
-                    scores["split"], tuple(scores["utterances"]), tuple(scores["speakers"]), **own
-                )
+                fields[part] = Scores(scores["split"], tuple(scores["utterances"]), tuple(scores["speakers"]), **own)
         fields["history"] = tuple(Epoch(**e) for e in fields["history"])
         fields["phonemes"] = tuple(fields["phonemes"])
         return RunResult(**fields)
@@ -190,6 +190,8 @@ class StudyRecord:
     experiment: str
     """The experiment file's text."""
     arms: Sequence[ArmRecord]
+    resamples: int = 2000
+    """Of the bootstrap."""
     notes: tuple[str, ...] = ()
     """What a reader must know, e.g. that validation and test are the same split."""
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,54 @@
+"""FF-DNN, the plain feed-forward network: `depth` times `dropout(f(norm(W x + b)))`, then a linear output."""
+
+from torch import Tensor, nn
+
+from architectures._layers import (
+    Activation,
+    Depth,
+    Dropout,
+    Init,
+    Normalisation,
+    Width,
+    activation,
+    hidden_widths,
+    initialise,
+    normalisation,
+)
+from architectures._registry import register
+
+
+@register
+class FFDNN(nn.Module):
+    """
+    Args:
+        depth, width: hidden layers and the width of each.
+        widths: the width of each hidden layer, instead of `depth` and `width`.
+    """
+
+    def __init__(
+        self,
+        window: int,
+        d_features: int,
+        n_classes: int,
+        *,
+        depth: Depth = 4,
+        width: Width = 512,
+        widths: tuple[Width, ...] | None = None,
+        f: Activation = "relu",
+        norm: Normalisation = "none",
+        dropout: Dropout = 0.0,
+        init: Init = "kaiming",
+    ) -> None:
+        super().__init__()
+        d_in = window * d_features
+        layers: list[nn.Module] = []
+        for d_out in hidden_widths(depth, width, widths):
+            layers += [nn.Linear(d_in, d_out), normalisation(norm, d_out), activation(f), nn.Dropout(dropout)]
+            d_in = d_out
+        self.hidden = nn.Sequential(*layers)
+        self.output = nn.Linear(d_in, n_classes)
+        initialise(self, init)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """(B, W, D) -> (B, C) logits."""
+        return self.output(self.hidden(windows.flatten(1)))

@@ -1,0 +1,98 @@
+"""LA-DNN, the linearly augmented DNN: a linear path runs around the non-linearity of every layer.
+
+P. Ghahremani, J. Droppo, M. L. Seltzer: Linearly Augmented Deep Neural Network. ICASSP 2016 (IEEE 7472646).
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from architectures._layers import (
+    Activation,
+    Depth,
+    Dropout,
+    Init,
+    Normalisation,
+    Width,
+    activation,
+    hidden_widths,
+    initialise,
+    normalisation,
+)
+from architectures._registry import register
+
+Bypass = Literal["full", "diagonal", "identity", "scalar"]
+
+
+class LinearlyAugmentedLayer(nn.Module):
+    """`y = V f(U x) + T x`, (B, d_in) -> (B, d_out), the paper's eq. 1 with a bottleneck.
+
+    U: d_in -> bottleneck and V: bottleneck -> d_out are affine. T is affine if full; diagonal (a weight per
+    coefficient), scalar (one weight) and identity have no bias and need d_in = d_out; elsewhere T is full.
+    """
+
+    def __init__(self, d_in: int, d_out: int, bottleneck: int, bypass: Bypass, f: Activation) -> None:
+        super().__init__()
+        self.U = nn.Linear(d_in, bottleneck)
+        self.f = activation(f)
+        self.V = nn.Linear(bottleneck, d_out)
+        self.T: nn.Module | nn.Parameter | None
+        if bypass == "full" or d_in != d_out:
+            self.T = nn.Linear(d_in, d_out)
+        elif bypass == "identity":
+            self.T = None
+        else:
+            self.T = nn.Parameter(torch.ones(d_in if bypass == "diagonal" else 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.T is None:
+            bypassed = x
+        elif isinstance(self.T, nn.Parameter):
+            bypassed = self.T * x
+        else:
+            bypassed = self.T(x)
+        return self.V(self.f(self.U(x))) + bypassed
+
+
+@register
+class LADNN(nn.Module):
+    """Linearly augmented layers, the output among them; hidden layers may be followed by a norm and dropout.
+
+    Args:
+        depth, width: hidden layers and the width of each.
+        widths: the width of each hidden layer, instead of `depth` and `width`.
+        bottleneck: width of the non-linear path inside every layer; half of the layer's input unless given.
+        bypass: form of T where a layer's input and output are of one width.
+    """
+
+    def __init__(
+        self,
+        window: int,
+        d_features: int,
+        n_classes: int,
+        *,
+        depth: Depth = 4,
+        width: Width = 512,
+        widths: tuple[Width, ...] | None = None,
+        bottleneck: Width | None = None,
+        bypass: Bypass = "full",
+        f: Activation = "relu",
+        norm: Normalisation = "none",
+        dropout: Dropout = 0.0,
+        init: Init = "kaiming",
+    ) -> None:
+        super().__init__()
+        d_in = window * d_features
+        layers: list[nn.Module] = []
+        for d_out in hidden_widths(depth, width, widths):
+            layer = LinearlyAugmentedLayer(d_in, d_out, bottleneck or max(1, d_in // 2), bypass, f)
+            layers += [layer, normalisation(norm, d_out), nn.Dropout(dropout)]
+            d_in = d_out
+        self.hidden = nn.Sequential(*layers)
+        self.output = LinearlyAugmentedLayer(d_in, n_classes, bottleneck or max(1, d_in // 2), bypass, f)
+        initialise(self, init)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """(B, W, D) -> (B, C) logits."""
+        return self.output(self.hidden(windows.flatten(1)))

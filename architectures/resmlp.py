@@ -1,0 +1,70 @@
+"""Residual MLP: a projection, blocks `x + dropout(V f(U norm(x)))`, then norm and a linear output.
+
+The pre-activation residual unit of He et al. 2016 (Identity Mappings in Deep Residual Networks, eq. 1) with affine maps,
+as in Gorishniy et al. 2021 (Revisiting Deep Learning Models for Tabular Data, section 3.2).
+"""
+
+from torch import Tensor, nn
+
+from architectures._layers import (
+    Activation,
+    Depth,
+    Dropout,
+    Init,
+    Normalisation,
+    Width,
+    activation,
+    initialise,
+    normalisation,
+)
+from architectures._registry import register
+
+
+class ResidualBlock(nn.Module):
+    """(B, width) -> (B, width)."""
+
+    def __init__(self, width: int, hidden: int, f: Activation, norm: Normalisation, dropout: float) -> None:
+        super().__init__()
+        self.norm = normalisation(norm, width)
+        self.U = nn.Linear(width, hidden)
+        self.f = activation(f)
+        self.V = nn.Linear(hidden, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.dropout(self.V(self.f(self.U(self.norm(x)))))
+
+
+@register
+class ResidualMLP(nn.Module):
+    """
+    Args:
+        depth: residual blocks, of two affine maps each.
+        width: of the residual stream.
+        hidden: width inside a block; `width` unless given.
+    """
+
+    def __init__(
+        self,
+        window: int,
+        d_features: int,
+        n_classes: int,
+        *,
+        depth: Depth = 4,
+        width: Width = 512,
+        hidden: Width | None = None,
+        f: Activation = "relu",
+        norm: Normalisation = "layer",
+        dropout: Dropout = 0.0,
+        init: Init = "kaiming",
+    ) -> None:
+        super().__init__()
+        self.projection = nn.Linear(window * d_features, width)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, hidden or width, f, norm, dropout) for _ in range(depth)))
+        self.norm = normalisation(norm, width)
+        self.output = nn.Linear(width, n_classes)
+        initialise(self, init)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """(B, W, D) -> (B, C) logits."""
+        return self.output(self.norm(self.blocks(self.projection(windows.flatten(1)))))

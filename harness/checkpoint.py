@@ -1,0 +1,69 @@
+"""The state of a training on disk: written whole or not at all, so that a kill at any moment loses no finished epoch."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.results import Epoch
+
+
+@dataclass
+class Progress:
+    """Where a training stands."""
+
+    totals: Tensor
+    """(2,) float64 on the device, sums over the frames of the epoch in progress: loss, correct."""
+    epoch: int = 1
+    """In progress, from 1."""
+    step: int = 0
+    """Steps of it that are done."""
+    seconds: float = 0.0
+    """Spent on it."""
+    history: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The weights of the best epoch."""
+
+    is_ended: bool = False
+    """Ended from outside before its last epoch."""
+
+    @property
+    def best_accuracy(self) -> float:
+        """Validation accuracy of the best epoch so far; -1 before the first."""
+        return max((e.validation_accuracy for e in self.history), default=-1.0)
+
+
+def write(file: Path, progress: Progress, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> None:
+    """Under a temporary name first; the rename is atomic."""
+    device = progress.totals.device
+    state = {
+        **vars(progress),
+        "history": [asdict(e) for e in progress.history],
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    torch.save(state, unfinished)
+    unfinished.replace(file)
+
+
+def restore(
+    file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any
+) -> Progress:
+    """Bring model, optimiser, schedule and torch's global generators to what `write` saw. Executes nothing from the file."""
+    state = torch.load(file, map_location=device, weights_only=True)
+    model.load_state_dict(state.pop("model"))
+    optimiser.load_state_dict(state.pop("optimiser"))
+    schedule.load_state_dict(state.pop("schedule"))
+    torch.set_rng_state(state.pop("random").cpu())
+    random_cuda = state.pop("random_cuda")
+    if random_cuda is not None:
+        torch.cuda.set_rng_state(random_cuda.cpu(), device)
+    state["history"] = [Epoch(**row) for row in state["history"]]
+    return Progress(**state)

@@ -1,0 +1,283 @@
+"""The conductor: per arm search -> final seeds -> tracking, then the comparison. The only module that knows the story.
+
+What is finished is never repeated: Optuna's journal remembers the trials, a run's folder its result or its last epoch,
+MLflow the runs. The same command therefore goes on wherever the last one stopped.
+"""
+
+import contextlib
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import corpora, precision, provenance, run, tracking
+from harness.corpora import Corpus
+from harness.data import Residents
+from harness.errors import Interrupted, RunFailed, UserError
+from harness.experiment import Arm, Experiment
+from harness.progress import Progress
+from harness.results import ArmRecord, Epoch, RunResult, StudyRecord, Trial
+from harness.settings import Settings
+from harness.study import ArmStudy, Asked
+from harness.workspace import Workspace, cache
+
+_SUBSET_SEED = 0  # the same utterances for every arm
+
+
+@dataclass
+class Conductor:
+    """What the stages of a study share."""
+
+    experiment: Experiment
+    workspace: Workspace
+    corpus: Corpus
+    device: torch.device
+    precision: str
+    recorder: tracking.Recorder
+    progress: Progress
+    provenance: dict[str, Any]
+
+    def study(self) -> StudyRecord:
+        """Every arm's search and finals."""
+        experiment, started = self.experiment, time.perf_counter()
+        search = self._residents(self._searched()) if experiment.search else None
+        finals = self._residents(self.corpus)
+        arms = [self._arm(arm, search, finals) for arm in experiment.arms.values()]
+        spent = self.workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
+        self.workspace.remember(seconds=spent)
+        return StudyRecord(
+            study=experiment.study,
+            question=experiment.question,
+            baseline=experiment.comparison.baseline,
+            unit=experiment.comparison.unit,
+            level=experiment.comparison.level,
+            corpus=self.corpus.summary(),
+            experiment=experiment.text,
+            arms=arms,
+            resamples=experiment.comparison.resamples,
+            notes=experiment.notes,
+            provenance=self.provenance | {"seconds": spent, "command": f"harness run {experiment.path}"},
+        )
+
+    def _searched(self) -> Corpus:
+        """The corpus that trials see: fewer training utterances, the same for every arm."""
+        assert self.experiment.search
+        fraction = self.experiment.search.subset
+        if fraction == 1:
+            return self.corpus
+        return replace(self.corpus, train=corpora.subset(self.corpus.train, fraction, _SUBSET_SEED))
+
+    def _residents(self, corpus: Corpus) -> Residents:
+        parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
+        padding = max(self.experiment.widest_context)
+        return Residents(parts, padding, self.device, precision.dtype_of_frames(self.precision))
+
+    def _arm(self, arm: Arm, search: Residents | None, finals: Residents) -> ArmRecord:
+        chosen, trials, importances = self._search(arm, search) if search else ({}, (), {})
+        settings = arm.settings(chosen)
+        self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
+        results = [self._final(arm, settings, seed, finals) for seed in self.experiment.comparison.seeds]
+        return ArmRecord(arm.name, arm.architecture, chosen, tuple(results), trials, importances)
+
+    def _search(self, arm: Arm, residents: Residents) -> tuple[dict[str, Any], tuple[Trial, ...], dict[str, float]]:
+        """All trials of an arm: the chosen values, what was tried, and what mattered."""
+        assert self.experiment.search
+        study = ArmStudy(self.workspace.journal, arm, self.experiment.search)
+        for trial in study.trials():
+            self.progress.known(arm.name, f"trial {trial.number + 1}", trial.value, trial.frames)
+        while asked := study.ask():
+            study.tell(self._trial(study, asked, residents))
+            shutil.rmtree(self.workspace.trial(arm.name, asked.number))
+        best = study.best()
+        if best is None:
+            raise RunFailed(
+                f"arm {arm.name!r}: none of its {len(study.trials())} trials could be trained to the end; "
+                "look at them in MLflow, narrow the ranges, and begin anew with --restart"
+            )
+        return best.settings, study.trials(), study.importances()
+
+    def _trial(self, study: ArmStudy, asked: Asked, residents: Residents) -> Trial:
+        search, arm = study.search, study.arm
+        settings = arm.settings(asked.values)
+        settings = replace(settings, training=replace(settings.training, epochs=search.epochs))
+
+        def should_prune(epoch: Epoch) -> bool:
+            return study.should_prune(asked.number, epoch.epoch, epoch.validation_accuracy)
+
+        label = f"trial {asked.number + 1}"
+        self.progress.begins(arm.name, label, search.epochs, residents.parts["train"].n_frames, asked.values)
+        try:
+            result = self._run(arm, settings, residents, search.seed, asked.number, should_prune)
+        except RunFailed as failure:
+            self.progress.ends(arm.name, label, None, "failed")
+            self.progress.say(f"{arm.name} {label}: {failure}")
+            return Trial(asked.number, "failed", None, asked.values, 0, 0.0)
+        value = result.history[result.best_epoch - 1].validation_accuracy
+        self.progress.ends(arm.name, label, value, result.state)
+        curve = tuple(epoch.validation_accuracy for epoch in result.history)
+        frames = result.history[-1].frames
+        return Trial(asked.number, result.state, value, asked.values, frames, result.seconds, curve)
+
+    def _final(self, arm: Arm, settings: Settings, seed: int, residents: Residents) -> RunResult:
+        label, epochs, n_frames = f"seed {seed}", settings.training.epochs, residents.parts["train"].n_frames
+        folder = self.workspace.final(arm.name, seed)
+        if (folder / "result.json").exists():
+            result = RunResult.load(folder)
+            self.recorder.log_run(result, folder)
+            self.progress.known(arm.name, label, result.test and result.test.accuracy, n_frames * epochs)
+            return result
+        self.progress.begins(arm.name, label, epochs, n_frames, {})
+        try:
+            result = self._run(arm, settings, residents, seed, None, lambda epoch: False)
+        except RunFailed as failure:
+            raise RunFailed(f"arm {arm.name!r}, seed {seed}: {failure}") from None
+        assert result.test
+        self.progress.ends(arm.name, label, result.test.accuracy, "scored on test")
+        return result
+
+    def _run(
+        self, arm: Arm, settings: Settings, residents: Residents, seed: int, trial: int | None, should_end: Any
+    ) -> RunResult:
+        """Train (or go on with) one run and record it; its folder then holds the result."""
+        folder = self.workspace.final(arm.name, seed) if trial is None else self.workspace.trial(arm.name, trial)
+        if (folder / "result.json").exists():  # recorded in part when the process was killed
+            result = RunResult.load(folder)
+            self.recorder.log_run(result, folder, result.state)
+            return result
+        stage = "final" if trial is None else "search"
+        live = self.recorder.start_run(arm.name, stage=stage, trial=trial, seed=seed, settings=settings.flat())
+
+        def on_epoch(epoch: Epoch) -> bool:
+            live.epoch(epoch)
+            self.progress.epoch(epoch)
+            return should_end(epoch)
+
+        try:
+            with _stoppable() as should_stop:
+                result = run.run(
+                    arm.name,
+                    settings,
+                    residents,
+                    seed=seed,
+                    precision=self.precision,
+                    trial=trial,
+                    folder=folder,
+                    provenance=self.provenance,
+                    on_epoch=on_epoch,
+                    should_stop=should_stop,
+                )
+        except RunFailed as failure:
+            live.failed("FAILED", str(failure))
+            raise
+        except (Interrupted, KeyboardInterrupt):
+            live.failed("KILLED")
+            raise Interrupted from None
+        result.save(folder)
+        live.finish(result, folder, result.state)
+        (folder / "state.pt").unlink(missing_ok=True)
+        return result
+
+
+def conduct(
+    experiment: Experiment, root: Path, *, device: str, restart: bool, progress: Progress
+) -> tuple[dict[str, Any], str]:
+    """Run a study to its end, or go on with it.
+
+    Args:
+        device: auto, cpu or cuda.
+        restart: archive what there is of this study, and begin anew.
+
+    Returns:
+        The comparison, and the link to the view of the study in MLflow.
+
+    Raises:
+        UserError: a mistake in the file, corpus or store; RunFailed: a training; Interrupted: stopped, state written.
+    """
+    workspace = Workspace(root, experiment)
+    with workspace.held():
+        store = tracking.open_store(root)
+        store.sweep()
+        if restart:
+            workspace.archive()
+            if any(listed.study == experiment.study for listed in store.studies()):
+                progress.say(f"the earlier study is kept as {store.archive(experiment.study)!r}")
+        elif not workspace.exists and any(listed.study == experiment.study for listed in store.studies()):
+            raise UserError(
+                f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} is "
+                f"gone; give the file another study name, or archive that study: harness run {experiment.path} --restart"
+            )
+        workspace.open()
+        chosen = choose_device(device)
+        arithmetic = _arithmetic(experiment, workspace, chosen)
+        corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
+        workspace.check(corpus=corpus.digest, device=chosen.type, precision=arithmetic)
+        recorder = store.begin(
+            experiment.study,
+            question=experiment.question,
+            arms=list(experiment.arms),
+            trials=experiment.search.trials if experiment.search else 0,
+            seeds=experiment.comparison.seeds,
+            command=f"harness run {experiment.path}",
+        )
+        facts = provenance.of_machine(chosen.type, arithmetic) | provenance.of_code(root) | {"corpus": corpus.digest}
+        progress.plans(experiment, corpus)
+        try:
+            record = Conductor(
+                experiment, workspace, corpus, chosen, arithmetic, recorder, progress, facts
+            ).study()
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        return _compare(record, recorder)
+
+
+def _compare(record: StudyRecord, recorder: tracking.Recorder) -> tuple[dict[str, Any], str]:
+    from harness.report.compare import compare
+
+    comparison = compare(record)
+    by_name = {arm["arm"]: arm for arm in comparison["arms"]}
+    for arm in record.arms:
+        recorder.finish_arm(arm, by_name[arm.arm])
+    return comparison, recorder.finish(record, comparison["pairs"], comparison["verdicts"])
+
+
+def choose_device(wanted: str) -> torch.device:
+    """auto takes a GPU if there is one.
+
+    Raises:
+        UserError: cuda is wanted and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch sees no CUDA GPU here; use --device cpu, or auto")
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def _arithmetic(experiment: Experiment, workspace: Workspace, device: torch.device) -> str:
+    """The precision that the file names, or that was measured to be faster when the study began."""
+    if experiment.training.precision != "auto":
+        return experiment.training.precision
+    known = workspace.facts()
+    return known["precision"] if known.get("device") == device.type else precision.choose(device)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[Any]:
+    """Gives a function that says whether Ctrl-C or SIGTERM came; a second signal ends the process at once."""
+    came: list[int] = []
+
+    def remember(number: int, frame: Any) -> None:
+        came.append(number)
+        signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,116 @@
+"""Labelled utterances with speakers and splits, from whatever form they have to one: the frame store.
+
+`open_corpus` takes the `[data]` settings and gives the three parts that a study needs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.corpora import hw1p2
+from harness.corpora.store import Part
+from harness.errors import UserError
+from harness.settings import Data, SpeakerFraction, Synthetic
+
+KNOWN = {"synthetic": "speech of the espeak-ng synthesiser with exact phone times, made on first use"}
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is done, done, total)."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The parts of a corpus that a study sees."""
+
+    name: str
+    train: Part
+    validation: Part
+    test: Part
+    digest: str
+    """Of the content of all three."""
+
+    def summary(self) -> dict[str, Any]:
+        """As `comparison.json` gives it: name, digest, and per split the utterances, speakers and frames."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {"name": self.name, "digest": self.digest, "splits": {k: p.summary() for k, p in parts.items()}}
+
+
+def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Corpus:
+    """Read (and on first use make) what `[data]` names.
+
+    Args:
+        cache: folder for made corpora and stores.
+
+    Raises:
+        UserError: the corpus is not there, is refused, or its splits share a speaker.
+    """
+    root = _synthetic(data.synthetic or Synthetic(), cache, progress) if data.corpus == "synthetic" else Path(data.corpus)
+
+    def part(split: str) -> Part:
+        report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None
+        loaded = hw1p2.load(root.expanduser(), split, cache / "stores", report)
+        if loaded.labels is None:
+            raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
+        return loaded
+
+    train, test = part(data.train), part(data.test)
+    if isinstance(data.validation, SpeakerFraction):
+        train, validation = split_speakers(train, data.validation.speakers)
+    else:
+        validation = part(data.validation)
+    _check(train, validation, test, same=data.validation == data.test)
+    digest = "-".join(p.digest[:8] for p in (train, validation, test))
+    return Corpus(data.corpus, train, validation, test, digest)
+
+
+def split_speakers(train: Part, fraction: float) -> tuple[Part, Part]:
+    """Split whole speakers off for validation: `fraction` of them, at least one, the same ones always.
+
+    Raises:
+        UserError: there are not two speakers.
+    """
+    speakers = np.unique(train.speakers)
+    if len(speakers) < 2:
+        raise UserError(f"{train.split}: {len(speakers)} speaker; splitting validation off needs at least 2")
+    n_held = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
+    held = np.random.default_rng(0).permutation(speakers)[:n_held]
+    is_held = np.isin(train.speakers, held)
+    return train.select(~is_held), replace(train.select(is_held), split="validation")
+
+
+def subset(part: Part, fraction: float, seed: int) -> Part:
+    """A fraction of a part by whole utterances: at least one, at random by `seed`, in their order."""
+    n = max(1, round(fraction * len(part.utterances)))
+    chosen = np.random.default_rng(seed).permutation(len(part.utterances))[:n]
+    return part.select(np.sort(chosen))
+
+
+def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
+    parts = {"train": train, "validation": validation, "test": test}
+    for name, part in parts.items():
+        if part.phonemes != train.phonemes or part.d_features != train.d_features:
+            raise UserError(
+                f"{name} has {part.d_features} features and {len(part.phonemes)} classes; "
+                f"train has {train.d_features} and {len(train.phonemes)}"
+            )
+    pairs = [("train", "validation"), ("train", "test")] + ([] if same else [("validation", "test")])
+    for a, b in pairs:
+        shared = np.intersect1d(parts[a].speakers, parts[b].speakers)
+        if len(shared):
+            raise UserError(
+                f"{a} ({parts[a].split}) and {b} ({parts[b].split}) share {len(shared)} speakers ({', '.join(shared[:5])}): "
+                "a score would not tell of new speakers; choose splits by speaker, or mend speakers.csv"
+            )
+
+
+def _synthetic(size: Synthetic, cache: Path, progress: Progress | None) -> Path:
+    from harness.corpora import synthetic
+
+    root = cache / "corpora" / synthetic.key(size.minutes, size.seed)
+    if not root.exists():
+        report = (lambda done, total: progress("speaking", done, total)) if progress else None
+        synthetic.make(root, minutes=size.minutes, seed=size.seed, progress=report)
+    return root

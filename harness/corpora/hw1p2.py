@@ -1,0 +1,172 @@
+"""The HW1P2 layout (CMU 11-785), the project's native one: `ROOT/<split>/{mfcc,transcript}/NAME.npy`.
+
+mfcc is (T, D) float; transcript is (T + 2,) strings with [SOS] first and [EOS] last, or (T,) without them. A split
+without `transcript/` is unlabelled. Pairs are matched by name. Speakers come from `ROOT/speakers.csv`
+(`utterance,speaker`), else from the name up to its first "-". `ROOT/phonemes.txt`, one a line, replaces the 40 classes.
+Nothing is repaired: whatever is wrong is refused, every utterance by name.
+"""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.corpora import phones, store
+from harness.errors import UserError
+
+_SHOWN = 20  # refusals told one by one; the rest are counted
+_FORMAT = 1  # of the store; part of its key
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+def splits(root: Path) -> list[str]:
+    """The splits of a corpus: its folders that hold `mfcc/`."""
+    return sorted(folder.parent.name for folder in root.glob("*/mfcc") if folder.is_dir())
+
+
+def load(root: Path, split: str, stores: Path, progress: Progress | None = None) -> store.Part:
+    """Read a split through its store, which is made on first use and again when a file of the split has changed.
+
+    Raises:
+        UserError: no such corpus or split, or utterances that are refused; each is named.
+    """
+    _check_split(root, split)
+    phonemes = _phonemes(root)
+    folder = stores / _key(root, split, phonemes)
+    if not (folder / "store.json").exists():
+        speakers = _speakers(root)
+        store.write(folder, split, phonemes, _read_all(root / split, phonemes, speakers, progress))
+    return store.read(folder)
+
+
+def _check_split(root: Path, split: str) -> None:
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; a corpus is a folder ROOT/<split>/mfcc/*.npy, or the name 'synthetic'")
+    found = splits(root)
+    if split not in found:
+        there = f"the splits there are: {', '.join(found)}" if found else "it has no folder <split>/mfcc"
+        raise UserError(f"{root}: no split {split!r}; {there}")
+
+
+def _phonemes(root: Path) -> tuple[str, ...]:
+    own = root / "phonemes.txt"
+    if not own.exists():
+        return phones.PHONEMES
+    names = tuple(own.read_text().split())
+    if len(set(names)) != len(names) or not 2 <= len(names) <= 255:
+        raise UserError(f"{own}: {len(names)} phonemes, {len(set(names))} distinct; 2 to 255 distinct ones are allowed")
+    return names
+
+
+def _key(root: Path, split: str, phonemes: Sequence[str]) -> str:
+    """A name for the store that changes with any file of the split (by name, size and time of change)."""
+    files = sorted([*(root / split).glob("*/*.npy"), *root.glob("speakers.csv")])
+    stats = ((file.relative_to(root), file.stat()) for file in files)
+    rows = "".join(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n" for name, stat in stats)
+    return hashlib.blake2b(f"{_FORMAT}\n{phonemes}\n{rows}".encode(), digest_size=16).hexdigest()
+
+
+def _speakers(root: Path) -> dict[str, str] | None:
+    path = root / "speakers.csv"
+    if not path.exists():
+        return None
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    if not rows or rows[0] != ["utterance", "speaker"]:
+        raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else ''!r}, not 'utterance,speaker'")
+    wrong = [f"{path}:{n}: {','.join(row)!r} is not 'utterance,speaker'" for n, row in enumerate(rows, 1) if len(row) != 2]
+    if wrong:
+        raise UserError("\n".join(wrong[:_SHOWN]))
+    return {utterance: speaker for utterance, speaker in rows[1:]}
+
+
+def _read_all(
+    folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Progress | None
+) -> Iterator[store.Utterance]:
+    """The utterances of a split in the order of their names.
+
+    Raises:
+        UserError: after the last utterance, with a line for each that is refused.
+    """
+    names, refused = _names(folder)
+    labelled = (folder / "transcript").is_dir()
+    d_features = None
+    for done, name in enumerate(names):
+        try:
+            utterance = _read(folder, name, labelled, phonemes, speakers)
+            d_features = d_features or utterance.frames.shape[1]
+            if utterance.frames.shape[1] != d_features:
+                raise ValueError(f"{utterance.frames.shape[1]} features a frame; {names[0]} has {d_features}")
+        except ValueError as refusal:
+            refused.append(f"{folder.name}/{name}: {refusal}")
+        else:
+            yield utterance
+        if progress:
+            progress(done + 1, len(names))
+    if refused:
+        more = [f"... and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
+        head = f"{folder}: {len(refused)} of {len(names)} utterances are refused; mend or remove these files:"
+        raise UserError("\n".join([head, *refused[:_SHOWN], *more]))
+
+
+def _names(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the utterances, and a refusal for each that lacks its partner."""
+    frames = {file.stem for file in (folder / "mfcc").glob("*.npy")}
+    if not frames:
+        raise UserError(f"{folder / 'mfcc'}: no .npy file in it")
+    if not (folder / "transcript").is_dir():
+        return sorted(frames), []
+    labels = {file.stem for file in (folder / "transcript").glob("*.npy")}
+    refused = [f"{folder.name}/{name}: mfcc/{name}.npy has no transcript/{name}.npy" for name in sorted(frames - labels)]
+    refused += [f"{folder.name}/{name}: transcript/{name}.npy has no mfcc/{name}.npy" for name in sorted(labels - frames)]
+    return sorted(frames & labels), refused
+
+
+def _read(
+    folder: Path, name: str, labelled: bool, phonemes: Sequence[str], speakers: dict[str, str] | None
+) -> store.Utterance:
+    frames = _load(folder / "mfcc" / f"{name}.npy")
+    if frames.ndim != 2 or frames.dtype.kind != "f":
+        raise ValueError(f"mfcc is {frames.dtype} of shape {frames.shape}; (frames, features) of floats is allowed")
+    if frames.size == 0:
+        raise ValueError(f"mfcc is empty, of shape {frames.shape}")
+    frames = frames.astype(np.float32, copy=False)
+    if not np.isfinite(frames).all():
+        row, column = np.argwhere(~np.isfinite(frames))[0]
+        raise ValueError(f"mfcc has {frames[row, column]} in frame {row}, coefficient {column}")
+    labels = _labels(_load(folder / "transcript" / f"{name}.npy"), len(frames), phonemes) if labelled else None
+    if speakers is not None and name not in speakers:
+        raise ValueError("speakers.csv has no line for it")
+    return store.Utterance(name, speakers[name] if speakers else name.partition("-")[0], frames, labels)
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        what = "holds pickled objects" if "allow_pickle" in str(error) else "is truncated or no npy file"
+        raise ValueError(f"{path.parent.name}/{path.name} {what} ({error})") from error
+
+
+def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:
+    """(T + 2,) or (T,) strings -> (T,) uint8 indices into `phonemes`."""
+    if transcript.ndim != 1 or transcript.dtype.kind != "U":
+        raise ValueError(f"transcript is {transcript.dtype} of shape {transcript.shape}; (frames + 2,) strings is allowed")
+    if len(transcript) and (transcript[0] == "[SOS]") != (transcript[-1] == "[EOS]"):
+        raise ValueError("transcript has only one of [SOS] and [EOS]; both or neither is allowed")
+    if len(transcript) and transcript[0] == "[SOS]":
+        transcript = transcript[1:-1]
+    if len(transcript) != n_frames:
+        raise ValueError(f"{n_frames} frames in mfcc, {len(transcript)} labels in transcript (without [SOS] and [EOS])")
+    order = np.argsort(phonemes)
+    ordered = np.asarray(phonemes)[order]
+    place = np.minimum(np.searchsorted(ordered, transcript), len(phonemes) - 1)
+    unknown = ordered[place] != transcript
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise ValueError(f"unknown phoneme {str(transcript[row])!r} at frame {row}; known are {' '.join(phonemes)}")
+    return order[place].astype(np.uint8)

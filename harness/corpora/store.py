@@ -1,0 +1,153 @@
+"""The frame store: a split of a corpus as two flat, memory-mapped arrays, made once and opened in milliseconds.
+
+It holds frames as they came (float32); padding, normalisation and precision are applied on the way to the device.
+A store is a folder: `frames.npy` (F, D) float32, `labels.npy` (F,) uint8 unless unlabelled, `store.json` (the rest).
+
+Legend: F frames, D features, U utterances, C classes.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance on its way into a store."""
+
+    name: str
+    speaker: str
+    frames: np.ndarray
+    """(T, D) float32, finite."""
+    labels: np.ndarray | None
+    """(T,) uint8 indices into the phonemes."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some utterances of a store: a split, or a selection from it. Selecting copies no frame."""
+
+    split: str
+    frames: np.ndarray
+    """(F, D) float32 of the whole store, memory-mapped."""
+    labels: np.ndarray | None
+    """(F,) uint8 of the whole store; None if unlabelled."""
+    starts: np.ndarray
+    """(U,) int64, the row of each utterance's first frame."""
+    lengths: np.ndarray
+    """(U,) int64, frames of each utterance."""
+    utterances: np.ndarray
+    """(U,) names."""
+    speakers: np.ndarray
+    """(U,) speaker ids."""
+    phonemes: tuple[str, ...]
+    """(C,) names of the classes."""
+    digest: str
+    """Of the whole store's content."""
+
+    @property
+    def n_frames(self) -> int:
+        return int(self.lengths.sum())
+
+    @property
+    def d_features(self) -> int:
+        return self.frames.shape[1]
+
+    def rows(self) -> np.ndarray:
+        """(sum of lengths,) int64: where this part's frames lie in `frames`, utterance by utterance."""
+        first = np.cumsum(self.lengths) - self.lengths
+        return np.repeat(self.starts - first, self.lengths) + np.arange(self.n_frames)
+
+    def select(self, keep: np.ndarray) -> "Part":
+        """The utterances that a boolean mask (U,) or indices name, in their order."""
+        chosen = {name: getattr(self, name)[keep] for name in ("starts", "lengths", "utterances", "speakers")}
+        return replace(self, **chosen)
+
+    def summary(self) -> dict[str, int]:
+        return {
+            "utterances": len(self.utterances),
+            "speakers": len(np.unique(self.speakers)),
+            "frames": self.n_frames,
+        }
+
+
+def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterable[Utterance]) -> None:
+    """Write a store under a temporary name and rename it when whole. One utterance at a time is in memory.
+
+    An exception of `utterances` (a refusal) passes through and leaves nothing behind.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.unfinished-", dir=folder.parent))
+    try:
+        digest = hashlib.blake2b(json.dumps(list(phonemes)).encode(), digest_size=16)
+        names, speakers, lengths, labels = [], [], [], []
+        d_features = 0
+        with (unfinished / "frames.raw").open("wb") as raw:
+            for u in utterances:
+                digest.update(f"{u.name}\0{u.speaker}\0{len(u.frames)}\0".encode())
+                digest.update(np.ascontiguousarray(u.frames))
+                raw.write(np.ascontiguousarray(u.frames))
+                d_features = u.frames.shape[1]
+                names.append(u.name)
+                speakers.append(u.speaker)
+                lengths.append(len(u.frames))
+                if u.labels is not None:
+                    digest.update(u.labels)
+                    labels.append(u.labels)
+        _as_npy(unfinished, (sum(lengths), d_features))
+        if labels:
+            np.save(unfinished / "labels.npy", np.concatenate(labels))
+        facts = {
+            "split": split,
+            "digest": digest.hexdigest(),
+            "phonemes": list(phonemes),
+            "utterances": names,
+            "speakers": speakers,
+            "lengths": lengths,
+        }
+        (unfinished / "store.json").write_text(json.dumps(facts))
+        try:
+            unfinished.rename(folder)
+        except OSError:  # another process was faster: its store is the same
+            if not (folder / "store.json").exists():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _as_npy(folder: Path, shape: tuple[int, int]) -> None:
+    """Put an npy header before the raw frames, whose number was not known when they were written."""
+    with (folder / "frames.npy").open("wb") as file, (folder / "frames.raw").open("rb") as raw:
+        np.lib.format.write_array_header_2_0(
+            file, {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        )
+        shutil.copyfileobj(raw, file, 1 << 24)
+    (folder / "frames.raw").unlink()
+
+
+def read(folder: Path) -> Part:
+    """Open a store. Frames stay on disk until they are read.
+
+    Raises:
+        FileNotFoundError: there is no whole store.
+    """
+    facts = json.loads((folder / "store.json").read_text())
+    labels = folder / "labels.npy"
+    lengths = np.array(facts["lengths"], dtype=np.int64)
+    return Part(
+        split=facts["split"],
+        frames=np.load(folder / "frames.npy", mmap_mode="r"),
+        labels=np.load(labels, mmap_mode="r") if labels.exists() else None,
+        starts=np.cumsum(lengths) - lengths,
+        lengths=lengths,
+        utterances=np.array(facts["utterances"]),
+        speakers=np.array(facts["speakers"]),
+        phonemes=tuple(facts["phonemes"]),
+        digest=facts["digest"],
+    )

@@ -1,0 +1,79 @@
+"""A model's work on a part: predictions, and from them counts per utterance.
+
+Legend: F frames, U utterances, B batch, W window, D features, C classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.data import Resident
+from harness.precision import autocast
+from harness.results import Scores
+
+_BATCH = 16384  # frames; large, since nothing is kept for a backward pass
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of every frame of a part, on the device."""
+
+    predicted: Tensor
+    """(F,) uint8 class of the largest posterior."""
+    probability: Tensor
+    """(F,) float32 posterior of that class."""
+    log_loss: Tensor
+    """(F,) float32, -log posterior of the true class, nats."""
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, data: Resident, precision: str) -> Predictions:
+    """Frames in their order, in large batches. The model is left in evaluation mode."""
+    model.eval()
+    predicted, probability, log_loss = [], [], []
+    for start in range(0, len(data), _BATCH):
+        batch = slice(start, start + _BATCH)
+        with autocast(data.frames.device, precision):
+            logits = model(data.windows(batch))
+        log_posterior = F.log_softmax(logits.float(), dim=1)
+        best = log_posterior.max(dim=1)
+        predicted.append(best.indices.to(torch.uint8))
+        probability.append(best.values.exp())
+        log_loss.append(F.nll_loss(log_posterior, data.labels[batch], reduction="none"))
+    return Predictions(torch.cat(predicted), torch.cat(probability), torch.cat(log_loss))
+
+
+def loss_and_accuracy(predictions: Predictions, data: Resident) -> tuple[float, float]:
+    """Mean log loss (nats) and accuracy in [0, 1] over frames."""
+    correct = (predictions.predicted == data.labels).double().mean()
+    loss, accuracy = torch.stack([predictions.log_loss.double().mean(), correct]).tolist()
+    return loss, accuracy
+
+
+def scores(predictions: Predictions, data: Resident, n_classes: int, keep_frames: bool) -> Scores:
+    """Counts (U, C, C) and log loss (U,) per utterance; with `keep_frames` also the predictions of each frame."""
+    part = data.part
+    n_utterances = len(part.lengths)
+    utterance = torch.repeat_interleave(torch.from_numpy(part.lengths).to(data.labels.device))
+    cell = (utterance * n_classes + data.labels) * n_classes + predictions.predicted
+    counts = torch.bincount(cell, minlength=n_utterances * n_classes**2).to(torch.int32)
+    log_loss = torch.zeros(n_utterances, dtype=torch.float64, device=cell.device)
+    log_loss.index_add_(0, utterance, predictions.log_loss.double())
+    frames: dict[str, np.ndarray] = {}
+    if keep_frames:
+        frames = {
+            "predicted": predictions.predicted.cpu().numpy(),
+            "probability": predictions.probability.half().cpu().numpy(),
+            "truth": data.labels.to(torch.uint8).cpu().numpy(),
+        }
+    return Scores(
+        split=part.split,
+        utterances=tuple(part.utterances.tolist()),
+        speakers=tuple(part.speakers.tolist()),
+        counts=counts.view(n_utterances, n_classes, n_classes).cpu().numpy(),
+        log_loss=log_loss.cpu().numpy(),
+        **frames,
+    )

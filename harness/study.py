@@ -1,0 +1,160 @@
+"""One arm's search: an Optuna study in a journal file, asked and told by the conductor alone. The only importer of optuna.
+
+A trial that a kill interrupted is given out again under its number, so that its training goes on where it stood.
+"""
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.data import mix
+from harness.experiment import Arm, Search
+from harness.ranges import Range
+from harness.results import Trial
+
+_ABANDONED = "abandoned"  # mark of a trial that was cut off before it had its settings; it counts for nothing
+_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial to be trained."""
+
+    number: int
+    values: dict[str, Any]
+    """The searched settings, flat."""
+
+
+class ArmStudy:
+    """The search of one arm.
+
+    Args:
+        journal: file of the whole harness study; made if it is not there.
+    """
+
+    def __init__(self, journal: Path, arm: Arm, search: Search) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.arm = arm
+        self.search = search
+        self._distributions = {name: _distribution(r) for name, r in arm.ranges.items()}
+        self._study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(journal))),
+            study_name=arm.name,
+            direction="maximize",
+            pruner=_pruner(search),
+            load_if_exists=True,
+        )
+
+    def ask(self) -> Asked | None:
+        """The trial that was interrupted, else the next one; None when all are done."""
+        for frozen in self._study.get_trials(states=[TrialState.RUNNING]):
+            if frozen.params.keys() == self._distributions.keys():
+                return Asked(frozen.number, self._values(frozen))
+            self._trial(frozen.number).set_user_attr(_ABANDONED, True)
+            self._study.tell(frozen.number, state=TrialState.FAIL)
+        if len(self.trials()) >= self.search.trials:
+            return None
+        self._study.sampler = self._sampler()
+        trial = self._study.ask(fixed_distributions=self._distributions)
+        return Asked(trial.number, self._values(self._frozen(trial.number)))
+
+    def should_prune(self, number: int, epoch: int, accuracy: float) -> bool:
+        """Tell a trial's validation accuracy after an epoch, from 1; whether its rivals say that it should end."""
+        trial = self._trial(number)
+        if epoch not in self._frozen(number).intermediate_values:
+            trial.report(accuracy, epoch)
+        return trial.should_prune()
+
+    def tell(self, trial: Trial) -> None:
+        """End a trial. One that is told already is left as it is."""
+        if self._frozen(trial.number).state.is_finished():
+            return
+        attributes = {"frames": trial.frames, "seconds": trial.seconds, "curve": list(trial.curve), "value": trial.value}
+        for name, value in attributes.items():
+            self._trial(trial.number).set_user_attr(name, value)
+        state = {word: state for state, word in _STATES.items()}[trial.state]
+        self._study.tell(trial.number, trial.value if state == TrialState.COMPLETE else None, state=state)
+
+    def trials(self) -> tuple[Trial, ...]:
+        """All that have ended, in the order of their numbers."""
+        ended = self._study.get_trials(deepcopy=False, states=tuple(_STATES))
+        return tuple(
+            Trial(
+                number=t.number,
+                state=_STATES[t.state],
+                value=t.user_attrs["value"],
+                settings=self._values(t),
+                frames=t.user_attrs["frames"],
+                seconds=t.user_attrs["seconds"],
+                curve=tuple(t.user_attrs["curve"]),
+            )
+            for t in ended
+            if _ABANDONED not in t.user_attrs
+        )
+
+    def best(self) -> Trial | None:
+        """The complete trial of the highest validation accuracy, the earliest of equals; None if none is complete."""
+        complete = [t for t in self.trials() if t.state == "complete"]
+        return max(complete, key=lambda t: (t.value or 0.0, -t.number)) if complete else None
+
+    def importances(self) -> dict[str, float]:
+        """Share of each searched setting in what decides a good score (PED-ANOVA); empty where it cannot be told."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return dict(optuna.importance.get_param_importances(self._study))
+            except (RuntimeError, ValueError):  # fewer than two complete trials, or all of one score
+                return {}
+
+    def _sampler(self) -> optuna.samplers.BaseSampler:
+        """Seeded by the study's seed and the trial's number, so that a study that goes on draws nothing twice."""
+        seed = mix(self.search.seed, len(self._study.get_trials(deepcopy=False))) % 2**32
+        if self.search.sampler == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        if self.search.sampler == "grid":
+            grid = {name: [_plain(v) for v in r.values()] for name, r in self.arm.ranges.items()}
+            return optuna.samplers.GridSampler(grid, seed=self.search.seed)
+        return optuna.samplers.TPESampler(seed=seed)
+
+    def _values(self, frozen: FrozenTrial) -> dict[str, Any]:
+        return {name: _setting(self.arm.ranges[name], frozen.params[name]) for name in self.arm.ranges}
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[number]
+
+    def _trial(self, number: int) -> optuna.Trial:
+        return optuna.Trial(self._study, self._frozen(number)._trial_id)
+
+
+def _distribution(r: Range) -> BaseDistribution:
+    if r.kind == "choice":
+        return CategoricalDistribution([_plain(choice) for choice in r.choices])
+    assert r.low is not None
+    assert r.high is not None
+    if isinstance(r.low, int):
+        return IntDistribution(r.low, int(r.high), log=r.kind == "log", step=int(r.step or 1))
+    return FloatDistribution(r.low, r.high, log=r.kind == "log", step=r.step)
+
+
+def _plain(value: Any) -> Any:
+    """What Optuna keeps of a value: a list as JSON."""
+    return json.dumps(value) if isinstance(value, tuple | list) else value
+
+
+def _setting(r: Range, kept: Any) -> Any:
+    """The value that Optuna keeps as `kept`."""
+    return next((choice for choice in r.choices if _plain(choice) == kept), kept)
+
+
+def _pruner(search: Search) -> optuna.pruners.BasePruner:
+    if search.pruning == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials, n_warmup_steps=search.warmup_epochs)
+    return optuna.pruners.NopPruner()

@@ -1,0 +1,179 @@
+"""The one trainer: resident frames, windows gathered on the device, no host synchronisation within a step.
+
+Legend: F frames, B batch, W window, D features, C classes.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import lr_scheduler
+
+from harness import checkpoint, evaluate
+from harness.checkpoint import Progress
+from harness.data import Resident, batches, mix
+from harness.errors import Interrupted, RunFailed
+from harness.precision import autocast
+from harness.results import Epoch
+from harness.settings import Training
+
+_LOOK = 256  # steps between two looks at the device: is everything finite?
+_DROPOUT = 1  # added to the seed, so that dropout and the order of frames are unrelated
+_PER_STEP = ("cosine", "one-cycle")  # schedules that move every step; the others move every epoch
+
+
+def train(
+    model: nn.Module,
+    data: Resident,
+    validation: Resident,
+    training: Training,
+    *,
+    seed: int,
+    precision: str,
+    state_file: Path | None = None,
+    on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Progress:
+    """Train `model` in place; it ends with the weights of the kept epoch.
+
+    Args:
+        seed: of the order of frames and of dropout.
+        precision: "bf16" or "fp32".
+        state_file: written after each epoch and when stopped; if it is there, training goes on from it.
+        on_epoch: called after each epoch, first for those that the state file remembers; true ends the training.
+        should_stop: asked after every step.
+
+    Returns:
+        The learning curve (`history`) and the epoch that was kept (`best_epoch`).
+
+    Raises:
+        RunFailed: a loss or gradient was not finite; no update was made with it or after it.
+        Interrupted: `should_stop` said so; the state was written.
+    """
+    device = data.frames.device
+    n_steps = -(-len(data) // training.batch_size)
+    optimiser = make_optimiser(model, training)
+    schedule = make_schedule(optimiser, training, n_steps)
+    at = Progress(totals=torch.zeros(2, dtype=torch.float64, device=device))
+    finite = torch.ones((), dtype=torch.bool, device=device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if state_file and state_file.exists():
+            at = checkpoint.restore(state_file, device, model, optimiser, schedule)
+        is_ended = any([on_epoch(epoch) for epoch in at.history])
+        while at.epoch <= training.epochs and not is_ended and not stops_early(at, training):
+            started = time.perf_counter() - at.seconds
+            if at.step == 0:
+                torch.manual_seed(mix(seed + _DROPOUT, at.epoch))
+                at.totals.zero_()
+            model.train()
+            for step, index in enumerate(batches(len(data), training.batch_size, seed, at.epoch, device), start=1):
+                if step <= at.step:  # done before an interruption
+                    continue
+                _step(model, data, index, optimiser, training, precision, at.totals, finite)
+                if training.schedule in _PER_STEP:
+                    schedule.step()
+                if (step % _LOOK == 0 or step == n_steps) and not finite:
+                    raise RunFailed(_not_finite(at.epoch, training))
+                if should_stop():
+                    at.step, at.seconds = step, time.perf_counter() - started
+                    if state_file:
+                        checkpoint.write(state_file, at, model, optimiser, schedule)
+                    raise Interrupted
+            loss, accuracy = (at.totals / len(data)).tolist()
+            predictions = evaluate.predict(model, validation, precision)
+            validation_loss, validation_accuracy = evaluate.loss_and_accuracy(predictions, validation)
+            learning_rate = optimiser.param_groups[0]["lr"]
+            if training.schedule not in _PER_STEP:
+                schedule.step(*[validation_loss] if training.schedule == "plateau" else [])
+            if training.keep == "last" or validation_accuracy > at.best_accuracy:
+                at.best_epoch, at.best = at.epoch, {k: v.clone() for k, v in model.state_dict().items()}
+            seconds = time.perf_counter() - started
+            at.history.append(
+                Epoch(
+                    epoch=at.epoch,
+                    train_loss=loss,
+                    train_accuracy=accuracy,
+                    validation_loss=validation_loss,
+                    validation_accuracy=validation_accuracy,
+                    learning_rate=learning_rate,
+                    frames=at.epoch * len(data),
+                    seconds=seconds,
+                )
+            )
+            at.epoch, at.step, at.seconds = at.epoch + 1, 0, 0.0
+            if state_file:
+                checkpoint.write(state_file, at, model, optimiser, schedule)
+            at.is_ended = on_epoch(at.history[-1])
+    model.load_state_dict(at.best)
+    return at
+
+
+def _step(
+    model: nn.Module,
+    data: Resident,
+    index: Tensor,
+    optimiser: torch.optim.Optimizer,
+    training: Training,
+    precision: str,
+    totals: Tensor,
+    finite: Tensor,
+) -> None:
+    """One update on the frames at `index` (B,). Adds to `totals`; once `finite` is false, nothing is updated any more."""
+    labels = data.labels[index]
+    with autocast(index.device, precision):
+        logits = model(data.windows(index))
+    logits = logits.float()
+    loss = F.cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    if training.clip_norm:
+        nn.utils.clip_grads_with_norm_(model.parameters(), training.clip_norm, norm)
+    finite &= loss.isfinite() & norm.isfinite()
+    optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]  # a fused step then leaves the weights alone
+    optimiser.step()
+    totals += torch.stack([loss.detach().double() * len(index), (logits.argmax(dim=1) == labels).sum().double()])
+
+
+def make_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """Fused: one kernel updates all weights."""
+    weights, rate, decay = model.parameters(), training.learning_rate, training.weight_decay
+    if training.optimiser == "sgd":
+        return torch.optim.SGD(weights, lr=rate, weight_decay=decay, momentum=training.momentum, fused=True)
+    of = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
+    return of(weights, lr=rate, weight_decay=decay, fused=True)
+
+
+def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps: int) -> Any:
+    """The learning rate over time; `n_steps` is those of an epoch."""
+    total = training.epochs * n_steps
+    match training.schedule:
+        case "step":
+            return lr_scheduler.StepLR(optimiser, training.step_epochs, training.factor)
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimiser, total)
+        case "one-cycle":
+            return lr_scheduler.OneCycleLR(optimiser, training.learning_rate, total_steps=total)
+        case "plateau":
+            return lr_scheduler.ReduceLROnPlateau(optimiser, factor=training.factor, patience=training.plateau_epochs)
+    return lr_scheduler.ConstantLR(optimiser, factor=1.0)
+
+
+def stops_early(at: Progress, training: Training) -> bool:
+    """Whether the last `early_stopping` epochs were all no better than one before them."""
+    if not training.early_stopping or not at.history:
+        return False
+    best = max(at.history, key=lambda epoch: epoch.validation_accuracy)
+    return len(at.history) - best.epoch >= training.early_stopping
+
+
+def _not_finite(epoch: int, training: Training) -> str:
+    return (
+        f"the loss or its gradient was not finite in epoch {epoch}; the weights were left as they were before it. "
+        f"Try a lower training.learning_rate (now {training.learning_rate:g}), training.clip_norm = 1.0 "
+        f'(now {training.clip_norm:g}) or params.norm = "layer"'
+    )

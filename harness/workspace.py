@@ -1,0 +1,125 @@
+"""Where a study works: its folder `.harness/studies/NAME`, which one process holds, and which remembers what it is of.
+
+`study.json` holds the settings that decide the result. A file that says otherwise is another study, and is refused.
+"""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness.errors import UserError
+from harness.experiment import Experiment, changes
+
+
+def project_root(start: Path) -> Path:
+    """The project folder: the nearest one at or above `start` with a `pyproject.toml`, `mlflow.db` or `.harness`."""
+    for folder in (start, *start.parents):
+        if any((folder / mark).exists() for mark in ("pyproject.toml", "mlflow.db", ".harness")):
+            return folder
+    return start
+
+
+def cache(root: Path) -> Path:
+    """Where made corpora and frame stores are kept."""
+    return root / ".harness"
+
+
+class Workspace:
+    """The folder of one study."""
+
+    def __init__(self, root: Path, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.folder = root / ".harness" / "studies" / experiment.study
+        self.journal = self.folder / "optuna.journal"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of the study.
+
+        Raises:
+            UserError: another one is in it.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(f"{self.folder}.lock", timeout=0):
+                yield
+        except Timeout:
+            raise UserError(
+                f"study {self.experiment.study!r} is being run by another process; wait for it, or stop it"
+            ) from None
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / "study.json").exists()
+
+    def facts(self) -> dict[str, Any]:
+        """What is remembered: settings, and from the first run on corpus, device, precision and state."""
+        return json.loads((self.folder / "study.json").read_text()) if self.exists else {}
+
+    def remember(self, **facts: Any) -> None:
+        """Add to what is remembered."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / "study.json.unfinished"
+        unfinished.write_text(json.dumps(self.facts() | facts, indent=1))
+        unfinished.replace(self.folder / "study.json")
+
+    def open(self) -> None:
+        """Begin, or go on.
+
+        Raises:
+            UserError: the folder is of other settings; each that changed is named.
+        """
+        settings = json.loads(json.dumps(self.experiment.canonical()))
+        if not self.exists:
+            self.remember(settings=settings)
+        elif changed := changes(self.facts()["settings"], settings):
+            raise self.refusal([f"  {line}" for line in changed])
+
+    def check(self, **facts: Any) -> None:
+        """Remember facts at the first time, and refuse others later.
+
+        Raises:
+            UserError: what is remembered is different.
+        """
+        known = self.facts()
+        wrong = [f"  {k}: {known[k]} -> {v}" for k, v in facts.items() if k in known and known[k] != v]
+        if wrong:
+            raise self.refusal(wrong)
+        self.remember(**facts)
+
+    def refusal(self, lines: list[str]) -> UserError:
+        file = self.experiment.path
+        return UserError(
+            "\n".join(
+                [
+                    f"{file}: study {self.experiment.study!r} was begun with other settings, and two are never mixed:",
+                    *lines,
+                    f'give the file another study name, or begin anew: harness run {file} --restart  (the earlier one is '
+                    "archived, not lost)",
+                ]
+            )
+        )
+
+    def archive(self) -> None:
+        """Put the folder aside."""
+        if self.folder.exists():
+            archive = self.folder.parent.parent / "archived"
+            archive.mkdir(exist_ok=True)
+            shutil.move(self.folder, archive / f"{self.folder.name} {datetime.now():%Y-%m-%d %H.%M.%S}")
+
+    def trial(self, arm: str, number: int) -> Path:
+        return self._made(f"{arm}-trial-{number}")
+
+    def final(self, arm: str, seed: int) -> Path:
+        return self._made(f"{arm}-seed-{seed}")
+
+    def _made(self, name: str) -> Path:
+        folder = self.folder / "runs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
