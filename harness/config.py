@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import architectures
 from harness import ranges, rules
@@ -33,7 +33,6 @@ _FILE: Keys = {
     "comparison": Key(dict),
 }
 _SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search)}
-_ARM: Keys = {"architecture": Key(str, is_required=True), "params": Key(dict), "data": Key(dict), "training": Key(dict)}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 
@@ -102,6 +101,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message, _, place = str(error).rpartition(" (at ")
+        message = message.replace("Cannot overwrite a value", "this key has been given before")
         numbers = re.findall(r"\d+", place)  # "line 3, column 5)" or "end of document)"
         lines = text.split("\n")
         line, column = numbers if len(numbers) == 2 else (len(lines), len(lines[-1]) + 1)
@@ -131,29 +131,33 @@ def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         parsed = {}
-    tree[str(keys[-1])] = parsed["value"] if len(parsed) == 1 else value
+    tree[str(keys[-1])] = parsed["value"] if len(parsed) == 1 else value.strip()
 
 
 def _arms(tables: dict[str, Any], common: dict[str, Any], mistakes: Mistakes) -> dict[str, Arm]:
     """The arms whose architecture is known."""
+    known = architectures.names()
+    keys = {
+        "architecture": Key(Literal[*known], is_required=True),
+        "params": Key(dict),
+        "data": Key(dict),
+        "training": Key(dict),
+    }
     arms = {}
     for name, table in tables.items():
         path = ("arms", name)
         if not isinstance(table, dict):
             mistakes.add(path, f"{spelled(table)} is not allowed; it must be a table")
             continue
-        is_known = table.get("architecture") in architectures.names()
+        is_known = table.get("architecture") in known
         params = keys_of_architecture(table["architecture"]) if is_known else {}
         sections = {"params": params, "data": _SECTIONS["data"], "training": _SECTIONS["training"]}
-        arm = check_table(table, _ARM, path, mistakes, (f"{s}.{key}" for s, keys in sections.items() for key in keys))
+        arm = check_table(table, keys, path, mistakes, (f"{s}.{key}" for s in sections for key in sections[s]))
         if is_known:
             own = _own_settings(arm, sections, path, mistakes)
             given = {k: v for k, v in (common | own).items() if not isinstance(v, Range)}
             found = {k: v for k, v in (common | own).items() if isinstance(v, Range)}
             arms[name] = Arm(name, arm["architecture"], given, found)
-        elif "architecture" in arm:
-            problem = unknown("architecture", arm["architecture"], architectures.names())
-            mistakes.add((*path, "architecture"), problem)
     return arms
 
 

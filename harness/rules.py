@@ -6,8 +6,8 @@ from typing import Any
 import architectures
 from harness.experiment import Arm, Experiment, Search
 from harness.mistakes import Mistakes, spelled
-from harness.ranges import is_range, why_shared
-from harness.settings import Data, Training
+from harness.ranges import is_range, why_not, why_shared
+from harness.settings import Training
 from harness.toml_places import Path
 
 _ACTS_WITH: dict[str | int, tuple[str, tuple[str, ...]]] = {
@@ -46,7 +46,7 @@ def check(
         mistakes.add(
             ("data", "synthetic"), f'without effect: it needs data.corpus = "synthetic", not {spelled(corpus)}'
         )
-    notes = _check_splits(tree, experiment.data, mistakes)
+    notes = _check_splits(tree, experiment, mistakes)
     if "search" not in tree:
         if here := _ranges(tree):
             mistakes.add(here[0], "a range needs a [search] that says how many trials; or give a value")
@@ -66,10 +66,11 @@ def _table(tree: dict[str, Any], *path: str) -> dict[str, Any]:
 
 
 def _ranges(tree: dict[str, Any]) -> list[Path]:
-    """Where the file has ranges, right or wrong."""
+    """Where the file has ranges, or tables that were meant as such."""
     tables: list[tuple[str, ...]] = [("data",), ("training",)]
     tables += [("arms", name, section) for name in _table(tree, "arms") for section in ("data", "training", "params")]
-    return [(*path, key) for path in tables for key, value in _table(tree, *path).items() if is_range(value)]
+    given = [((*path, key), value) for path in tables for key, value in _table(tree, *path).items()]
+    return [path for path, value in given if is_range(value) or (isinstance(value, dict) and why_not(path) is None)]
 
 
 def _check_effect(arms: Sequence[Arm], path: Path, mistakes: Mistakes) -> None:
@@ -88,8 +89,10 @@ def _check_effect(arms: Sequence[Arm], path: Path, mistakes: Mistakes) -> None:
         mistakes.add(path, f"without effect: it needs {key} = {needed}, not {given}")
 
 
-def _check_splits(tree: dict[str, Any], data: Data, mistakes: Mistakes) -> tuple[str, ...]:
-    given = _table(tree, "data")
+def _check_splits(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:
+    data, given = experiment.data, _table(tree, "data")
+    if any(mistakes.below("data", key) for key in ("corpus", "train", "validation", "test")):
+        return ()
     if data.corpus == "synthetic":
         for key in ("train", "validation", "test"):
             split = getattr(data, key)
@@ -109,7 +112,9 @@ def _check_splits(tree: dict[str, Any], data: Data, mistakes: Mistakes) -> tuple
             ("data", place),
             f"validation and test are the same split, {spelled(data.test)}: selection would see the test split",
         )
-    return (f"validation and test are the same split ({data.test}): the kept epoch was chosen on it",)
+    is_chosen = experiment.training.keep == "best" or experiment.training.early_stopping > 0
+    chosen = ": the kept epoch was chosen on it" if is_chosen else ""
+    return (f"validation and test are the same split ({data.test}){chosen}",)
 
 
 def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
@@ -123,7 +128,7 @@ def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Ex
     search, given = experiment.search, _table(tree, "search")
     if search is None:
         return
-    if search.epochs > experiment.training.epochs:
+    if search.epochs > experiment.training.epochs and not mistakes.below("training", "epochs"):
         most = experiment.training.epochs
         mistakes.add(
             ("search", "epochs"), f"{search.epochs} is not allowed; training.epochs is {most}, a trial has no more"
@@ -137,22 +142,22 @@ def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Ex
     elif search.startup_trials >= search.trials:
         few = f"an arm has {search.trials} trials, and startup_trials = {search.startup_trials} spares them all"
         mistakes.add(("search", "pruning"), f"without effect: {few}")
-    if here:
-        for arm in experiment.arms.values():
+    for arm in experiment.arms.values() if here else ():
+        own = [path for path in here if path[0] != "arms" or path[1] == arm.name]
+        if not any(mistakes.below(*path) for path in own):
             _check_space(tree, arm, search, mistakes)
 
 
 def _check_space(tree: dict[str, Any], arm: Arm, search: Search, mistakes: Mistakes) -> None:
     """Every arm must be able to spend the same trials."""
-    if mistakes.below("arms", arm.name):
-        return
     for key, found in arm.ranges.items():
         section, _, word = key.partition(".")
         if search.sampler == "grid" and found.size() is None:
+            mend = "make it a choice" if found.kind == "log" else "give it a step, or make it a choice"
             own = word in _table(tree, "arms", arm.name, section)
             mistakes.add(
                 ("arms", arm.name, section, word) if own else (section, word),
-                f"a grid needs values that can be counted: give {found} a step, or make it a choice",
+                f"a grid needs values that can be counted, and {found} has none: {mend}",
             )
     size = arm.size()
     if size is not None and size < search.trials:

@@ -101,7 +101,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 
 
 def _for_pydantic(annotation: Any) -> Any:
-    """The annotation with `Between` in pydantic's terms, lists allowed for tuples, and no None."""
+    """The annotation in pydantic's terms: with `Between`, lists allowed for tuples, no None, no tables."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         plain, *notes = arguments
@@ -113,7 +113,7 @@ def _for_pydantic(annotation: Any) -> Any:
         return Annotated[tuple[tuple(a if a is ... else _for_pydantic(a) for a in arguments)], Strict(False)]  # type: ignore[misc]
     if origin is list:
         return list[_for_pydantic(arguments[0])]  # type: ignore[misc]
-    return annotation
+    return None if dataclasses.is_dataclass(annotation) else annotation  # TOML cannot spell None: no value passes
 
 
 def _alternatives(annotation: Any) -> list[Any]:
