@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -22,6 +21,7 @@ SAMPLE_RATE = espeak_process.SAMPLE_RATE
 """Hz."""
 
 _DATA = ("phontab", "phonindex", "phondata", "intonations", "en_dict", "lang/gmw/en-US")  # all that en-US reads
+_VOICE = "speaker"
 _LONGEST_DATA_PATH = 140  # from about 150 characters the engine fails
 _LONGEST_PHRASE = 500  # bytes; longer clauses come out corrupt, in silence
 _FASTEST = 449  # words a minute; from 450 event times are wrong
@@ -57,59 +57,64 @@ class Spoken:
     """(first sample, espeak mnemonic), in order of time."""
 
 
-class Engine:
-    """The synthesiser with a copy of its data, to which voices are added. A context: at its end the copy is gone.
+def speak(voice: str, phrases: Sequence[Phrase]) -> list[Spoken]:
+    """Say phrases in a fresh process; the result depends on the voice and the phrases alone. May run in threads.
+
+    Args:
+        voice: text of an espeak-ng voice file.
+
+    Raises:
+        UserError: the synthesiser is not installed.
+        RunFailed: its process died; the message says what it said.
 
     Example:
-        with Engine() as engine:
-            spoken = engine.speak("low", "language variant\\npitch 80 110\\n", [Phrase("h|@|l|'oU", 170, 50, 50, 1)])
+        speak("language variant\\npitch 80 110\\n", [Phrase("h|@|l|'oU", rate=170, pitch=50, pitch_range=50, seed=1)])
     """
-
-    def __init__(self) -> None:
-        self._library, source = _find()
-        self._temporary = tempfile.TemporaryDirectory(prefix="espeak-")
-        self._data = Path(self._temporary.name) / "espeak-ng-data"
-        if len(str(self._data)) > _LONGEST_DATA_PATH:
-            self._temporary.cleanup()
-            raise UserError(f"{self._data}: too long a path for espeak-ng; set TMPDIR to a folder with a shorter one")
-        for name in _DATA:
-            (self._data / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, self._data / name)
-        (self._data / "voices" / "!v").mkdir(parents=True)
-
-    def __enter__(self) -> "Engine":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._temporary.cleanup()
-
-    def speak(self, name: str, voice: str, phrases: Sequence[Phrase]) -> list[Spoken]:
-        """Say phrases in a fresh process; the result depends on the voice and the phrases alone. May run in threads.
-
-        Args:
-            name: of the speaker; a file name.
-            voice: text of an espeak-ng voice file.
-
-        Raises:
-            RunFailed: the process died; the message says what it said.
-        """
-        # The engine accepts a voice that is not there, in silence, and speaks in its plain one: it is written here.
-        (self._data / "voices" / "!v" / name).write_text(voice)
-        request = {
-            "library": self._library,
-            "data": str(self._data),
-            "voice": name,
-            "phrases": [asdict(phrase) for phrase in phrases],
-        }
+    library, source = find()
+    with tempfile.TemporaryDirectory(prefix="espeak-") as temporary:
+        data = _with_voice(voice, source, Path(temporary))
+        request = {"library": library, "data": str(data), "voice": _VOICE, "phrases": [asdict(p) for p in phrases]}
         command = [sys.executable, "-I", "-S", espeak_process.__file__]  # -I -S: the standard library alone, sooner
         # A session of its own: Ctrl-C reaches us alone, and the engine ends by itself within a second.
         done = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True, start_new_session=True)
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise RunFailed(f"the speech synthesiser failed for voice {name} (exit {done.returncode}): {said[-1]}")
-        return _parse(done.stdout)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise RunFailed(f"the speech synthesiser failed (exit {done.returncode}): {said[-1]}")
+    return _parse(done.stdout)
+
+
+def find() -> tuple[str, Path]:
+    """Where the library and its data are.
+
+    Raises:
+        UserError: they are not installed.
+    """
+    try:
+        import espeakng_loader
+    except ImportError:
+        raise UserError(
+            "the synthetic corpus needs the speech synthesiser espeak-ng, which is not installed: "
+            "pip install 'harness[synthetic]', or pip install espeakng-loader"
+        ) from None
+    return espeakng_loader.get_library_path(), Path(espeakng_loader.get_data_path())
+
+
+def _with_voice(voice: str, source: Path, folder: Path) -> Path:
+    """A copy of the engine's data (1 MB) that has one voice.
+
+    A voice that is not there is accepted in silence, and among some hundreds of voices ours is not found: so each
+    speaker gets data of their own.
+    """
+    data = folder / "espeak-ng-data"
+    if len(str(data)) > _LONGEST_DATA_PATH:
+        raise UserError(f"{data}: too long a path for espeak-ng; set TMPDIR to a folder with a shorter one")
+    for name in _DATA:
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, data / name)
+    variant = data / "voices" / "!v" / _VOICE
+    variant.parent.mkdir(parents=True)
+    variant.write_text(voice)
+    return data
 
 
 def _parse(answer: bytes) -> list[Spoken]:
@@ -122,15 +127,3 @@ def _parse(answer: bytes) -> list[Spoken]:
         first = last
     assert first == len(samples), f"{len(samples)} samples came, {first} were announced"
     return spoken
-
-
-def _find() -> tuple[str, Path]:
-    """Where the library and its data are."""
-    try:
-        import espeakng_loader
-    except ImportError:
-        raise UserError(
-            "the synthetic corpus needs the speech synthesiser espeak-ng, which is not installed: "
-            "pip install 'harness[synthetic]', or pip install espeakng-loader"
-        ) from None
-    return espeakng_loader.get_library_path(), Path(espeakng_loader.get_data_path())

@@ -1,7 +1,7 @@
 """The process that speaks: libespeak-ng through ctypes, for one speaker, then it ends. Only `espeak.py` starts it.
 
 The engine keeps state between calls that no call clears, so the same bytes every time need a fresh process for each
-speaker. That is why this file is run by its path and imports nothing but the standard library: it starts in 30 ms.
+speaker. That is why this file is run by its path and imports nothing but the standard library: it is up in 30 ms.
 
 In, on standard input, JSON: library, data (paths), voice (a file in `voices/!v`), phrases [{phonemes, rate, pitch,
 pitch_range, seed}]. Out, on standard output: a line of JSON, per phrase {samples (how many), events [[sample, name]]},

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from harness.corpora import augment, espeak_phones, mfcc, voices
-from harness.corpora.espeak import SAMPLE_RATE, Engine, Phrase, Spoken
+from harness.corpora import augment, espeak, espeak_phones, mfcc, voices
+from harness.corpora.espeak import SAMPLE_RATE, Phrase, Spoken
 from harness.corpora.phones import PHONEMES
 
 VERSION = 1
@@ -83,27 +83,25 @@ def make(
         UserError: the synthesiser is not installed.
         RunFailed: it died.
     """
+    espeak.find()
     everyone = speakers(minutes, seed)
-    with Engine() as engine:
-        unfinished = root.with_name(root.name + ".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        for split in SPLITS:
-            (unfinished / split / "mfcc").mkdir(parents=True)
-            (unfinished / split / "transcript").mkdir()
-        _speak_all(engine, everyone, unfinished, processes or os.cpu_count() or 1, progress)
-        _describe(unfinished, minutes, seed, everyone)
-        unfinished.rename(root)
+    unfinished = root.with_name(root.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for split in SPLITS:
+        (unfinished / split / "mfcc").mkdir(parents=True)
+        (unfinished / split / "transcript").mkdir()
+    _speak_all(everyone, unfinished, processes or os.cpu_count() or 1, progress)
+    _describe(unfinished, minutes, seed, everyone)
+    unfinished.rename(root)
 
 
-def _speak_all(
-    engine: Engine, everyone: list[Speaker], root: Path, at_once: int, progress: Callable[[int, int], None] | None
-) -> None:
+def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Callable[[int, int], None] | None) -> None:
     # Threads suffice: the engine speaks in processes of its own, and numpy lets go of the interpreter. Its matrix
     # products are small; with threads of their own under ours they cost half as much again.
     pool = ThreadPoolExecutor(at_once)
     with threadpool_limits(1, user_api="blas"):
         try:
-            jobs = [pool.submit(_write_speaker, engine, speaker, root / speaker.split) for speaker in everyone]
+            jobs = [pool.submit(_write_speaker, speaker, root / speaker.split) for speaker in everyone]
             for done, job in enumerate(as_completed(jobs), start=1):
                 job.result()
                 if progress:
@@ -112,19 +110,19 @@ def _speak_all(
             pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: those who speak finish, within a second
 
 
-def _write_speaker(engine: Engine, speaker: Speaker, folder: Path) -> None:
-    for name, (features, labels) in zip(speaker.utterances(), say(engine, speaker), strict=True):
+def _write_speaker(speaker: Speaker, folder: Path) -> None:
+    for name, (features, labels) in zip(speaker.utterances(), say(speaker), strict=True):
         transcript = np.array(["[SOS]", *(PHONEMES[label] for label in labels), "[EOS]"], dtype="<U5")
         np.save(folder / "mfcc" / f"{name}.npy", features)
         np.save(folder / "transcript" / f"{name}.npy", transcript)
 
 
-def say(engine: Engine, speaker: Speaker) -> list[tuple[np.ndarray, np.ndarray]]:
+def say(speaker: Speaker) -> list[tuple[np.ndarray, np.ndarray]]:
     """A speaker's utterances: [(features (T, 28) float32, labels (T,) uint8)]."""
     rng = np.random.default_rng([speaker.seed, SPLITS.index(speaker.split), speaker.number])
     voice = voices.draw(rng)
     texts = [_phrases(voice, rng) for _ in range(UTTERANCES_PER_SPEAKER)]
-    spoken = iter(engine.speak(speaker.name, voice.text, [phrase for text in texts for phrase in text]))
+    spoken = iter(espeak.speak(voice.text, [phrase for text in texts for phrase in text]))
     result = []
     for text in texts:
         samples, labels = join([next(spoken) for _ in text], rng)
