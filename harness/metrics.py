@@ -94,7 +94,7 @@ def top_confusions(confusion: np.ndarray, phonemes: Sequence[str], n: int = 10) 
 def report_text(confusion: np.ndarray, phonemes: Sequence[str]) -> str:
     """(C, C) -> scikit-learn's classification report over the phonemes that occur or are predicted."""
     true, predicted = np.nonzero(confusion)
-    labels = np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1))
+    labels = np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1)).tolist()
     report = classification_report(
         true,
         predicted,

@@ -1,16 +1,21 @@
-"""What people see in a terminal: headings, lines and tables as data, and how they are printed. The only importer of rich.
+"""What people see in a terminal: headings, lines and tables as data, and how they are printed.
 
-In a pipe nothing is coloured, cut or wrapped: one line of data is one line of text. `NO_COLOR` is respected.
+The only importer of rich. In a pipe nothing is coloured, cut or wrapped: one line of data is one line of text. `NO_COLOR` is respected.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table as RichTable
 from rich.text import Text
+
+from harness.progress import Facts, clock
 
 _WIDE = 10_000  # columns of a pipe: wide enough that rich never folds a cell
 
@@ -70,3 +75,69 @@ def _rich_table(table: Table) -> RichTable:
         cells = [Text(cell, "bold" if (i, j) in table.strong else "") for j, cell in enumerate(row)]
         rich_table.add_row(*cells)
     return rich_table
+
+
+class Lines:
+    """Progress as plain lines, one for each thing that is done: for logs and pipes."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self.console = _console(stream)
+
+    def __enter__(self) -> "Lines":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def refresh(self, facts: Facts) -> None:
+        """Nothing: a log shows what is done, not what goes on."""
+
+    def line(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
+
+class Screen(Lines):
+    """Progress in a terminal: the lines, and below them a panel that is redrawn in place."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        super().__init__(stream)
+        self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "Screen":
+        self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def refresh(self, facts: Facts) -> None:
+        self.live.update(_panel(facts))
+
+
+def display() -> Lines:
+    """What suits standard error, where progress goes: results alone go to standard output."""
+    return Screen(sys.stderr) if Console(file=sys.stderr).is_terminal else Lines(sys.stderr)
+
+
+def _panel(facts: Facts) -> Group:
+    """The study, its arms so far, the run in progress, and the time left."""
+    if facts.reading:
+        return Group(Text(f"{facts.reading}  "), ProgressBar(total=1, completed=facts.fraction_read, width=40))
+    arms = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("arm", "done", "best on validation", "test, each seed"):
+        arms.add_column(name, no_wrap=True)
+    for name, standing in facts.arms.items():
+        best = f"{100 * standing.best:.2f}" if standing.best is not None else ""
+        finals = " ".join(f"{100 * accuracy:.2f}" for accuracy in standing.finals)
+        arms.add_row(("> " if name == facts.arm else "  ") + name, f"{standing.done}/{standing.runs}", best, finals)
+    last = facts.curve[-1] if facts.curve else None
+    now = [f"{facts.arm} {facts.label}", facts.values, f"epoch {len(facts.curve) + 1 if last else 1} of {facts.epochs}"]
+    if last:
+        now[-1] = f"epoch {last.epoch} of {facts.epochs}: validation {100 * last.validation_accuracy:.2f}"
+    speed, left = facts.frames_per_second, facts.seconds_left
+    share = facts.done_frames / facts.total_frames if facts.total_frames else 0.0
+    told = [f"{100 * share:.0f} %"]
+    told += [f"{speed:,.0f} frames/s"] if speed else []
+    told += [f"{clock(left)} left"] if left is not None else []
+    bar = ProgressBar(total=1, completed=min(share, 1.0), width=40)
+    return Group(Text(""), arms, Text("  ".join(filter(None, now)), overflow="ellipsis", no_wrap=True), bar, Text("  ".join(told)))

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.report import html
+
 
 def write(comparison: dict[str, Any], folder: Path) -> list[Path]:
     """Write a comparison's files into a folder, replacing earlier ones whole; gives their paths."""
@@ -13,6 +15,7 @@ def write(comparison: dict[str, Any], folder: Path) -> list[Path]:
         "comparison.json": as_json(comparison),
         "arms.csv": _csv(arms_table(comparison)),
         "phonemes.csv": _csv(phonemes_table(comparison)),
+        "index.html": html.page(comparison),
         **{f"confusion_{arm['arm']}.csv": _csv(confusion_table(arm)) for arm in comparison["arms"]},
     }
     folder.mkdir(parents=True, exist_ok=True)

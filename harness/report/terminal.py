@@ -116,7 +116,7 @@ def _differences(comparison: dict[str, Any]) -> list[Block]:
             ),
             rows,
         ),
-        Line(f"SE: standard error, as if frames were independent (naive) and clustered by {comparison['unit']}."),
+        Line(f"SE: standard error, naive (frames independent) and clustered by {comparison['unit']}."),
     ]
 
 

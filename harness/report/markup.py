@@ -1,0 +1,70 @@
+"""Pieces of HTML: tables with their semantics, definition lists, the scale of a matrix. Everything given is escaped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table that is more than its text."""
+
+    text: str
+    best: bool = False
+    colour: str | None = None
+    """A swatch before the text."""
+    sort: float | str | None = None
+    """What the column is sorted by, if not the text."""
+    wrap: bool = False
+
+
+def table(
+    caption: str, headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, key: str | None = None
+) -> str:
+    """A table that scrolls sideways where it must. Headings of numbers begin with ">", as in `screen.Table`.
+
+    Args:
+        key: the table's id; a table with one can be sorted by its headings.
+    """
+    numeric = [heading.startswith(">") for heading in headings]
+    names = [escape(heading.removeprefix(">")) for heading in headings]
+    if key:
+        names = [f'<button type="button">{name}</button>' for name in names]
+    head = "".join(
+        f'<th scope="col"{_class(number=is_number)}>{name}</th>' for name, is_number in zip(names, numeric, strict=True)
+    )
+    body = "".join(
+        "<tr>" + "".join(_cell(cell, numeric[i], heads_row=i == 0) for i, cell in enumerate(row)) + "</tr>\n"
+        for row in rows
+    )
+    sortable = f' id="{escape(key)}" class="sortable"' if key else ""
+    label = escape(caption or "Table")
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table{sortable}>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(cell: str | Cell, is_number: bool, *, heads_row: bool) -> str:
+    cell = Cell(cell) if isinstance(cell, str) else cell
+    swatch = f'<span class="swatch" style="background:{cell.colour}"></span>' if cell.colour else ""
+    sort = f' data-value="{escape(str(cell.sort))}"' if cell.sort is not None else ""
+    classes = _class(number=is_number, best=cell.best, wrap=cell.wrap)
+    tag, scope = ("th", ' scope="row"') if heads_row else ("td", "")
+    return f"<{tag}{scope}{classes}{sort}>{swatch}{escape(cell.text)}</{tag}>"
+
+
+def _class(**names: bool) -> str:
+    given = " ".join(name for name, is_given in names.items() if is_given)
+    return f' class="{given}"' if given else ""
+
+
+def definitions(entries: Sequence[tuple[str, str]]) -> str:
+    """Terms and what they are."""
+    return "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries) + "</dl>"
+
+
+def scale(title: str, steps: Sequence[tuple[str, str]], after: str = "") -> str:
+    """The colours of a matrix with what they stand for: (name of the colour in the style sheet, label)."""
+    items = "".join(f'<li style="--tone:var(--{tone})">{escape(label)}</li>' for tone, label in steps)
+    return f'<div class="scale"><span>{escape(title)}</span><ol>{items}</ol><span>{escape(after)}</span></div>'
