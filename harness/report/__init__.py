@@ -6,7 +6,8 @@
 | `compare` | `compare(record)`: the numbers, once; the contract of `comparison.json` |
 | `wording` | how a number is said, alike everywhere |
 | `terminal` | `blocks(comparison)`: headings, lines and tables for `harness.screen` |
-| `html` | `page(comparison)`: one self-contained page; the only importer of plotly |
+| `figures` | the page's figures; the only importer of plotly |
+| `markup` | tables and other pieces of HTML |
+| `html` | `page(comparison)`: one self-contained page, from `page.html`, `page.css` and `page.js` |
 | `files` | `write(comparison, folder)`: the JSON, the CSVs and the page |
-| `pictures` | one arm's confusion matrix as PNG and phonemes as Markdown, for MLflow |
 """

@@ -387,7 +387,7 @@ _PHONEME_MARGIN = {"l": 10, "r": 12, "t": 50, "b": 40}
 
 
 def _phoneme_height(comparison: Comparison) -> int:
-    return 90 + len(comparison["phonemes"]) * (10 + 8 * max(2, len(comparison["arms"])))
+    return 90 + len(comparison["phonemes"]) * (10 + 6 * max(2, len(comparison["arms"])))
 
 
 def _matrix(figure: go.Figure, comparison: Comparison, order: list[str], low: float, high: float) -> go.Figure:

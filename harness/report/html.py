@@ -91,7 +91,7 @@ def _header(comparison: Comparison) -> str:
     )
     evidence = (
         f'<p class="soft">On the test split. In brackets the {100 * comparison["level"]:g} % interval over '
-        f"{several(comparison['units'], comparison['unit'])} and the seeds; if it covers zero, no difference is shown.</p>"
+        f"{several(comparison['units'], comparison['unit'])} and the seeds; one that covers zero shows none.</p>"
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in comparison["notes"])
     corpus = escape(str(comparison["corpus"].get("name")))
@@ -301,7 +301,8 @@ def _top_confusions(comparison: Comparison) -> str:
             ]
         rows.append(row)
     headings = ["rank", *(arm["arm"] for arm in comparison["arms"])]
-    return table("Most frequent confusions: percent of the true phoneme's frames (frames, all seeds)", headings, rows)
+    found = table("Most frequent confusions: percent of the true phoneme's frames (frames, all seeds)", headings, rows)
+    return f"<div>{found}</div>"
 
 
 def _learning(written: _Page, comparison: Comparison) -> None:

@@ -38,10 +38,10 @@ def table(
         for row in rows
     )
     sortable = f' id="{escape(key)}" class="sortable"' if key else ""
-    label = escape(caption or "Table")
+    label = escape(caption)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table{sortable}>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+        f'<p class="caption">{label}</p><div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table{sortable} aria-label="{label}"><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
     )
 
 

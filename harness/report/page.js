@@ -20,7 +20,7 @@ function themed(figure) {
   const [text, soft, grid, page] = ["text", "soft", "grid", "page"].map(style);
   const axis = {
     gridcolor: grid, zerolinecolor: soft, linecolor: soft, dividercolor: soft, zeroline: false,
-    ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)",
+    ticklabelstandoff: 4,
   };
   const template = {
     layout: {
@@ -76,13 +76,14 @@ function sortable(table) {
   });
 }
 
+// Words are phonemes, or beginnings of classes.
 function filterable(input) {
   const rows = [...document.getElementById(input.getAttribute("aria-controls")).tBodies[0].rows];
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of rows) {
-      const names = [...row.cells].slice(0, 2).map((cell) => cell.textContent.toLowerCase());
-      row.hidden = words.length > 0 && !words.some((word) => names.some((name) => name.startsWith(word)));
+      const [name, broad] = [...row.cells].map((cell) => cell.textContent.toLowerCase());
+      row.hidden = words.length > 0 && !words.some((w) => w === name || (w.length > 2 && broad.startsWith(w)));
     }
   });
 }

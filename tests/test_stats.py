@@ -1,0 +1,216 @@
+"""Intervals: against a slow obvious version, against textbook formulas, and by simulation."""
+
+import time
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from harness import metrics, stats
+
+S, U, C, R = 3, 12, 4, 30
+UNITS = [f"speaker {i % 5}" for i in range(U)]
+
+
+def _counts(seed: int, n_seeds: int = S) -> list[np.ndarray]:
+    """(U, C, C) counts of each seed; the same truth for every argument."""
+    truth = np.random.default_rng(99).integers(5, 60, (U, C))
+    generator = np.random.default_rng(seed)
+    likely = np.eye(C) * 4 + 1
+    return [
+        np.array([[generator.multinomial(n, likely[c] / likely[c].sum()) for c, n in enumerate(row)] for row in truth])
+        for _ in range(n_seeds)
+    ]
+
+
+def _slow_metric(name: str, counts: np.ndarray) -> float:
+    """(C, C) -> the metric, spelled out."""
+    if name == "accuracy":
+        return sum(counts[c, c] for c in range(C)) / counts.sum()
+    f1 = [2 * counts[c, c] / (counts[c].sum() + counts[:, c].sum()) for c in range(C) if counts[c].sum()]
+    return sum(f1) / len(f1)
+
+
+def _slow_standard_error(a: list[np.ndarray], b: list[np.ndarray], name: str) -> float:
+    """Every resample built utterance by utterance and seed by seed."""
+    speakers = sorted(set(UNITS))
+    speaker_draws = stats.draw(len(speakers), R, np.random.default_rng([0, 0]))
+    seed_draws = [stats.draw(S, R, np.random.default_rng([0, 1 + arm])) for arm in (0, 1)]
+
+    def value(arm: list[np.ndarray], drawn_speakers: list[str], drawn_seeds: list[int]) -> float:
+        per_seed = []
+        for s in drawn_seeds:
+            counts = np.zeros((C, C))
+            for speaker in drawn_speakers:
+                for u in range(U):
+                    if UNITS[u] == speaker:
+                        counts += arm[s][u]
+            per_seed.append(_slow_metric(name, counts))
+        return sum(per_seed) / len(per_seed)
+
+    both, units, seeds = [], [], []
+    every = list(range(S))
+    for r in range(R):
+        drawn = [speaker for i, speaker in enumerate(speakers) for _ in range(int(speaker_draws[r, i]))]
+        drawn_seeds = [[s for s in every for _ in range(int(seed_draws[arm][r, s]))] for arm in (0, 1)]
+        assert len(drawn) == len(speakers) - 1
+        both.append(value(a, drawn, drawn_seeds[0]) - value(b, drawn, drawn_seeds[1]))
+        units.append(value(a, drawn, every) - value(b, drawn, every))
+        seeds.append(value(a, speakers, drawn_seeds[0]) - value(b, speakers, drawn_seeds[1]))
+    difference = value(a, speakers, every) - value(b, speakers, every)
+    interaction = np.array(both) - units - seeds + difference
+    return max(np.var(both) - 2 * np.var(interaction), np.var(units), np.var(seeds)) ** 0.5
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1"])
+def test_standard_error_is_that_of_a_slow_loop(name):
+    a, b = _counts(1), _counts(2)
+    resampled = stats.resample([stats.Tally.of(arm, UNITS) for arm in (a, b)], n_resamples=R)
+    found = stats.paired_difference(*resampled, getattr(metrics, name))
+    assert found.se == pytest.approx(_slow_standard_error(a, b, name))
+    assert found.difference == pytest.approx(
+        np.mean([_slow_metric(name, s.sum(axis=0)) for s in a])
+        - np.mean([_slow_metric(name, s.sum(axis=0)) for s in b])
+    )
+
+
+def test_clustered_se_is_the_textbook_formula_for_a_ratio():
+    a, b = (stats.Tally.of(_counts(arm), UNITS) for arm in (1, 2))
+    found = stats.paired_difference(*stats.resample([a, b]), metrics.accuracy)
+    correct = a.correct.mean(axis=0).sum(axis=-1) - b.correct.mean(axis=0).sum(axis=-1)
+    frames = a.true.sum(axis=-1)
+    residual = (correct - correct.sum() / frames.sum() * frames) / frames.sum()
+    sandwich = np.sqrt(len(frames) / (len(frames) - 1) * (residual**2).sum())
+    assert found.clustered_se == pytest.approx(sandwich, rel=0.1)
+
+
+def test_naive_se_is_binomial_for_accuracy():
+    confusion = np.sum(_counts(1)[0], axis=0)
+    p, n_frames = np.trace(confusion) / confusion.sum(), confusion.sum()
+    assert stats.naive_se(confusion, metrics.accuracy) == pytest.approx(np.sqrt(p * (1 - p) / n_frames), rel=0.01)
+
+
+def test_naive_se_of_macro_f1_is_that_of_resampling_frames():
+    confusion = np.sum(_counts(1)[0], axis=0)
+    generator = np.random.default_rng(0)
+    frames = generator.multinomial(confusion.sum(), confusion.ravel() / confusion.sum(), size=4000)
+    replicates = metrics.macro_f1(*metrics.marginals(frames.reshape(-1, C, C)))
+    assert stats.naive_se(confusion, metrics.macro_f1) == pytest.approx(replicates.std(), rel=0.05)
+
+
+def test_interval_is_deterministic_for_a_seed():
+    arms = [stats.Tally.of(_counts(arm), UNITS) for arm in (1, 2)]
+    first, again, other = (
+        stats.paired_difference(*stats.resample(arms, seed=seed), metrics.accuracy, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first.low == again.low
+    assert first.low != other.low
+    assert first.low == pytest.approx(other.low, abs=0.1 * (first.high - first.low))
+
+
+def test_p_value_and_interval_agree():
+    arms = stats.resample([stats.Tally.of(_counts(arm), UNITS) for arm in (1, 2)])
+    p = stats.paired_difference(*arms, metrics.accuracy).p
+    edge = stats.paired_difference(*arms, metrics.accuracy, level=1 - p)
+    assert min(abs(edge.low), abs(edge.high)) == pytest.approx(0, abs=1e-9)
+
+
+def test_an_arm_against_itself_shows_no_difference():
+    arm = stats.Tally.of(_counts(1), UNITS)
+    found = stats.paired_difference(*stats.resample([arm, arm]), metrics.accuracy)
+    assert found.difference == 0
+    assert found.p == 1
+    assert stats.verdict("a", "b", found, "speaker") == "no difference shown"
+
+
+def test_of_one_speaker_there_is_no_interval():
+    arms = [stats.Tally.of(_counts(arm), ["one"] * U) for arm in (1, 2)]
+    found = stats.paired_difference(*stats.resample(arms), metrics.accuracy)
+    assert found.low is found.high is found.clustered_se is found.p is None
+    assert stats.verdict("a", "b", found, "speaker") == "no interval: one speaker only"
+
+
+def test_of_one_seed_speakers_alone_make_the_interval():
+    arms = [stats.Tally.of(_counts(arm, n_seeds=1), UNITS) for arm in (1, 2)]
+    found = stats.paired_difference(*stats.resample(arms), metrics.accuracy)
+    assert found.freedom == len(set(UNITS)) - 1
+    assert found.se == pytest.approx(found.clustered_se, rel=0.1)
+    assert found.high - found.difference == pytest.approx(t.ppf(0.975, 4) * found.se)
+
+
+def test_verdicts_name_the_better_arm():
+    arm = np.stack([np.diag([8, 8])] * 4)
+    worse = np.stack([np.array([[7, 1], [k, 8 - k]]) for k in (1, 1, 2, 2)])
+    tallies = [stats.Tally.of([counts], list("abcd")) for counts in (arm, worse)]
+    good, bad = stats.resample(tallies)
+    assert stats.verdict("x", "y", stats.paired_difference(good, bad, metrics.accuracy), "speaker") == "x better"
+    assert stats.verdict("y", "x", stats.paired_difference(bad, good, metrics.accuracy), "speaker") == "x better"
+
+
+def test_per_class_metrics_give_one_interval_per_class():
+    arms = stats.resample([stats.Tally.of(_counts(arm), UNITS) for arm in (1, 2)])
+    found = stats.paired_difference(*arms, metrics.f1, pooled=True)
+    assert found.low.shape == found.p.shape == stats.corrected(found.p).shape == (C,)
+    assert (stats.corrected(found.p) >= found.p).all()
+    pooled = [metrics.f1(*metrics.marginals(np.sum(_counts(arm), axis=(0, 1)))) for arm in (1, 2)]
+    assert found.difference == pytest.approx(pooled[0] - pooled[1])
+
+
+def _simulated(
+    generator: np.random.Generator, n_speakers: int, n_seeds: int, interaction: float, n_utterances: int = 20
+) -> tuple[list[stats.Tally], float]:
+    """Two arms whose accuracies differ by 1 point; speakers, utterances and seeds each have a share in what is seen.
+
+    `interaction` is what a seed does with a single utterance.
+    """
+    frames = generator.integers(300, 1500, (n_speakers, n_utterances))
+    hard = generator.normal(0, 0.05, (n_speakers, 1)) + generator.normal(0, 0.05, (n_speakers, n_utterances))
+    taste = generator.normal(0, 0.004, (n_speakers, 1)) + generator.normal(0, 0.015, (n_speakers, n_utterances))
+    tallies = []
+    for side in (0.5, -0.5):
+        of_seed = generator.normal(0, 0.0015, (n_seeds, 1, 1))
+        noise = generator.normal(0, interaction, (n_seeds, n_speakers, n_utterances))
+        accuracy = 0.74 + hard + side * (0.01 + taste) + of_seed + noise
+        correct = generator.binomial(frames, np.clip(accuracy, 0, 1)).sum(axis=2)[..., None].astype(float)
+        tallies.append(stats.Tally(correct, correct, frames.sum(axis=1)[:, None].astype(float)))
+    return tallies, 0.01
+
+
+@pytest.mark.parametrize(
+    ("n_speakers", "n_seeds", "interaction"), [(40, 5, 0.01), (40, 3, 0.05), (8, 3, 0.01), (2, 3, 0.01)]
+)
+def test_intervals_cover_the_truth_as_often_as_they_say(n_speakers, n_seeds, interaction):
+    generator = np.random.default_rng(1)
+    repetitions, covered = 400, 0
+    for repetition in range(repetitions):
+        tallies, truth = _simulated(generator, n_speakers, n_seeds, interaction)
+        arms = stats.resample(tallies, n_resamples=400, seed=repetition)
+        found = stats.paired_difference(*arms, metrics.accuracy, seed=repetition)
+        covered += found.low <= truth <= found.high
+    assert 0.915 <= covered / repetitions <= 0.985  # 95 % and three standard errors of this many repetitions
+
+
+def test_drawing_utterances_again_within_speakers_would_count_their_spread_twice():
+    generator = np.random.default_rng(0)
+    n_speakers, n_utterances, repetitions = 40, 8, 200
+    means, whole, twice = [], [], []
+    for _ in range(repetitions):
+        found = generator.normal(0, 0.4, (n_speakers, 1)) + generator.normal(0, 1.5, (n_speakers, n_utterances))
+        means.append(found.mean())
+        speakers = stats.draw(n_speakers, 200, generator)
+        whole.append((speakers @ found.mean(axis=1) / (n_speakers - 1)).std())
+        again = generator.integers(n_utterances, size=(200, n_speakers, n_utterances))
+        drawn = np.take_along_axis(np.broadcast_to(found, again.shape), again, axis=2).mean(axis=2)
+        twice.append(((speakers * drawn).sum(axis=1) / (n_speakers - 1)).std())
+    assert np.mean(whole) == pytest.approx(np.std(means), rel=0.1)
+    assert np.mean(twice) > 1.2 * np.std(means)
+
+
+def test_two_thousand_resamples_of_2700_utterances_take_about_a_second():
+    generator = np.random.default_rng(0)
+    frames = generator.integers(100, 1500, 2700)
+    correct = generator.binomial(frames, 0.75, (2, 5, 2700)).astype(float)[..., None]
+    tallies = [stats.Tally(arm, arm, frames[:, None].astype(float)) for arm in correct]
+    start = time.perf_counter()
+    stats.paired_difference(*stats.resample(tallies, n_resamples=2000), metrics.accuracy)
+    assert time.perf_counter() - start < 4  # 0.2 s on an idle core
