@@ -1,8 +1,9 @@
 """The command line: parse, call one function, print errors, exit status. Imports nothing heavy before it is needed."""
 
 import os
+import shlex
+import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +66,24 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
     experiment = config.load(file, overrides)
     root = _root()
     if plan:
-        from harness import planning
+        from harness import planning, screen
+        from harness.progress import Progress
 
-        _display(lambda display: planning.plan(experiment, root, device, display))
+        with screen.display() as display:
+            blocks = planning.plan(experiment, root, device, Progress(display))
+        screen.show(blocks)
         return
     from harness import finished
 
-    comparison = None if restart else finished.comparison(experiment, root)
-    link = ""
+    comparison, link = None if restart else finished.comparison(experiment, root), ""
     if comparison is None:
+        from harness import screen
         from harness.conduct import conduct
         from harness.progress import Progress
 
-        comparison, link = _display(
-            lambda display: conduct(experiment, root, device=device, restart=restart, progress=Progress(display))
-        )
-    _show(comparison, root / "reports" / experiment.study, root, link)
+        with screen.display() as display:
+            comparison, link = conduct(experiment, root, device=device, restart=restart, progress=Progress(display))
+    _show(comparison, root, _reports(root, experiment.study), link)
 
 
 @main.command()
@@ -90,7 +93,59 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
 def report(study: str, out: Path | None, as_json: bool) -> None:
     """Print the comparison of a study and write its files, from MLflow alone."""
     from harness import finished
+    from harness.report import files
 
     root = _root()
     comparison = finished.of_study(study, root)
-    _show(comparison, out or root / "reports" / study, root, "", as_json)
+    out = out or _reports(root, study)
+    if as_json:
+        files.write(comparison, out)
+        click.echo(files.as_json(comparison), nl=False)
+    else:
+        _show(comparison, root, out)
+
+
+@main.command(name="list")
+def list_() -> None:
+    """List architectures with their hyper-parameters, corpora and studies."""
+    from harness import listing, screen
+
+    screen.show(listing.blocks(_root()))
+
+
+def _show(comparison: dict[str, Any], root: Path, folder: Path, link: str = "") -> None:
+    """Tables, files, and what to do next."""
+    from harness import screen, tracking
+    from harness.report import files, terminal
+
+    files.write(comparison, folder)
+    next_ = [
+        ("report", _typed(folder / "index.html")),
+        ("every run", f"{tracking.ui_command(root)}   (takes half a minute to start)"),
+        ("side by side", link),
+        ("again", f"{_own_command()} report --study {comparison['study']}"),
+    ]
+    lines = [screen.Line(f"{what + ':':<14}{how}") for what, how in next_ if how]
+    screen.show([*terminal.blocks(comparison), screen.Heading("Next"), *lines])
+
+
+def _root() -> Path:
+    from harness.workspace import project_root
+
+    return project_root(Path.cwd())
+
+
+def _reports(root: Path, study: str) -> Path:
+    return root / "reports" / study
+
+
+def _typed(path: Path) -> str:
+    """A path as one types it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _own_command() -> str:
+    """This command as it works when typed in this shell."""
+    here = Path(sys.argv[0])
+    found = shutil.which("harness")
+    return "harness" if found and Path(found).resolve() == here.resolve() else shlex.quote(_typed(here.absolute()))

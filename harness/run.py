@@ -40,6 +40,8 @@ def run(
         RunFailed, Interrupted: as `train`.
     """
     device, part = residents.device, residents.parts["train"]
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     shape = (settings.data.window, part.d_features, len(part.phonemes))

@@ -63,8 +63,8 @@ def train(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if state_file and state_file.exists():
             at = checkpoint.restore(state_file, device, model, optimiser, schedule)
-        is_ended = any([on_epoch(epoch) for epoch in at.history])
-        while at.epoch <= training.epochs and not is_ended and not stops_early(at, training):
+        at.is_ended = any([on_epoch(epoch) for epoch in at.history])
+        while at.epoch <= training.epochs and not at.is_ended and not stops_early(at, training):
             started = time.perf_counter() - at.seconds
             if at.step == 0:
                 torch.manual_seed(mix(seed + _DROPOUT, at.epoch))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from harness.corpora import hw1p2
 from harness.corpora.store import Part
@@ -110,7 +111,9 @@ def _synthetic(size: Synthetic, cache: Path, progress: Progress | None) -> Path:
     from harness.corpora import synthetic
 
     root = cache / "corpora" / synthetic.key(size.minutes, size.seed)
-    if not root.exists():
-        report = (lambda done, total: progress("speaking", done, total)) if progress else None
-        synthetic.make(root, minutes=size.minutes, seed=size.seed, progress=report)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{root}.lock"):  # two makers would be in each other's way
+        if not root.exists():
+            report = (lambda done, total: progress("speaking", done, total)) if progress else None
+            synthetic.make(root, minutes=size.minutes, seed=size.seed, progress=report)
     return root

@@ -1,0 +1,32 @@
+# make install   a virtual environment in .venv with the pinned dependencies and the project
+# make run       the default experiment, with the corpus that it needs
+# make check     lint, format and types
+# make test      all of check, and the whole test suite
+
+PYTHON ?= python3
+EXPERIMENT ?= experiments/ladnn_vs_ffdnn.toml
+
+.PHONY: install run check test clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[synthetic,dev]'
+	@touch .venv/installed
+
+run: install
+	@.venv/bin/harness run $(EXPERIMENT)
+
+check: install
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: check
+	.venv/bin/python -m pytest
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,41 @@
+"""`harness list`: what can be named in an experiment file, and what was run."""
+
+from pathlib import Path
+from typing import Any
+
+import architectures
+from harness import corpora, tracking
+from harness.schema import keys_of_architecture, words
+from harness.screen import Block, Heading, Line, Table
+
+
+def blocks(root: Path) -> list[Block]:
+    """Architectures with their hyper-parameters, corpora, studies."""
+    return [*_architectures(), *_corpora(), *_studies(root)]
+
+
+def _architectures() -> list[Block]:
+    shown: list[Block] = [Heading("Architectures (architecture = NAME; params.SETTING)")]
+    for name in architectures.names():
+        parameters = architectures.parameters_of(name)
+        keys = keys_of_architecture(name)
+        rows = tuple((f"  {p}", words(key.annotation), _default(parameters[p].default)) for p, key in keys.items())
+        shown.append(Line(name, strong=True))
+        shown += [Table(("  setting", "allowed", "default"), rows)] if rows else [Line("  no settings")]
+    return shown
+
+
+def _corpora() -> list[Block]:
+    rows = tuple(corpora.KNOWN.items()) + (("FOLDER", "any folder in the HW1P2 layout: FOLDER/SPLIT/mfcc/NAME.npy"),)
+    return [Heading("Corpora (data.corpus = NAME)"), Table(("corpus", "what it is"), rows)]
+
+
+def _studies(root: Path) -> list[Block]:
+    studies = tracking.open_store(root).studies()
+    rows = tuple((s.study, s.state, s.when[:16].replace("T", " "), ", ".join(s.arms)) for s in studies)
+    shown: list[Block] = [Table(("study", "state", "when", "arms"), rows)] if rows else [Line("none yet")]
+    return [Heading("Studies (harness report --study NAME)"), *shown]
+
+
+def _default(value: Any) -> str:
+    return "none" if value is None else str(value)

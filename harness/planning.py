@@ -1,0 +1,93 @@
+"""`harness run --plan`: what a study would run, and what it costs. Trains nothing."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import architectures
+from harness import corpora
+from harness.conduct import choose_device
+from harness.experiment import Arm, Experiment
+from harness.progress import Progress
+from harness.report.wording import count, rounded, several
+from harness.screen import Block, Heading, Line, Table
+from harness.settings import Settings
+from harness.workspace import cache
+
+_COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, the best epoch's
+_FRAME_BYTES = 16  # a frame's row and label, int64 each
+
+
+def plan(experiment: Experiment, root: Path, device: str, progress: Progress) -> list[Block]:
+    """Arms, trials, runs, parameters and FLOPs per frame, frames, memory. The corpus is read (and made) for it.
+
+    Raises:
+        UserError: as the run itself would.
+    """
+    chosen = choose_device(device)
+    corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
+    search, seeds = experiment.search, experiment.comparison.seeds
+    trials = search.trials if search else 0
+    trial_frames = round(corpus.train.n_frames * search.subset) * search.epochs if search else 0
+    final_frames = corpus.train.n_frames * experiment.training.epochs
+    d_features, n_classes = corpus.train.d_features, len(corpus.train.phonemes)
+    rows, memory = [], 0
+    for arm in experiment.arms.values():
+        ends = [_cost(settings, d_features, n_classes) for settings in arm.ends()]
+        memory = max(memory, max(size for _, size in ends))
+        parameters = _ends([cost.parameters for cost, _ in ends])
+        flops = _ends([cost.flops_per_frame for cost, _ in ends])
+        rows.append((arm.name, arm.architecture, f"{trials} + {len(seeds)}", parameters, flops))
+    frames = [
+        (name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()
+    ]
+    resident = sum(part.n_frames * (part.d_features * 4 + _FRAME_BYTES) for part in (corpus.train, corpus.validation))
+    total = len(experiment.arms) * (trials * trial_frames + len(seeds) * final_frames)
+    return [
+        Heading(f"{experiment.study}: {experiment.question}"),
+        Line(f"{several(len(rows), 'arm')}, {several(len(rows) * (trials + len(seeds)), 'run')}, nothing trained yet"),
+        Heading("Arms (trials + final seeds; ends of the ranges)"),
+        Table(("arm", "architecture", ">runs", ">parameters", ">FLOPs per frame"), tuple(rows)),
+        *_ranges(experiment),
+        Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
+        Table(("part", ">utterances", ">speakers", ">frames"), tuple(frames)),
+        Heading("Cost"),
+        Line(f"frames of a trial: {count(trial_frames)}; of a final: {count(final_frames)}; of all: {count(total)}"),
+        Line(f"device: {chosen.type}; the frames stay there: {rounded(resident)}B"),
+        Line(f"memory for the largest model and its batch: about {rounded(memory)}B"),
+        *(Line(f"note: {note}") for note in experiment.notes),
+    ]
+
+
+def _ranges(experiment: Experiment) -> list[Block]:
+    lines: list[Block] = [Line(text) for arm in experiment.arms.values() for text in _of_arm(arm)]
+    return [Heading("Searched"), *lines] if lines else []
+
+
+def _of_arm(arm: Arm) -> list[str]:
+    told = ", ".join(f"{name.partition('.')[2]} {r}" for name, r in arm.ranges.items())
+    return [f"{arm.name}: {told}"] if told else []
+
+
+def _cost(settings: Settings, d_features: int, n_classes: int) -> tuple[architectures.Size, int]:
+    """Size of a model, and the bytes that its training needs: weights and what a batch leaves for the backward pass."""
+    shape = (settings.data.window, d_features, n_classes)
+    size = architectures.measure(settings.architecture, *shape, settings.params)
+    outputs = 0
+
+    def add(module: nn.Module, _: object, output: torch.Tensor) -> None:
+        nonlocal outputs
+        outputs += output.numel() if not list(module.children()) else 0
+
+    with torch.device("meta"):
+        model = architectures.build(settings.architecture, *shape, settings.params)
+        for module in model.modules():
+            module.register_forward_hook(add)
+        model(torch.empty(2, settings.data.window, d_features))
+    per_frame = outputs // 2 + settings.data.window * d_features
+    return size, 4 * (_COPIES * size.parameters + settings.training.batch_size * per_frame)
+
+
+def _ends(values: list[int]) -> str:
+    return " to ".join(dict.fromkeys(rounded(value) for value in sorted(values)))
