@@ -393,14 +393,16 @@ def _phoneme_height(comparison: Comparison) -> int:
 def _matrix(figure: go.Figure, comparison: Comparison, order: list[str], low: float, high: float) -> go.Figure:
     """Square, true phonemes down, thin lines between broad classes."""
     classes = [comparison["broad"].get(name) for name in order]
+    ends = (-0.5, len(order) - 0.5)
+    lines = []
     for i in range(1, len(order)):
         if classes[i] != classes[i - 1]:
-            figure.add_shape(type="line", x0=i - 0.5, x1=i - 0.5, y0=-0.5, y1=len(order) - 0.5)
-            figure.add_shape(type="line", y0=i - 0.5, y1=i - 0.5, x0=-0.5, x1=len(order) - 0.5)
-    figure.update_shapes(line={"width": 0.5}, opacity=0.5)
+            lines.append({"x0": i - 0.5, "x1": i - 0.5, "y0": ends[0], "y1": ends[1]})
+            lines.append({"y0": i - 0.5, "y1": i - 0.5, "x0": ends[0], "x1": ends[1]})
     axis = {"type": "category", "tickfont": {"size": 9}, "showgrid": False, "dtick": 1, "tickmode": "linear"}
     return _finish(
         figure,
+        shapes=[line | {"type": "line", "line": {"width": 0.5}, "opacity": 0.5} for line in lines],
         coloraxis={"cmin": low, "cmax": high, "showscale": False},
         xaxis=axis | {"title": "taken for", "tickangle": -90},
         yaxis=axis | {"title": "true", "autorange": "reversed"},

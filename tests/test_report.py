@@ -1,0 +1,332 @@
+"""The report: the contract of comparison.json, and that terminal, files and page say the same to the digit."""
+
+import dataclasses
+import io
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness import screen
+from harness.corpora.phones import PHONEMES
+from harness.errors import UserError
+from harness.report import files, html, terminal, wording
+from harness.report.compare import compare
+from harness.results import RunResult, StudyRecord
+from tests.records import make_record
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def record() -> StudyRecord:
+    return make_record(n_arms=4)
+
+
+@pytest.fixture(scope="module")
+def comparison(record) -> dict:
+    return compare(record)
+
+
+@pytest.fixture(scope="module")
+def page(comparison) -> str:
+    return html.page(comparison)
+
+
+def _printed(comparison: dict) -> str:
+    stream = io.StringIO()
+    screen.show(terminal.blocks(comparison), stream)
+    return stream.getvalue()
+
+
+def _one_speaker(record: StudyRecord) -> StudyRecord:
+    def alone(final: RunResult) -> RunResult:
+        return dataclasses.replace(
+            final, test=dataclasses.replace(final.test, speakers=("one",) * len(final.test.speakers))
+        )
+
+    arms = [dataclasses.replace(arm, finals=tuple(map(alone, arm.finals))) for arm in record.arms]
+    return dataclasses.replace(record, arms=arms)
+
+
+def _many_arms(record: StudyRecord) -> StudyRecord:
+    arms = [dataclasses.replace(record.arms[0], arm=f"arm{i}") for i in range(9)]
+    return dataclasses.replace(record, arms=arms, baseline="arm0")
+
+
+UNUSUAL = {
+    "one arm": lambda: make_record(n_arms=1),
+    "one seed": lambda: make_record(n_seeds=1),
+    "one speaker": lambda: _one_speaker(make_record()),
+    "no search": lambda: make_record(n_trials=0),
+    "eight letters": lambda: make_record(phonemes=tuple("<&>abcde")),
+    "utterances": lambda: make_record(unit="utterance"),
+    "nine arms": lambda: _many_arms(make_record(n_arms=1, n_speakers=2, phonemes=tuple("abcdefgh"))),
+}
+
+
+# The numbers
+
+
+def test_comparison_has_the_keys_of_the_contract(comparison):
+    assert {"study", "question", "corpus", "baseline", "arms", "pairs"} <= comparison.keys()
+    assert {"name", "digest", "splits"} <= comparison["corpus"].keys()
+    for arm in comparison["arms"]:
+        assert {"arm", "architecture", "settings", "parameters", "flops_per_frame", "trials", "seeds"} <= arm.keys()
+        assert {"test", "validation", "seconds_training", "frames_per_second", "phonemes", "confusion"} <= arm.keys()
+        for metric in ("accuracy", "macro_f1", "accuracy_without_silence", "log_loss"):
+            assert arm["test"][metric].keys() == {"mean", "std", "per_seed"}
+        assert arm["validation"]["accuracy"].keys() == {"mean", "std", "per_seed"}
+        assert all(row.keys() == {"phoneme", "precision", "recall", "f1", "support"} for row in arm["phonemes"])
+        assert arm["confusion"].keys() == {"labels", "counts"}
+    pair = {"a", "b", "metric", "difference", "low", "high", "level", "unit", "naive_se", "clustered_se", "verdict"}
+    assert all(pair <= row.keys() for row in comparison["pairs"])
+
+
+def test_every_other_arm_is_compared_with_the_baseline_in_each_metric(comparison):
+    assert [(pair["a"], pair["b"], pair["metric"]) for pair in comparison["pairs"]] == [
+        (arm, "ffdnn", metric)
+        for arm in ("ladnn", "resmlp", "linear")
+        for metric in ("accuracy", "macro_f1", "accuracy_without_silence")
+    ]
+
+
+def test_numbers_are_those_of_the_runs(record, comparison):
+    for arm, found in zip(record.arms, comparison["arms"], strict=True):
+        accuracies = [final.test.accuracy for final in arm.finals]
+        assert found["test"]["accuracy"]["per_seed"] == pytest.approx(accuracies)
+        assert found["test"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+        assert found["test"]["accuracy"]["std"] == pytest.approx(np.std(accuracies, ddof=1))
+        assert np.array_equal(found["confusion"]["counts"], sum(final.test.confusion for final in arm.finals))
+        assert found["seconds_training"] == pytest.approx(np.mean([final.seconds for final in arm.finals]))
+    means = {arm["arm"]: arm["test"] for arm in comparison["arms"]}
+    for pair in comparison["pairs"]:
+        difference = means[pair["a"]][pair["metric"]]["mean"] - means[pair["b"]][pair["metric"]]["mean"]
+        assert pair["difference"] == pytest.approx(difference)
+        assert pair["low"] < pair["difference"] < pair["high"]
+
+
+def test_phoneme_differences_are_those_of_the_phoneme_tables(comparison):
+    tables = {arm["arm"]: {row["phoneme"]: row["f1"] for row in arm["phonemes"]} for arm in comparison["arms"]}
+    for found in comparison["phoneme_differences"]:
+        assert len(found["phonemes"]) == len(PHONEMES)
+        for row in found["phonemes"]:
+            assert row["f1_a"] == pytest.approx(tables[found["a"]][row["phoneme"]])
+            assert row["difference"] == pytest.approx(row["f1_a"] - tables[found["b"]][row["phoneme"]])
+            assert row["p_corrected"] >= row["p"]
+            assert row["survives"] == (row["p_corrected"] <= 0.05)
+        survivors = [row["survives"] for row in found["phonemes"]]
+        assert survivors == sorted(survivors, reverse=True)
+
+
+def test_comparison_is_json_without_nan(comparison):
+    assert json.loads(files.as_json(comparison)) == comparison
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_unusual_studies_are_reported_too(case, tmp_path):
+    comparison = compare(UNUSUAL[case]())
+    files.write(comparison, tmp_path)
+    assert json.loads((tmp_path / "comparison.json").read_text()) == comparison
+    assert "nan" not in _printed(comparison).lower()
+
+
+def test_one_speaker_gives_no_interval():
+    comparison = compare(UNUSUAL["one speaker"]())
+    assert comparison["pairs"][0]["low"] is None
+    assert comparison["pairs"][0]["verdict"] == "no interval: one speaker only"
+    assert "no interval: one speaker only" in _printed(comparison)
+
+
+def test_one_seed_has_no_spread_and_says_so():
+    comparison = compare(make_record(n_seeds=1))
+    assert comparison["arms"][0]["test"]["accuracy"]["std"] is None
+    assert any(note.startswith("One seed only: ladnn, ffdnn.") for note in comparison["notes"])
+
+
+def test_arms_without_a_final_are_left_out_and_named(record):
+    ladnn, *others = record.arms
+    found = compare(dataclasses.replace(record, arms=[dataclasses.replace(ladnn, finals=()), *others]))
+    assert "ladnn" not in [arm["arm"] for arm in found["arms"]]
+    assert "Without a finished final run, and so left out: ladnn." in found["notes"]
+
+
+def test_a_study_without_finals_is_refused(record):
+    empty = [dataclasses.replace(arm, finals=()) for arm in record.arms]
+    with pytest.raises(UserError, match="'ladnn' has no finished final run yet"):
+        compare(dataclasses.replace(record, arms=empty))
+
+
+def test_arms_tested_on_different_utterances_are_refused(record):
+    other = make_record(n_speakers=9).arms[1]
+    with pytest.raises(UserError, match="arm 'ffdnn', seed 0, was tested on other utterances"):
+        compare(dataclasses.replace(record, arms=[record.arms[0], other]))
+
+
+# The terminal
+
+
+def test_in_a_pipe_there_is_no_escape_and_no_line_over_80_columns(comparison):
+    printed = _printed(comparison)
+    assert "\x1b" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_in_a_pipe_long_lines_stay_whole(comparison):
+    question = "Does it? " * 40
+    assert question.strip() in _printed(comparison | {"question": question.strip()})
+
+
+def test_verdicts_come_first(comparison):
+    lines = _printed(comparison).splitlines()
+    assert lines[2 : 2 + len(comparison["verdicts"])] == comparison["verdicts"]
+
+
+def test_terminal_says_the_numbers_of_the_comparison(comparison):
+    printed = _printed(comparison)
+    for arm in comparison["arms"]:
+        row = next(line for line in printed.splitlines() if re.match(rf"{arm['arm']} +\d", line))
+        for metric in ("accuracy", "macro_f1", "accuracy_without_silence"):
+            assert wording.spread(arm["test"][metric]) in row
+    for pair in comparison["pairs"]:
+        said = wording.points(pair["difference"]), wording.interval(pair["low"], pair["high"])
+        assert re.search(" +".join(map(re.escape, said)), printed)
+
+
+def test_in_a_terminal_the_best_is_bold_and_nothing_is_coloured(comparison, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = _printed(comparison)
+    best = max(comparison["arms"], key=lambda arm: arm["test"]["accuracy"]["mean"])
+    assert f"\x1b[1m{wording.spread(best['test']['accuracy'])}\x1b[0m" in printed
+    assert set(re.findall(r"\x1b\[([0-9;]*)m", printed)) == {"0", "1"}
+
+
+def test_phonemes_in_brackets_are_not_taken_for_markup():
+    stream = io.StringIO()
+    screen.show([screen.Line("[SIL] as [b]"), screen.Table(("[SIL]",), (("[SIL] :smile:",),))], stream)
+    assert stream.getvalue().count("[SIL]") == 3
+    assert "[b]" in stream.getvalue()
+    assert ":smile:" in stream.getvalue()
+
+
+# The files
+
+
+def test_files_agree_with_the_comparison(comparison, tmp_path):
+    written = files.write(comparison, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
+    arms = pd.read_csv(tmp_path / "arms.csv").set_index("arm")
+    phonemes = pd.read_csv(tmp_path / "phonemes.csv").set_index(["arm", "phoneme"])
+    for arm in comparison["arms"]:
+        assert arms.loc[arm["arm"], "test_accuracy_mean"] == arm["test"]["accuracy"]["mean"]
+        assert arms.loc[arm["arm"], "test_macro_f1_std"] == arm["test"]["macro_f1"]["std"]
+        for row in arm["phonemes"]:
+            assert phonemes.loc[(arm["arm"], row["phoneme"]), "f1"] == row["f1"]
+        counts = pd.read_csv(tmp_path / f"confusion_{arm['arm']}.csv", index_col="true")
+        assert counts.to_numpy().tolist() == arm["confusion"]["counts"]
+        assert list(counts.columns) == list(counts.index) == arm["confusion"]["labels"]
+
+
+def test_the_same_comparison_gives_the_same_files(record, comparison, tmp_path):
+    for name in ("first", "second"):
+        files.write(compare(record), tmp_path / name)
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
+
+
+# The page
+
+
+def test_page_says_the_numbers_of_the_comparison(comparison, page):
+    text = unescape(re.sub(r"<[^>]+>", "|", page[: page.index("<script>")]))
+    for arm in comparison["arms"]:
+        for metric in ("accuracy", "macro_f1", "accuracy_without_silence"):
+            assert f"|{wording.spread(arm['test'][metric])}|" in text
+        for row in arm["phonemes"]:
+            assert f"|{wording.percent(row['f1'])}|" in text
+    for pair in comparison["pairs"]:
+        assert f"|{wording.points(pair['difference'])}||{wording.interval(pair['low'], pair['high'])}|" in text
+    for sentence in comparison["verdicts"]:
+        assert sentence in text
+
+
+def test_figures_draw_the_numbers_of_the_comparison(comparison, page):
+    drawn = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    forest = drawn["differences"]["data"]
+    for pair in comparison["pairs"]:
+        trace = next(trace for trace in forest if pair["a"] in trace["y"][1])
+        at = trace["y"][0].index(wording.METRICS[pair["metric"]])
+        assert trace["x"][at] == pytest.approx(100 * pair["difference"])
+        assert trace["x"][at] + trace["error_x"]["array"][at] == pytest.approx(100 * pair["high"])
+    bars = {trace["name"]: trace for trace in drawn["phoneme_f1"]["data"]}
+    for arm in comparison["arms"]:
+        f1 = dict(zip(bars[arm["arm"]]["y"][1], bars[arm["arm"]]["x"], strict=True))
+        assert f1 == pytest.approx({row["phoneme"]: 100 * row["f1"] for row in arm["phonemes"]})
+
+
+def test_page_is_one_file_that_asks_no_network(page):
+    before_plotly = page[: page.index("<script>")]
+    assert "default-src 'none'" in before_plotly  # the browser itself refuses any request
+    assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", before_plotly)
+    assert len(html.page(compare(make_record())).encode()) < 6_000_000
+
+
+def test_what_people_wrote_is_escaped():
+    record = dataclasses.replace(make_record(), question="Is <b> & c?", notes=("</script><script>alert(1)</script>",))
+    page = html.page(compare(record))
+    assert "Is &lt;b&gt; &amp; c?" in page
+    assert "<script>alert(1)" not in page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+@pytest.mark.parametrize("case", ["usual", "one speaker"])
+def test_page_opens_in_a_browser_without_errors(case, comparison, tmp_path):
+    """Every figure is drawn and the console stays empty; the page's policy would turn a request into an error."""
+    chosen = comparison if case == "usual" else compare(UNUSUAL[case]())
+    files.write(chosen, tmp_path / "report")
+    dom, log = _opened(tmp_path / "report" / "index.html", tmp_path / "profile")
+    n_plots = len(re.findall(r'class="plot[ "]', dom))
+    assert n_plots >= 5
+    assert f'data-drawn="{n_plots}"' in dom
+    assert dom.count('class="main-svg"') >= n_plots
+    assert "CONSOLE" not in log, log
+
+
+def _opened(page: Path, profile: Path) -> tuple[str, str]:
+    """The page's elements after its scripts have run, and the browser's log."""
+    assert CHROMIUM
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += ["--enable-logging=stderr", f"--user-data-dir={profile}", "--virtual-time-budget=10000", "--dump-dom"]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, done.stderr
+
+
+# How numbers are said
+
+
+def test_wording():
+    assert wording.percent(0.77414) == "77.41"
+    assert wording.points(-0.0052) == "-0.52"
+    assert wording.spread({"mean": 0.77414, "std": 0.00123, "per_seed": []}) == "77.41 ± 0.12"
+    assert [wording.rounded(n) for n in (999, 16_840, 918_056, 1_400_000, 18_942_890, 3.2e10)] == [
+        "999", "16.8 k", "918 k", "1.40 M", "18.9 M", "32.0 G"
+    ]  # fmt: skip
+    assert [wording.duration(s) for s in (4.2, 231.5, 11_000)] == ["4 s", "3 min 52 s", "3 h 03 min"]
+    assert wording.settings({"training.learning_rate": 0.0021384, "data.context": [3, 5]}) == (
+        "context [3, 5], learning rate 0.00214"
+    )
+
+
+def test_sentences():
+    pair = {"a": "x", "b": "y", "metric": "accuracy", "difference": -0.01, "low": -0.02, "high": -0.005, "verdict": ""}
+    assert wording.sentence(pair) == "y is better than x by 1.00 points of accuracy (0.50 to 2.00)."
+    assert wording.sentence(pair | {"high": 0.001}) == (
+        "No difference shown between x and y: -1.00 points of accuracy (-2.00 to +0.10)."
+    )
