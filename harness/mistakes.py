@@ -21,7 +21,7 @@ class Mistakes:
     def __init__(self, file: str, places: Mapping[Path, tuple[int, int]]) -> None:
         self._file = file
         self._places = places
-        self._overrides: dict[Path, str] = {}
+        self._overrides: list[Path] = []
         self._found: list[tuple[Path, str]] = []
 
     def __len__(self) -> int:
@@ -29,11 +29,7 @@ class Mistakes:
 
     def overridden(self, path: Path) -> None:
         """From here on, what is wrong at `path` or below it is wrong in `--set`."""
-        self._overrides[path] = f"--set {dotted(path)}"
-
-    @property
-    def overrides(self) -> Collection[Path]:
-        return self._overrides.keys()
+        self._overrides.append(path)
 
     def add(self, path: Path, message: str) -> None:
         if (path, message) not in self._found:
@@ -52,16 +48,13 @@ class Mistakes:
             raise UserError("\n".join(line for _, line in sorted(self._line(*found) for found in self._found)))
 
     def _line(self, path: Path, message: str) -> tuple[tuple[int, int, int], str]:
-        for end in range(len(path), 0, -1):
-            if path[:end] in self._overrides:
-                place = self._overrides[path[:end]]
-                order = list(self._overrides).index(path[:end])
-                return (1, order, 0), f"{place}: {message}" if end == len(
-                    path
-                ) else f"{place}: {dotted(path)}: {message}"
-        line, column = next(
-            (self._places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._places), (1, 1)
-        )
+        """A mistake's place in the order of all, and its line; a path without a place has its parent's."""
+        parents = [path[:end] for end in range(len(path), 0, -1)]
+        if overridden := next((parent for parent in parents if parent in self._overrides), None):
+            where = "" if overridden == path else f"{dotted(path)}: "
+            order = self._overrides.index(overridden)
+            return (1, order, 0), f"--set {dotted(overridden)}: {where}{message}"
+        line, column = next((self._places[parent] for parent in parents if parent in self._places), (1, 1))
         return (0, line, column), f"{self._file}:{line}:{column}: {dotted(path)}: {message}"
 
 

@@ -104,37 +104,29 @@ def why_shared(section: str, key: str) -> str | None:
 
 
 def read(raw: dict[str, Any], path: Path, mistakes: Mistakes) -> Range | None:
-    """The range that a table describes; None, and the mistakes noted, if it describes none."""
+    """The range that a table with one of `KINDS` describes; None, and the mistakes noted, if it is wrong."""
     before = len(mistakes)
+    kind, *more = [kind for kind in KINDS if kind in raw]
+    if more:
+        mistakes.add(path, f"a range is of one kind, not both {kind} and {more[0]}")
     for key in raw:
         if key not in (*KINDS, "step"):
             mistakes.add((*path, key), unknown("key", key, (*KINDS, "step")))
-    kinds = [kind for kind in KINDS if kind in raw]
-    if len(kinds) > 1:
-        mistakes.add(path, f"a range is of one kind, not both {kinds[0]} and {kinds[1]}")
-    if not kinds and len(mistakes) == before:
-        mistakes.add(path, "a range needs its kind: { int = [low, high], step = n }")
-    if len(mistakes) > before:
-        return None
-    kind, given, step = kinds[0], raw[kinds[0]], raw.get("step")
     if "step" in raw and kind in ("log", "choice"):
         mistakes.add((*path, "step"), f"without effect: a {kind} range has no step")
-        return None
-    problem = _choice_problem(given) if kind == "choice" else _ends_problem(kind, given)
-    if problem:
+    if problem := _choice_problem(raw[kind]) if kind == "choice" else _ends_problem(kind, raw[kind]):
         mistakes.add((*path, kind), problem)
+    if len(mistakes) > before:
         return None
     if kind == "choice":
-        return Range(kind, choices=tuple(tuple(c) if isinstance(c, list) else c for c in given))
-    low, high = given
+        return Range(kind, choices=tuple(raw[kind]))
+    low, high = raw[kind]
     if kind == "float" or (kind == "log" and float in (type(low), type(high))):
         low, high = float(low), float(high)
-    if "step" in raw:
-        problem = _step_problem(kind, low, high, step)
-        if problem:
-            mistakes.add((*path, "step"), problem)
-            return None
-    return Range(kind, low, high, step)
+    if "step" in raw and (problem := _step_problem(kind, low, high, raw["step"])):
+        mistakes.add((*path, "step"), problem)
+        return None
+    return Range(kind, low, high, raw.get("step"))
 
 
 def _choice_problem(given: Any) -> str | None:
