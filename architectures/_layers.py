@@ -21,12 +21,24 @@ def activation(name: Activation) -> nn.Module:
 
 
 def normalisation(name: Normalisation, width: int) -> nn.Module:
-    return {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[name](width)
+    if name == "none":
+        return nn.Identity()
+    return nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)
 
 
-def hidden_widths(depth: int, width: int, widths: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Output widths of the hidden layers: `depth` times `width`, unless each is given."""
-    return widths if widths else (width,) * depth
+DEPTH = 4
+WIDTH = 512
+
+
+def hidden_widths(depth: int | None, width: int | None, widths: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Output widths of the hidden layers: `depth` times `width` (4 times 512), unless each is given.
+
+    Raises:
+        ValueError: `widths` is given and `depth` or `width` too, which then has no effect.
+    """
+    if widths and (depth or width):
+        raise ValueError("widths gives every layer's width: depth and width are then without effect")
+    return widths or (width or WIDTH,) * (depth or DEPTH)
 
 
 def initialise(model: nn.Module, init: Init) -> None:
@@ -35,7 +47,9 @@ def initialise(model: nn.Module, init: Init) -> None:
     kaiming: U(-b, b) with b = sqrt(6 / d_in), He et al. 2015, eq. 10, which keeps the variance through ReLUs.
     xavier: b = sqrt(6 / (d_in + d_out)), Glorot and Bengio 2010, eq. 16. pytorch: b = 1 / sqrt(d_in).
     """
-    draw = {"kaiming": nn.init.kaiming_uniform_, "xavier": nn.init.xavier_uniform_}.get(init)
     for module in model.modules():
-        if draw and isinstance(module, nn.Linear):
-            draw(module.weight)
+        if isinstance(module, nn.Linear):
+            if init == "kaiming":
+                nn.init.kaiming_uniform_(module.weight)
+            elif init == "xavier":
+                nn.init.xavier_uniform_(module.weight)

@@ -21,7 +21,7 @@ from architectures._registry import register
 class FFDNN(nn.Module):
     """
     Args:
-        depth, width: hidden layers and the width of each.
+        depth, width: hidden layers (4) and the width of each (512).
         widths: the width of each hidden layer, instead of `depth` and `width`.
     """
 
@@ -31,8 +31,8 @@ class FFDNN(nn.Module):
         d_features: int,
         n_classes: int,
         *,
-        depth: Depth = 4,
-        width: Width = 512,
+        depth: Depth | None = None,
+        width: Width | None = None,
         widths: tuple[Width, ...] | None = None,
         f: Activation = "relu",
         norm: Normalisation = "none",

@@ -60,7 +60,7 @@ class LADNN(nn.Module):
     """Linearly augmented layers, the output among them; hidden layers may be followed by a norm and dropout.
 
     Args:
-        depth, width: hidden layers and the width of each.
+        depth, width: hidden layers (4) and the width of each (512).
         widths: the width of each hidden layer, instead of `depth` and `width`.
         bottleneck: width of the non-linear path inside every layer; half of the layer's input unless given.
         bypass: form of T where a layer's input and output are of one width.
@@ -72,8 +72,8 @@ class LADNN(nn.Module):
         d_features: int,
         n_classes: int,
         *,
-        depth: Depth = 4,
-        width: Width = 512,
+        depth: Depth | None = None,
+        width: Width | None = None,
         widths: tuple[Width, ...] | None = None,
         bottleneck: Width | None = None,
         bypass: Bypass = "full",

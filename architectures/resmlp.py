@@ -1,12 +1,14 @@
 """Residual MLP: a projection, blocks `x + dropout(V f(U norm(x)))`, then norm and a linear output.
 
-The pre-activation residual unit of He et al. 2016 (Identity Mappings in Deep Residual Networks, eq. 1) with affine maps,
-as in Gorishniy et al. 2021 (Revisiting Deep Learning Models for Tabular Data, section 3.2).
+The pre-activation residual unit of He et al. 2016 (Identity Mappings in Deep Residual Networks, eq. 1) with affine
+maps, as in Gorishniy et al. 2021 (Revisiting Deep Learning Models for Tabular Data, section 3.2).
 """
 
 from torch import Tensor, nn
 
 from architectures._layers import (
+    DEPTH,
+    WIDTH,
     Activation,
     Depth,
     Dropout,
@@ -50,8 +52,8 @@ class ResidualMLP(nn.Module):
         d_features: int,
         n_classes: int,
         *,
-        depth: Depth = 4,
-        width: Width = 512,
+        depth: Depth = DEPTH,
+        width: Width = WIDTH,
         hidden: Width | None = None,
         f: Activation = "relu",
         norm: Normalisation = "layer",

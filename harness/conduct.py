@@ -129,7 +129,8 @@ class Conductor:
         if (folder / "result.json").exists():
             result = RunResult.load(folder)
             self.recorder.log_run(result, folder)
-            self.progress.known(arm.name, label, result.test and result.test.accuracy, n_frames * epochs)
+            assert result.test
+            self.progress.known(arm.name, label, result.test.accuracy, n_frames * epochs)
             return result
         self.progress.begins(arm.name, label, epochs, n_frames, {})
         try:
@@ -208,8 +209,8 @@ def conduct(
                 progress.say(f"the earlier study is kept as {store.archive(experiment.study)!r}")
         elif not workspace.exists and any(listed.study == experiment.study for listed in store.studies()):
             raise UserError(
-                f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} is "
-                f"gone; give the file another study name, or archive that study: harness run {experiment.path} --restart"
+                f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} "
+                f"is gone; give the file another study name, or archive the study: harness run {experiment.path} --restart"
             )
         workspace.open()
         chosen = choose_device(device)
@@ -227,9 +228,7 @@ def conduct(
         facts = provenance.of_machine(chosen.type, arithmetic) | provenance.of_code(root) | {"corpus": corpus.digest}
         progress.plans(experiment, corpus)
         try:
-            record = Conductor(
-                experiment, workspace, corpus, chosen, arithmetic, recorder, progress, facts
-            ).study()
+            record = Conductor(experiment, workspace, corpus, chosen, arithmetic, recorder, progress, facts).study()
         except KeyboardInterrupt:
             raise Interrupted from None
         return _compare(record, recorder)
@@ -273,7 +272,7 @@ def _stoppable() -> Iterator[Any]:
 
     def remember(number: int, frame: Any) -> None:
         came.append(number)
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

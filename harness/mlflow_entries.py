@@ -1,9 +1,10 @@
 """What a run and an arm leave in MLflow: params, metrics, tags and files. Data in, data out; knows no client.
 
 Metrics are named `quantity/of`, because MLflow makes one section of charts per quantity and sorts the sections by name:
-accuracy, cost, epochs (the curves), log_loss, macro_f1, and only then the many bars of phoneme_f1 and its kin.
+accuracy, cost, epochs (the curves), log_loss, macro_f1, and only then the many bars of phoneme_f1 and its kin. Shares
+(accuracy, F1, precision, recall) are in percent: MLflow shows two or three decimals, and half a point is a finding.
 
-Legend: U utterances, C classes. Counts have rows true and columns predicted.
+Legend: C classes. Counts have rows true and columns predicted.
 """
 
 import csv
@@ -23,8 +24,9 @@ LONGEST_PARAM = 6000
 """Characters; MLflow cuts a longer value without a word."""
 LONGEST_NOTE = 7900
 """Characters; MLflow cuts the tags of a run at 8,000."""
-COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#9c755f", "#ff9da7", "#bab0ac")
-"""One per arm in the order of the file; the same in every chart."""
+COLOURS = ("#3a86d9", "#d9730d", "#1f9d6c", "#a45ee5", "#d94f87", "#8a7a2e", "#0f97a8", "#7c8796")
+"""One per arm in the order of the file; the report's page has the same."""
+BASELINE = "vs_baseline"
 
 
 def params(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -53,9 +55,9 @@ def curve(epoch: Epoch) -> dict[str, float]:
     """One epoch of the learning curves."""
     return {
         "epochs/train_loss": epoch.train_loss,
-        "epochs/train_accuracy": epoch.train_accuracy,
+        "epochs/train_accuracy": 100 * epoch.train_accuracy,
         "epochs/validation_loss": epoch.validation_loss,
-        "epochs/validation_accuracy": epoch.validation_accuracy,
+        "epochs/validation_accuracy": 100 * epoch.validation_accuracy,
         "epochs/learning_rate": epoch.learning_rate,
         "epochs/frames": epoch.frames,
         "epochs/seconds": epoch.seconds,
@@ -78,8 +80,12 @@ def judged(result: RunResult) -> Scores:
 
 
 def run_metrics(result: RunResult) -> dict[str, float]:
-    """Everything of a run that is one number, of the epoch that was kept."""
-    values = {
+    """Everything of a run that is one number, of the epoch that was kept; the most important first."""
+    values: dict[str, float] = {}
+    for part, scores in (("test", result.test), ("validation", result.validation)):
+        if scores is not None:
+            values |= _scores(part, scores, result.phonemes)
+    values |= {
         "cost/parameters": result.parameters,
         "cost/flops_per_frame": result.flops_per_frame,
         "cost/seconds": result.seconds,
@@ -87,9 +93,6 @@ def run_metrics(result: RunResult) -> dict[str, float]:
         "cost/peak_bytes": result.peak_bytes,
         "epochs/kept": result.best_epoch,
     }
-    for part, scores in (("validation", result.validation), ("test", result.test)):
-        if scores is not None:
-            values |= _scores(part, scores, result.phonemes)
     return values | _phonemes(judged(result).confusion, result.phonemes)
 
 
@@ -100,12 +103,12 @@ def arm_metrics(record: ArmRecord) -> dict[str, float]:
     for name in each[0]:
         if name.startswith("phoneme_"):
             continue
-        seen = [e[name] for e in each if name in e]
-        values[name] = float(np.mean(seen))
-        if len(seen) > 1 and name.startswith(("accuracy/", "macro_f1/", "log_loss/")):
-            values[f"{name}_std"] = float(np.std(seen, ddof=1))
+        of_seeds = [run[name] for run in each]
+        values[name] = float(np.mean(of_seeds))
+        if len(of_seeds) > 1 and not name.startswith(("cost/", "epochs/")):
+            values[f"{name}_std"] = float(np.std(of_seeds, ddof=1))
     values["cost/trials"] = len(record.trials)
-    values["cost/search_seconds"] = sum(t.seconds for t in record.trials)
+    values["cost/search_seconds"] = sum(trial.seconds for trial in record.trials)
     return values | _phonemes(pooled(record), record.finals[0].phonemes)
 
 
@@ -120,16 +123,16 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def run_tags(result: RunResult) -> dict[str, str]:
-    """Where the numbers come from."""
-    tags = {
-        "architecture": result.architecture,
-        "judged_on": judged(result).split,
-        "kept_epoch": f"{result.best_epoch} of {len(result.history)}",
-    }
-    odd = sorted(k for k, v in run_metrics(result).items() if not math.isfinite(v))
-    if odd:
-        tags["not_finite"] = ", ".join(odd)[:LONGEST_NOTE]
-    return tags | provenance_tags(result.provenance)
+    """Where the numbers come from, and how the run ended."""
+    odd = [name for name, value in run_metrics(result).items() if not math.isfinite(value)]
+    tags = {"judged_on": judged(result).split, "state": result.state, "architecture": result.architecture}
+    return tags | ({"not_finite": ", ".join(odd)[:LONGEST_NOTE]} if odd else {}) | provenance_tags(result.provenance)
+
+
+def arm_tags(record: ArmRecord) -> dict[str, str]:
+    """Where an arm's numbers come from."""
+    first = record.finals[0]
+    return {"judged_on": judged(first).split, **provenance_tags(first.provenance)}
 
 
 def provenance_tags(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -180,44 +183,44 @@ def study(record: StudyRecord) -> dict[str, Any]:
     return {k: v for k, v in vars(record).items() if k != "arms"} | {"arms": [arm.arm for arm in record.arms]}
 
 
-def arm_markdown(record: ArmRecord, pairs: Sequence[str] = ()) -> str:
+def arm_markdown(record: ArmRecord) -> str:
     """The description that stands on an arm's page."""
-    values = arm_metrics(record)
-    accuracy = values.get("accuracy/test", values["accuracy/validation"])
-    std = values.get("accuracy/test_std", values.get("accuracy/validation_std", 0.0))
-    chosen = "".join(f"\n- `{key}` = {json.dumps(value)}" for key, value in record.chosen.items())
-    return "\n\n".join(
-        [
-            f"**{record.arm}** ({record.architecture}): {judged(record.finals[0]).split} accuracy "
-            f"**{100 * accuracy:.2f} ± {100 * std:.2f} %** over {len(record.finals)} seeds, "
-            f"{record.finals[0].parameters:,} parameters.",
-            *pairs,
-            *([f"Chosen by {len(record.trials)} trials:{chosen}"] if chosen else []),
-        ]
-    )[:LONGEST_NOTE]
+    values, first = arm_metrics(record), record.finals[0]
+    part = "test" if first.test else "validation"
+    std = f" ± {values[f'accuracy/{part}_std']:.2f}" if len(record.finals) > 1 else ""
+    chosen = ", ".join(f"`{key}` = {json.dumps(value)}" for key, value in record.chosen.items())
+    lines = [
+        f"{part} accuracy **{values[f'accuracy/{part}']:.2f}{std} %** over {len(record.finals)} seeds, "
+        f"macro-F1 {values[f'macro_f1/{part}']:.2f} %, {first.parameters:,} parameters.",
+        f"Chosen by {len(record.trials)} trials on validation: {chosen}." if chosen else "Nothing was searched.",
+    ]
+    return "\n\n".join(lines)[:LONGEST_NOTE]
 
 
 def difference_metrics(arm: str, baseline: str | None, pairs: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """An arm's differences to the baseline, with their interval, from the pairs of `comparison.json`."""
-    values: dict[str, float] = {}
-    for pair in pairs:
-        if {pair["a"], pair["b"]} != {arm, baseline} or arm == baseline:
-            continue
-        ends = {"": pair["difference"], "_low": pair["low"], "_high": pair["high"]}
-        if pair["b"] == arm:
-            ends = {"": -pair["difference"], "_low": -pair["high"], "_high": -pair["low"]}
-        values |= {f"{pair['metric']}/difference_to_baseline{end}": value for end, value in ends.items()}
-    return values
+    """An arm minus the baseline, in points, with the interval's ends, from the pairs of `comparison.json`."""
+    return {
+        f"{pair['metric']}/{BASELINE}{end}": 100 * pair[key]
+        for pair in pairs
+        if (pair["a"], pair["b"]) == (arm, baseline)
+        for end, key in (("", "difference"), ("_low", "low"), ("_high", "high"))
+        if pair[key] is not None
+    }
 
 
-def study_markdown(record: StudyRecord, verdicts: Sequence[str]) -> str:
-    """The description that stands over a study's runs."""
+def study_markdown(record: StudyRecord, verdicts: Sequence[str], links: Mapping[str, str]) -> str:
+    """The description that stands over a study's runs; folded, MLflow shows the first line.
+
+    Args:
+        links: what is shown -> address.
+    """
+    corpus = record.corpus
     parts = [
-        f"**{record.question}**",
-        "\n".join(f"- {verdict}" for verdict in verdicts),
-        "\n".join(f"- Note: {note}" for note in record.notes),
-        f"Corpus `{record.corpus.get('name')}`, digest `{record.corpus.get('digest')}`; everything again: "
-        f"`harness report --study {record.study}`",
+        " ".join([f"**{record.question}**", *verdicts]),
+        " · ".join(f"[{name}]({address})" for name, address in links.items()),
+        "\n".join(f"- {note}" for note in record.notes),
+        f"Corpus `{corpus.get('name')}`, digest `{corpus.get('digest')}`. Accuracy, F1, precision and recall are in "
+        f"percent. The whole comparison: `harness report --study {record.study}`",
     ]
     return "\n\n".join(part for part in parts if part)[:LONGEST_NOTE]
 
@@ -241,16 +244,16 @@ def search_markdown(record: ArmRecord) -> str:
 
 def _scores(part: str, scores: Scores, phonemes: Sequence[str]) -> dict[str, float]:
     marginals = metrics.marginals(scores.confusion)
-    values = {f"{name}/{part}": float(metric(*marginals)) for name, metric in metrics.headline(phonemes).items()}
-    return values | {f"log_loss/{part}": float(scores.log_loss.sum() / scores.confusion.sum())}
+    shares = {f"{name}/{part}": 100 * float(metric(*marginals)) for name, metric in metrics.headline(phonemes).items()}
+    return shares | {f"log_loss/{part}": float(scores.log_loss.sum() / scores.confusion.sum())}
 
 
 def _phonemes(confusion: np.ndarray, phonemes: Sequence[str]) -> dict[str, float]:
     names = metric_names(phonemes)
     return {
-        f"phoneme_{measure}/{names[row['phoneme']]}": row[measure]
+        f"phoneme_{measure}/{names[row['phoneme']]}": row[measure] * scale
         for row in metrics.per_phoneme(confusion, phonemes)
-        for measure in ("f1", "precision", "recall", "support")
+        for measure, scale in (("f1", 100), ("precision", 100), ("recall", 100), ("support", 1))
     }
 
 

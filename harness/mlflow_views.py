@@ -7,6 +7,7 @@ in ms, state}, the state being "deflate;" + base64(zlib(JSON)). The format is ML
 import base64
 import json
 import time
+import urllib.parse
 import uuid
 import zlib
 from collections.abc import Mapping
@@ -18,57 +19,38 @@ IMAGE = "confusion"
 """The key that an arm's confusion image is logged under."""
 
 
-def write(client: Any, experiment_id: str, record: StudyRecord, runs: Mapping[str, str]) -> str:
-    """Write the charts and the table of a study; gives the charts' part of a link.
+def write(
+    client: Any, experiment_id: str, search_id: str, record: StudyRecord, runs: Mapping[str, str]
+) -> dict[str, str]:
+    """Write the charts and the tables of a study; gives where they are, relative to the server's address.
 
     Args:
         runs: arm -> id of its run.
     """
-    _put(client, experiment_id, "table", "Arms as a table", table(record))
     _put(client, experiment_id, "arms", "Arms side by side", charts(record, runs))
-    return "&viewStateShareKey=arms&compareRunsMode=CHART"
+    _put(client, experiment_id, "table", "Arms as a table", table(record))
+    _put(client, search_id, "trials", "Trials, best first", trials(record))
+    page = "#/experiments/{}/runs?workflowType=machine_learning&viewStateShareKey={}"
+    ids = {"runs": json.dumps([*runs.values()]), "experiments": json.dumps([experiment_id])}
+    return {
+        "Arms side by side": page.format(experiment_id, "arms") + "&compareRunsMode=CHART",
+        "as a table": page.format(experiment_id, "table"),
+        "their artifacts in columns": f"#/compare-runs?{urllib.parse.urlencode(ids)}",
+        "all trials": page.format(search_id, "trials"),
+    }
 
 
 def table(record: StudyRecord) -> dict[str, Any]:
     """The arms alone, best first, with the columns that a comparison needs."""
-    searched = sorted({key for arm in record.arms for key in arm.chosen})
-    metrics = [
-        "accuracy/test",
-        "accuracy/test_std",
-        "accuracy/difference_to_baseline",
-        "macro_f1/test",
-        "cost/parameters",
-        "cost/seconds",
-        "cost/frames_per_second",
-    ]
-    columns = [*(f"metrics.`{name}`" for name in metrics), *(f"params.`{name}`" for name in searched)]
-    return {
-        "compareRunsMode": "TABLE",
-        "selectedColumns": columns,
-        "columnOrder": [],
-        "columnWidths": {},
-        "runsExpanded": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsVisibilityMap": {},
-        "runsHiddenMode": "FIRST_10_RUNS",
-        "viewMaximized": False,
-        "runListHidden": False,
-        "isAccordionReordered": True,
-        "useGroupedValuesInCharts": True,
-        "hideEmptyCharts": True,
-        "groupBy": None,
-        "groupsExpanded": {},
-        "autoRefreshEnabled": True,
-        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        "searchFilter": "tags.`kind` = 'arm'",
-        "orderByKey": "metrics.`accuracy/test`",
-        "orderByAsc": False,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "modelVersionFilter": "All Runs",
-        "datasetsFilter": [],
-    }
+    metrics = ["accuracy/test", "accuracy/test_std", "accuracy/vs_baseline", "macro_f1/test", "cost/parameters"]
+    columns = [_metric(name) for name in [*metrics, "cost/seconds", "cost/frames_per_second"]]
+    return _state([*columns, *_searched(record)], "tags.`kind` = 'arm'", "accuracy/test")
+
+
+def trials(record: StudyRecord) -> dict[str, Any]:
+    """All trials, best first, with what was searched."""
+    columns = ["tags.`arm`", "tags.`state`", _metric("accuracy/validation"), _metric("cost/seconds")]
+    return _state([*columns, *_searched(record)], "", "accuracy/validation")
 
 
 def charts(record: StudyRecord, runs: Mapping[str, str]) -> dict[str, Any]:
@@ -82,9 +64,11 @@ def charts(record: StudyRecord, runs: Mapping[str, str]) -> dict[str, Any]:
         common = {"deleted": False, "isGenerated": False, "runsCountToCompare": 10, "metricSectionId": own["uuid"]}
         cards.extend({**common, "uuid": str(uuid.uuid4()), **card} for card in of)
 
-    section("Test", 3, 300, _bar("accuracy/test"), _bar("macro_f1/test"), _bar("cost/parameters"))
-    images = {"type": "IMAGE", "imageKeys": [IMAGE], "step": 0, "displayName": "Confusion matrices, test, all seeds"}
-    section("Confusion", 1, 700, images)
+    bars = ["accuracy/test", "macro_f1/test", "accuracy_without_silence/test"]
+    section("Test, mean over seeds, percent", 3, 320, *map(_bar, bars))
+    images = {"type": "IMAGE", "imageKeys": [IMAGE], "step": 0, "showRunParams": False}
+    rows = -(-len(record.arms) // 3)  # on a screen 1,600 pixels wide
+    section("Confusion matrices, test, all seeds", 1, 150 + 290 * rows, images)
     difference = {
         "type": "DIFFERENCE",
         "compareGroups": ["Model metrics", "Parameters"],
@@ -103,7 +87,47 @@ def charts(record: StudyRecord, runs: Mapping[str, str]) -> dict[str, Any]:
             for name in ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")
         ),
     )
+    section("Cost", 3, 320, *map(_bar, ["cost/parameters", "cost/seconds", "cost/frames_per_second"]))
     return {**table(record), "compareRunsMode": "CHART", "compareRunCharts": cards, "compareRunSections": sections}
+
+
+def _metric(name: str) -> str:
+    return f"metrics.`{name}`"
+
+
+def _searched(record: StudyRecord) -> list[str]:
+    return [f"params.`{name}`" for name in sorted({key for arm in record.arms for key in arm.chosen})]
+
+
+def _state(columns: list[str], query: str, by: str) -> dict[str, Any]:
+    """The table page's state: these columns, the runs that answer the query, best of a metric first."""
+    return {
+        "compareRunsMode": "TABLE",
+        "selectedColumns": columns,
+        "columnOrder": columns,
+        "columnWidths": {column: 80 + 5 * len(column) for column in columns},
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "FIRST_10_RUNS",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": True,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "autoRefreshEnabled": True,
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "searchFilter": query,
+        "orderByKey": _metric(by),
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+    }
 
 
 def _bar(metric: str) -> dict[str, Any]:

@@ -39,9 +39,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         parameters = _ends([cost.parameters for cost, _ in ends])
         flops = _ends([cost.flops_per_frame for cost, _ in ends])
         rows.append((arm.name, arm.architecture, f"{trials} + {len(seeds)}", parameters, flops))
-    frames = [
-        (name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()
-    ]
+    frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
     resident = sum(part.n_frames * (part.d_features * 4 + _FRAME_BYTES) for part in (corpus.train, corpus.validation))
     total = len(experiment.arms) * (trials * trial_frames + len(seeds) * final_frames)
     return [

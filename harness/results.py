@@ -109,7 +109,7 @@ class RunResult:
             for name in ("counts", "log_loss", "predicted", "probability", "truth"):
                 if getattr(scores, name) is not None:
                     arrays[f"{part}.{name}"] = getattr(scores, name)
-        np.savez_compressed(folder / "arrays.npz", **arrays)
+        np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
         unfinished = folder / "result.json.unfinished"
         unfinished.write_text(json.dumps(fields))
         unfinished.replace(folder / "result.json")

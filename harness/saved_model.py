@@ -33,7 +33,12 @@ class SavedModel:
 
 
 def save(
-    folder: Path, model: nn.Module, settings: Settings, d_features: int, phonemes: tuple[str, ...], stats: Statistics | None
+    folder: Path,
+    model: nn.Module,
+    settings: Settings,
+    d_features: int,
+    phonemes: tuple[str, ...],
+    stats: Statistics | None,
 ) -> None:
     """Write `model.safetensors` and `model.json`."""
     folder.mkdir(parents=True, exist_ok=True)

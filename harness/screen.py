@@ -140,4 +140,10 @@ def _panel(facts: Facts) -> Group:
     told += [f"{speed:,.0f} frames/s"] if speed else []
     told += [f"{clock(left)} left"] if left is not None else []
     bar = ProgressBar(total=1, completed=min(share, 1.0), width=40)
-    return Group(Text(""), arms, Text("  ".join(filter(None, now)), overflow="ellipsis", no_wrap=True), bar, Text("  ".join(told)))
+    return Group(
+        Text(""),
+        arms,
+        Text("  ".join(filter(None, now)), overflow="ellipsis", no_wrap=True),
+        bar,
+        Text("  ".join(told)),
+    )

@@ -77,10 +77,16 @@ class ArmStudy:
         """End a trial. One that is told already is left as it is."""
         if self._frozen(trial.number).state.is_finished():
             return
-        attributes = {"frames": trial.frames, "seconds": trial.seconds, "curve": list(trial.curve), "value": trial.value}
+        attributes = {
+            "frames": trial.frames,
+            "seconds": trial.seconds,
+            "curve": list(trial.curve),
+            "value": trial.value,
+        }
         for name, value in attributes.items():
             self._trial(trial.number).set_user_attr(name, value)
         state = {word: state for state, word in _STATES.items()}[trial.state]
+        self._study.sampler = optuna.samplers.RandomSampler()  # a grid's would stop `optimize`, which is not running
         self._study.tell(trial.number, trial.value if state == TrialState.COMPLETE else None, state=state)
 
     def trials(self) -> tuple[Trial, ...]:

@@ -154,7 +154,8 @@ class Store:
         """The id of an experiment, made if it is not there; `made` are its tags when it is."""
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
-            return self.client.create_experiment(name, tags={"harness.part": part, **tags, **made})
+            kind = {"mlflow.experimentKind": "custom_model_development"}  # else its page opens among the GenAI ones
+            return self.client.create_experiment(name, tags={"harness.part": part, **kind, **tags, **made})
         where = f'study = "{name}": an MLflow experiment of this name'
         if experiment.lifecycle_stage != "active":
             raise UserError(
@@ -190,8 +191,6 @@ class Recorder:
             settings: flat, with the chosen values in place.
         """
         tags = {"kind": "arm", "arm": arm, "architecture": architecture}
-        if arm in self.arms:
-            tags["mlflow.runColor"] = mlflow_entries.COLOURS[self.arms.index(arm) % len(mlflow_entries.COLOURS)]
         return self._run(arm, tags, settings).info.run_id
 
     def start_run(
@@ -206,11 +205,10 @@ class Recorder:
         if stage == "search":
             tags = {"kind": "trial", "arm": arm, "trial": str(trial), "seed": str(seed)}
             return LiveRun(self.client, self._run(f"{arm} trial {trial}", tags, settings))
-        parent = self.known[_key({"kind": "arm", "arm": arm})].info.run_id
-        tags = {"kind": "final", "arm": arm, "seed": str(seed), "mlflow.parentRunId": parent}
+        tags = {"kind": "final", "arm": arm, "seed": str(seed), "mlflow.parentRunId": self._id(arm)}
         return LiveRun(self.client, self._run(f"{arm} seed {seed}", tags, settings))
 
-    def log_run(self, result: RunResult, folder: Path | None = None, state: str = "complete") -> str:
+    def log_run(self, result: RunResult, folder: Path | None = None, state: str | None = None) -> str:
         """A whole run at once, if it is not there yet; gives its id. Arguments as `LiveRun.finish` has them."""
         kind = "trial" if result.stage == "search" else "final"
         tags = {"kind": kind, "arm": result.arm, "trial": str(result.trial), "seed": str(result.seed)}
@@ -229,7 +227,9 @@ class Recorder:
         Args:
             comparison: the arm's entry in `comparison.json`.
         """
-        run_id = self.known[_key({"kind": "arm", "arm": record.arm})].info.run_id
+        run_id = self._id(record.arm)
+        if self.known[_key({"kind": "arm", "arm": record.arm})].info.status == "FINISHED":
+            return run_id
         with _folder() as folder:
             mlflow_entries.write_arm(record, comparison, folder)
             self.client.log_artifacts(run_id, str(folder))
@@ -239,10 +239,7 @@ class Recorder:
         metrics = _metrics(mlflow_entries.arm_metrics(record), now)
         for step, values in mlflow_entries.mean_curves([final.history for final in record.finals]):
             metrics += _metrics(values, now, step)
-        tags = mlflow_entries.run_tags(record.finals[0]) | {
-            "mlflow.note.content": mlflow_entries.arm_markdown(record),
-            **_TABLE,
-        }
+        tags = mlflow_entries.arm_tags(record) | {"mlflow.note.content": mlflow_entries.arm_markdown(record), **_TABLE}
         _log(self.client, run_id, metrics, tags)
         self.client.set_terminated(run_id)
         return run_id
@@ -254,7 +251,7 @@ class Recorder:
             pairs: the differences, as in `comparison.json`.
             verdicts: sentences in Markdown.
         """
-        ids = {arm.arm: self.known[_key({"kind": "arm", "arm": arm.arm})].info.run_id for arm in record.arms}
+        ids = {arm.arm: self._id(arm.arm) for arm in record.arms}
         now = int(time.time() * 1000)
         for arm, run_id in ids.items():
             with _folder() as folder:
@@ -262,17 +259,23 @@ class Recorder:
                 (folder / "experiment.toml").write_text(record.experiment)
                 self.client.log_artifacts(run_id, str(folder))
             _log(self.client, run_id, _metrics(mlflow_entries.difference_metrics(arm, record.baseline, pairs), now), {})
-        note = mlflow_entries.study_markdown(record, verdicts)
-        self.client.set_experiment_tag(self.experiment_id, "mlflow.note.content", note)
-        self.client.set_experiment_tag(self.experiment_id, "harness.finished", _now())
-        self.client.set_experiment_tag(self.experiment_id, "harness.state", "finished")
         try:
-            view = mlflow_views.write(self.client, self.experiment_id, record, ids)
+            links = mlflow_views.write(self.client, self.experiment_id, self.search_id, record, ids)
         except Exception as error:  # the views' format is MLflow's own affair: a change there must not fail a study
             warnings.warn(f"MLflow's prepared view could not be written: {error}", stacklevel=2)
-            view = ""
-        base = self.store.uri if self.store.uri.startswith("http") else "http://127.0.0.1:5000"
-        return f"{base.rstrip('/')}/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning{view}"
+            links = {"runs": f"#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"}
+        tags = {
+            "mlflow.note.content": mlflow_entries.study_markdown(record, verdicts, links),
+            "harness.finished": _now(),
+            "harness.state": "finished",
+        }
+        for key, value in tags.items():
+            self.client.set_experiment_tag(self.experiment_id, key, value)
+        address = self.store.uri if self.store.uri.startswith("http") else "http://127.0.0.1:5000"
+        return f"{address.rstrip('/')}/{next(iter(links.values()))}"
+
+    def _id(self, arm: str) -> str:
+        return self.known[_key({"kind": "arm", "arm": arm})].info.run_id
 
     def _run(self, name: str, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Run:
         """A run with these tags and params in state RUNNING: an earlier one, or a new one."""
@@ -287,6 +290,7 @@ class Recorder:
         if known is not None:  # of other settings: out of sight, into MLflow's trash
             self.client.delete_run(known.info.run_id)
         about = {"mlflow.user": _user(), "mlflow.source.name": f"study {self.study}", "mlflow.source.type": "LOCAL"}
+        about["mlflow.runColor"] = mlflow_entries.COLOURS[self.arms.index(tags["arm"]) % len(mlflow_entries.COLOURS)]
         experiment = self.search_id if tags["kind"] == "trial" else self.experiment_id
         run = self.client.create_run(experiment, tags={**tags, **about, **process}, run_name=name)
         rows = [Param(key, value) for key, value in params.items()]
@@ -317,12 +321,12 @@ class LiveRun:
         else:
             self.logged.add(epoch.epoch)
 
-    def finish(self, result: RunResult, folder: Path | None = None, state: str = "complete") -> None:
+    def finish(self, result: RunResult, folder: Path | None = None, state: str | None = None) -> None:
         """All of a result, and the run is FINISHED.
 
         Args:
             folder: where `result.save` wrote; its `model/` is kept as well, if there is one.
-            state: complete or pruned, as in `Trial`.
+            state: `result.state` unless given.
         """
         now = time.time()
         left = result.seconds
@@ -342,7 +346,12 @@ class LiveRun:
                 self.client.log_artifact(self.run_id, str(folder / name), "result")
             if (folder / "model").is_dir():
                 self.client.log_artifacts(self.run_id, str(folder / "model"), "model")
-        _log(self.client, self.run_id, metrics, mlflow_entries.run_tags(result) | {"state": state, **_TABLE})
+        _log(
+            self.client,
+            self.run_id,
+            metrics,
+            mlflow_entries.run_tags(result) | _TABLE | ({"state": state} if state else {}),
+        )
         self.client.set_terminated(self.run_id, "FINISHED")
 
     def failed(self, status: str = "FAILED", why: str = "") -> None:

@@ -100,7 +100,7 @@ class Workspace:
                 [
                     f"{file}: study {self.experiment.study!r} was begun with other settings, and two are never mixed:",
                     *lines,
-                    f'give the file another study name, or begin anew: harness run {file} --restart  (the earlier one is '
+                    f"give the file another study name, or begin anew: harness run {file} --restart  (the earlier one is "
                     "archived, not lost)",
                 ]
             )

@@ -125,3 +125,8 @@ def test_a_new_architecture_is_one_file_with_one_decorator(tmp_path, monkeypatch
 def test_an_unknown_architecture_names_the_nearest_spelling():
     with pytest.raises(KeyError, match="unknown architecture 'ladn'; did you mean 'ladnn'"):
         architectures.find("ladn")
+
+
+def test_widths_beside_depth_are_refused():
+    with pytest.raises(ValueError, match="depth and width are then without effect"):
+        architectures.build("ladnn", 5, 4, 7, {"depth": 2, "widths": (8, 8)})

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from html import unescape
 from pathlib import Path
 
@@ -157,6 +158,15 @@ def test_arms_without_a_final_are_left_out_and_named(record):
     assert "Without a finished final run, and so left out: ladnn." in found["notes"]
 
 
+def test_without_a_finished_baseline_arms_are_shown_but_not_compared(record):
+    arms = [dataclasses.replace(arm, finals=() if arm.arm == "ffdnn" else arm.finals) for arm in record.arms]
+    found = compare(dataclasses.replace(record, arms=arms))
+    assert found["pairs"] == found["verdicts"] == []
+    said = "No finished baseline to compare the arms with."
+    assert said in _printed(found)
+    assert said in html.page(found)
+
+
 def test_a_study_without_finals_is_refused(record):
     empty = [dataclasses.replace(arm, finals=()) for arm in record.arms]
     with pytest.raises(UserError, match="'ladnn' has no finished final run yet"):
@@ -167,6 +177,11 @@ def test_arms_tested_on_different_utterances_are_refused(record):
     other = make_record(n_speakers=9).arms[1]
     with pytest.raises(UserError, match="arm 'ffdnn', seed 0, was tested on other utterances"):
         compare(dataclasses.replace(record, arms=[record.arms[0], other]))
+
+
+def test_reading_needs_neither_torch_nor_mlflow():
+    command = "import sys, harness.report.files, harness.report.terminal; print({'torch', 'mlflow'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", command], capture_output=True, text=True).stdout == "set()\n"
 
 
 # The terminal

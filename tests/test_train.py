@@ -109,7 +109,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(residents, op
 
 
 def test_the_best_epoch_is_kept_or_the_last(residents, tmp_path):
-    best = run.run("x", settings(epochs=6, learning_rate=0.05, schedule="constant"), residents, seed=0, precision="fp32")
+    best = run.run(
+        "x", settings(epochs=6, learning_rate=0.05, schedule="constant"), residents, seed=0, precision="fp32"
+    )
     accuracies = [e.validation_accuracy for e in best.history]
     assert best.best_epoch == 1 + int(np.argmax(accuracies))
     assert best.validation.accuracy == pytest.approx(max(accuracies))
@@ -163,7 +165,9 @@ def test_one_step_is_that_of_a_plain_torch_loop(residents):
     ],
 )
 def test_the_learning_rate_at_the_end_of_each_epoch(residents, schedule, expected):
-    result = run.run("x", settings(epochs=4, schedule=schedule, learning_rate=1e-3), residents, seed=0, precision="fp32")
+    result = run.run(
+        "x", settings(epochs=4, schedule=schedule, learning_rate=1e-3), residents, seed=0, precision="fp32"
+    )
     assert [e.learning_rate / 1e-3 for e in result.history] == pytest.approx(expected, abs=1e-3)
 
 

@@ -48,7 +48,9 @@ def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Co
     Raises:
         UserError: the corpus is not there, is refused, or its splits share a speaker.
     """
-    root = _synthetic(data.synthetic or Synthetic(), cache, progress) if data.corpus == "synthetic" else Path(data.corpus)
+    root = (
+        _synthetic(data.synthetic or Synthetic(), cache, progress) if data.corpus == "synthetic" else Path(data.corpus)
+    )
 
     def part(split: str) -> Part:
         report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None

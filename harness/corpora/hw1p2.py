@@ -45,7 +45,9 @@ def load(root: Path, split: str, stores: Path, progress: Progress | None = None)
 
 def _check_split(root: Path, split: str) -> None:
     if not root.is_dir():
-        raise UserError(f"{root}: no such folder; a corpus is a folder ROOT/<split>/mfcc/*.npy, or the name 'synthetic'")
+        raise UserError(
+            f"{root}: no such folder; a corpus is a folder ROOT/<split>/mfcc/*.npy, or the name 'synthetic'"
+        )
     found = splits(root)
     if split not in found:
         there = f"the splits there are: {', '.join(found)}" if found else "it has no folder <split>/mfcc"
@@ -78,7 +80,9 @@ def _speakers(root: Path) -> dict[str, str] | None:
         rows = list(csv.reader(file))
     if not rows or rows[0] != ["utterance", "speaker"]:
         raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else ''!r}, not 'utterance,speaker'")
-    wrong = [f"{path}:{n}: {','.join(row)!r} is not 'utterance,speaker'" for n, row in enumerate(rows, 1) if len(row) != 2]
+    wrong = [
+        f"{path}:{n}: {','.join(row)!r} is not 'utterance,speaker'" for n, row in enumerate(rows, 1) if len(row) != 2
+    ]
     if wrong:
         raise UserError("\n".join(wrong[:_SHOWN]))
     return {utterance: speaker for utterance, speaker in rows[1:]}
@@ -121,8 +125,12 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
     if not (folder / "transcript").is_dir():
         return sorted(frames), []
     labels = {file.stem for file in (folder / "transcript").glob("*.npy")}
-    refused = [f"{folder.name}/{name}: mfcc/{name}.npy has no transcript/{name}.npy" for name in sorted(frames - labels)]
-    refused += [f"{folder.name}/{name}: transcript/{name}.npy has no mfcc/{name}.npy" for name in sorted(labels - frames)]
+    refused = [
+        f"{folder.name}/{name}: mfcc/{name}.npy has no transcript/{name}.npy" for name in sorted(frames - labels)
+    ]
+    refused += [
+        f"{folder.name}/{name}: transcript/{name}.npy has no mfcc/{name}.npy" for name in sorted(labels - frames)
+    ]
     return sorted(frames & labels), refused
 
 
@@ -155,7 +163,9 @@ def _load(path: Path) -> np.ndarray:
 def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:
     """(T + 2,) or (T,) strings -> (T,) uint8 indices into `phonemes`."""
     if transcript.ndim != 1 or transcript.dtype.kind != "U":
-        raise ValueError(f"transcript is {transcript.dtype} of shape {transcript.shape}; (frames + 2,) strings is allowed")
+        raise ValueError(
+            f"transcript is {transcript.dtype} of shape {transcript.shape}; (frames + 2,) strings is allowed"
+        )
     if len(transcript) and (transcript[0] == "[SOS]") != (transcript[-1] == "[EOS]"):
         raise ValueError("transcript has only one of [SOS] and [EOS]; both or neither is allowed")
     if len(transcript) and transcript[0] == "[SOS]":

@@ -1,0 +1,362 @@
+"""The commands as a user types them, on a tiny corpus with a real MLflow store and a real Optuna journal."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.results import RunResult
+from tests.corpora import write_corpus
+
+EXPERIMENT = """\
+question = "Does anything help?"
+study = "tiny"
+[data]
+corpus = "corpus"
+context = { int = [0, 2] }
+[training]
+epochs = 2
+batch_size = 128
+precision = "fp32"
+[arms.ladnn]
+architecture = "ladnn"
+params.depth = { int = [1, 2] }
+params.width = 16
+[arms.ffdnn]
+architecture = "ffdnn"
+params.depth = { int = [1, 2] }
+params.width = 16
+[search]
+trials = 2
+subset = 0.5
+[comparison]
+baseline = "ffdnn"
+seeds = [0, 1]
+"""
+
+
+def make_project(folder: Path) -> Path:
+    write_corpus(folder / "corpus")
+    (folder / "tiny.toml").write_text(EXPERIMENT)
+    (folder / ".harness").mkdir()
+    return folder
+
+
+def harness(*arguments, cwd, env=None, **more):
+    """A command in a process of its own."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | (env or {})
+    command = [sys.executable, "-c", "from harness.cli import main; main(prog_name='harness')", *arguments]
+    environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, **more)
+
+
+def invoke(cwd, *arguments, monkeypatch):
+    monkeypatch.chdir(cwd)
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project in which the study `tiny` was run."""
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    done = harness("run", "tiny.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout)
+    (folder / "stderr").write_text(done.stderr)
+    return folder
+
+
+def test_a_run_ends_with_the_comparison_the_report_and_the_next_commands(project):
+    printed = (project / "stdout").read_text()
+    assert printed.startswith("\ntiny: Does anything help?")
+    assert "reports/tiny/index.html" in printed
+    assert "mlflow" in printed
+    assert "report --study tiny" in printed
+    assert "#/experiments/" in printed
+
+
+def test_progress_goes_to_standard_error_as_plain_lines(project):
+    lines = (project / "stderr").read_text().splitlines()
+    assert sum("trial" in line and "complete" in line for line in lines) == 4
+    assert sum("scored on test" in line for line in lines) == 4
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_the_files_of_the_report_are_there_and_agree(project):
+    folder = project / "reports" / "tiny"
+    comparison = json.loads((folder / "comparison.json").read_text())
+    assert {f.name for f in folder.iterdir()} == {
+        "comparison.json", "arms.csv", "phonemes.csv", "confusion_ladnn.csv", "confusion_ffdnn.csv", "index.html",
+    }  # fmt: skip
+    assert comparison["corpus"]["splits"]["test"]["speakers"] == 4
+    for arm in comparison["arms"]:
+        counts = np.array(arm["confusion"]["counts"])
+        assert counts.sum() == 2 * comparison["corpus"]["splits"]["test"]["frames"]
+        pooled = np.trace(counts) / counts.sum()
+        assert pooled == pytest.approx(np.mean(arm["test"]["accuracy"]["per_seed"]))
+        assert arm["trials"] == 2
+
+
+def test_both_arms_spent_the_same(project):
+    comparison = json.loads((project / "reports" / "tiny" / "comparison.json").read_text())
+    a, b = comparison["arms"]
+    assert a["search_frames"] == b["search_frames"] > 0
+    assert a["seeds"] == b["seeds"] == [0, 1]
+
+
+def test_an_unchanged_file_prints_its_comparison_at_once(project):
+    again = harness("run", "tiny.toml", cwd=project)
+    assert again.returncode == 0
+    assert "trial" not in again.stderr
+    before = (project / "stdout").read_text()
+    assert again.stdout.partition("\nNext\n")[0] == before.partition("\nNext\n")[0]
+
+
+def test_report_reads_mlflow_alone_without_torch(project, tmp_path):
+    code = (
+        "import sys; from harness.cli import main\n"
+        f"main(['report', '--study', 'tiny', '--out', {str(tmp_path / 'out')!r}], standalone_mode=False)\n"
+        "assert 'torch' not in sys.modules and 'optuna' not in sys.modules"
+    )
+    (project / ".harness").rename(project / "gone")
+    (project / "corpus").rename(project / "gone-corpus")
+    try:
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        (project / ".harness").mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+    finally:
+        for file in (project / ".harness").iterdir():
+            file.unlink()
+        (project / ".harness").rmdir()
+        (project / "gone").rename(project / ".harness")
+        (project / "gone-corpus").rename(project / "corpus")
+    for name in ("arms.csv", "phonemes.csv", "confusion_ladnn.csv"):
+        assert (tmp_path / "out" / name).read_text() == (project / "reports" / "tiny" / name).read_text()
+
+
+def test_report_json_is_the_file(project, monkeypatch):
+    done = invoke(project, "report", "--study", "tiny", "--json", monkeypatch=monkeypatch)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == json.loads((project / "reports" / "tiny" / "comparison.json").read_text())
+
+
+def test_a_changed_file_names_what_changed_and_asks(project, monkeypatch):
+    done = invoke(project, "run", "tiny.toml", "--set", "training.epochs=3", monkeypatch=monkeypatch)
+    assert done.exit_code == 2
+    assert "study 'tiny' was begun with other settings" in done.stderr
+    assert "training.epochs: 2 -> 3" in done.stderr
+    assert "--restart" in done.stderr
+
+
+def test_the_plan_trains_nothing(tmp_path, monkeypatch):
+    folder = make_project(tmp_path)
+    done = invoke(folder, "run", "tiny.toml", "--plan", monkeypatch=monkeypatch)
+    assert done.exit_code == 0, done.output
+    assert "2 arms, 8 runs, nothing trained yet" in done.stdout
+    assert "FLOPs per frame" in done.stdout
+    assert "memory" in done.stdout
+    assert not (folder / "mlflow.db").exists()
+    assert not (folder / ".harness" / "studies").exists()
+
+
+def test_list_names_architectures_corpora_and_studies(project, monkeypatch):
+    done = invoke(project, "list", monkeypatch=monkeypatch)
+    assert done.exit_code == 0
+    for word in ("ladnn", "bottleneck", "synthetic", "tiny", "finished"):
+        assert word in done.stdout
+
+
+MISTAKES = {
+    "no such file": (["run", "nowhere.toml"], "nowhere.toml: no such file"),
+    "an unknown key": (["run", "tiny.toml", "--set", "training.epoch=2"], "did you mean 'epochs'?"),
+    "no such corpus": (["run", "tiny.toml", "--set", "data.corpus=nowhere"], "nowhere: no such folder"),
+    "no such study": (["report", "--study", "tiyn"], "tiyn"),
+    "no GPU": (["run", "tiny.toml", "--device", "cuda", "--plan"], "torch sees no CUDA GPU here"),
+    "an unknown command": (["rum", "tiny.toml"], "Did you mean"),
+    "an unknown option": (["report", "--stdy", "x"], "--study"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_users_mistake_ends_with_status_2_and_no_traceback(tmp_path, mistake, monkeypatch):
+    arguments, message = MISTAKES[mistake]
+    import torch
+
+    if mistake == "no GPU" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    done = invoke(make_project(tmp_path), *arguments, monkeypatch=monkeypatch)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_fails_ends_with_status_1_and_is_failed_in_mlflow(tmp_path, monkeypatch):
+    folder = make_project(tmp_path)
+    settings = [
+        "--set",
+        "training.learning_rate=1e30",
+        "--set",
+        "training.optimiser=sgd",
+        "--set",
+        "training.clip_norm=0",
+    ]
+    done = invoke(folder, "run", "tiny.toml", *settings, monkeypatch=monkeypatch)
+    assert done.exit_code == 1, done.output
+    assert "none of its 2 trials could be trained to the end" in done.stderr
+
+
+def test_restart_archives_the_earlier_study_and_begins_anew(tmp_path, monkeypatch):
+    folder = make_project(tmp_path)
+    only = ["--set", "comparison.seeds=[0]"]
+    assert invoke(folder, "run", "tiny.toml", *only, monkeypatch=monkeypatch).exit_code == 0
+    changed = [*only, "--set", "training.epochs=1", "--restart"]
+    done = invoke(folder, "run", "tiny.toml", *changed, monkeypatch=monkeypatch)
+    assert done.exit_code == 0, done.output
+    assert "the earlier study is kept as 'tiny (archived" in done.stderr
+    comparison = json.loads((folder / "reports" / "tiny" / "comparison.json").read_text())
+    assert all(
+        len(arm["curves"][0]["epochs"] if "epochs" in arm["curves"][0] else [1]) == 1 for arm in comparison["arms"]
+    )
+    assert len(list((folder / ".harness" / "archived").iterdir())) == 1
+
+
+def test_a_study_whose_working_folder_is_gone_is_not_mixed_with_a_new_one(tmp_path, monkeypatch):
+    folder = make_project(tmp_path)
+    only = ["--set", "comparison.seeds=[0]"]
+    assert invoke(folder, "run", "tiny.toml", *only, monkeypatch=monkeypatch).exit_code == 0
+    (folder / ".harness" / "studies").rename(folder / "elsewhere")
+    done = invoke(folder, "run", "tiny.toml", *only, monkeypatch=monkeypatch)
+    assert done.exit_code == 2
+    assert "whose working folder" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project, tmp_path, how):
+    """Cut off in a trial, then in a final; each time the same command goes on."""
+    folder = make_project(tmp_path)
+    (folder / "corpus").rename(folder / "other")
+    (folder / "corpus").symlink_to(project / "corpus")
+    runs = folder / ".harness" / "studies" / "tiny" / "runs"
+    for stage in ("ffdnn-trial-1/state.pt", "ffdnn-seed-0/state.pt"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLOWED, "run", "tiny.toml"],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 120
+        while not (runs / stage).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert process.poll() is None, "it ended before it could be stopped"
+        process.send_signal(how)
+        _, printed = process.communicate(timeout=60)
+        assert process.returncode == (-how if how == signal.SIGKILL else 130), printed
+        assert "Traceback" not in printed
+    done = harness("run", "tiny.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for arm in ("ladnn", "ffdnn"):
+        for seed in (0, 1):
+            name = f".harness/studies/tiny/runs/{arm}-seed-{seed}"
+            whole, cut = RunResult.load(project / name), RunResult.load(folder / name)
+            assert whole.settings == cut.settings
+            np.testing.assert_array_equal(whole.test.counts, cut.test.counts)
+            assert [e.train_loss for e in whole.history] == [e.train_loss for e in cut.history]
+
+
+SLOWED = """
+import time
+from harness import train
+step = train._step
+def slow(*arguments):
+    time.sleep(0.05)
+    step(*arguments)
+train._step = slow
+from harness.cli import main
+main(prog_name='harness')
+"""
+"""The command with steps slow enough to be cut off within."""
+
+
+def test_two_processes_do_not_run_one_study(tmp_path, monkeypatch):
+    from harness import config
+    from harness.workspace import Workspace
+
+    folder = make_project(tmp_path)
+    monkeypatch.chdir(folder)
+    with Workspace(folder, config.load("tiny.toml")).held():
+        done = CliRunner().invoke(main, ["run", "tiny.toml"])
+    assert done.exit_code == 2
+    assert "is being run by another process" in done.stderr
+
+
+def test_help_answers_without_heavy_imports():
+    code = (
+        "import sys; from harness.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'mlflow', 'optuna', 'sklearn', 'pandas', 'plotly', 'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "harness run experiments/ladnn_vs_ffdnn.toml" in done.stdout
+
+
+@pytest.mark.slow
+def test_mlflow_ui_answers_with_these_runs(project):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers", "1"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    server = subprocess.Popen(
+        command,
+        cwd=project,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        found = _post(port, "experiments/search", {"max_results": 10}, patience=120)
+        ids = {e["name"]: e["experiment_id"] for e in found["experiments"]}
+        assert {"tiny", "tiny/search"} <= set(ids)
+        runs = _post(port, "runs/search", {"experiment_ids": [ids["tiny"]]})["runs"]
+        names = {run["info"]["run_name"] for run in runs}
+        assert {"ladnn", "ffdnn", "ladnn seed 0", "ffdnn seed 1"} <= names
+        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read().decode()
+        assert "<html" in page
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+
+
+def _post(port, path, body, patience=10):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/2.0/mlflow/{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return json.load(urllib.request.urlopen(request, timeout=10))
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
