@@ -6,8 +6,10 @@
 | `compare` | `compare(record)`: the numbers, once; the contract of `comparison.json` |
 | `wording` | how a number is said, alike everywhere |
 | `terminal` | `blocks(comparison)`: headings, lines and tables for `harness.screen` |
-| `figures` | the page's figures; the only importer of plotly |
+| `figures` | what the page's figures share; the only importer of plotly |
+| `figures_scores`, `figures_confusion`, `figures_learning` | the figures |
 | `markup` | tables and other pieces of HTML |
+| `sections` | the page's sections |
 | `html` | `page(comparison)`: one self-contained page, from `page.html`, `page.css` and `page.js` |
 | `files` | `write(comparison, folder)`: the JSON, the CSVs and the page |
 """

@@ -1,71 +1,32 @@
 """One self-contained page: question and verdicts first, how it was made last. Opens offline and asks no network.
 
-The page is `page.html` with `page.css` and `page.js` put in; tables are plain HTML, figures come from `figures`.
+The page is `page.html` with `page.css` and `page.js` put in; tables are plain HTML, figures are drawn by plotly.js.
 """
 
 import json
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from harness import __version__
-from harness.report import figures
-from harness.report.markup import Cell, definitions, scale, table
-from harness.report.wording import (
-    ABSENT,
-    METRICS,
-    count,
-    duration,
-    interval,
-    percent,
-    points,
-    rounded,
-    seconds,
-    setting,
-    several,
-    spread,
-    value,
-)
-
-Comparison = dict[str, Any]
+from harness.report import figures, figures_confusion, sections
+from harness.report.figures import Comparison
+from harness.report.markup import Page
+from harness.report.wording import nothing_to_compare, several
 
 _HERE = Path(__file__).parent
 
 
-class _Page:
-    """What has been written so far: sections, their places in the navigation, and the figures to draw."""
-
-    def __init__(self) -> None:
-        self.sections: list[str] = []
-        self.navigation: list[str] = []
-        self.figures: dict[str, str] = {}
-
-    def section(self, key: str, title: str, *parts: str) -> None:
-        self.navigation.append(f'<li><a href="#{key}">{escape(title)}</a></li>')
-        body = "\n".join(part for part in parts if part)
-        self.sections.append(f'<section id="{key}"><h2>{escape(title)}</h2>\n{body}\n</section>')
-
-    def figure(self, key: str, figure: Any, title: str, caption: str = "", kind: str = "") -> str:
-        """Keeps the figure for the script, gives the place that it is drawn in."""
-        self.figures[key] = figure.to_json()
-        height = f"height:{figure.layout.height}px" if figure.layout.height else ""
-        return (
-            f'<figure class="{kind}"><figcaption><b>{escape(title)}</b> {escape(caption)}</figcaption>'
-            f'<div class="plot" id="{key}" role="img" aria-label="{escape(title)}" style="{height}"></div></figure>'
-        )
-
-
 def page(comparison: Comparison) -> str:
     """The page of a comparison."""
-    written = _Page()
-    _arms(written, comparison)
-    _differences(written, comparison)
-    _phonemes(written, comparison)
-    _confusions(written, comparison)
-    _learning(written, comparison)
-    _search(written, comparison)
-    _making(written, comparison)
+    written = Page()
+    sections.arms(written, comparison)
+    sections.differences(written, comparison)
+    sections.phonemes(written, comparison)
+    sections.confusions(written, comparison)
+    sections.learning(written, comparison)
+    sections.search(written, comparison)
+    sections.making(written, comparison)
     as_json = ",".join(f"{json.dumps(key)}:{text}" for key, text in written.figures.items())
     return Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{comparison['study']}: {comparison['question']}"),
@@ -75,7 +36,7 @@ def page(comparison: Comparison) -> str:
         sections="\n".join(written.sections),
         footer=f"Made by harness {escape(__version__)}. Fractions are in percent, differences in percentage points.",
         plotly=figures.script(),
-        rates=json.dumps(figures.RATES),
+        rates=json.dumps(figures_confusion.RATES),
         figures="{" + as_json.replace("</", "<\\/") + "}",
         script=(_HERE / "page.js").read_text(encoding="utf-8"),
     )
@@ -90,8 +51,9 @@ def _header(comparison: Comparison) -> str:
         for pair in pairs
     )
     evidence = (
-        f'<p class="soft">On the test split. In brackets the {100 * comparison["level"]:g} % interval over '
-        f"{several(comparison['units'], comparison['unit'])} and the seeds; one that covers zero shows none.</p>"
+        f"On the test split. In brackets the {100 * comparison['level']:g} % interval over "
+        f"{several(comparison['units'], comparison['unit'])} and the seeds; "
+        "where it covers zero, no difference is shown."
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in comparison["notes"])
     corpus = escape(str(comparison["corpus"].get("name")))
@@ -99,294 +61,9 @@ def _header(comparison: Comparison) -> str:
         [
             f'<p class="study">Study {escape(comparison["study"])} on {corpus}</p>',
             f"<h1>{escape(comparison['question'])}</h1>",
-            f'<ul class="verdicts">{verdicts}</ul>\n{evidence}'
+            f'<ul class="verdicts">{verdicts}</ul>\n<p class="soft">{escape(evidence)}</p>'
             if pairs
-            else "<p>One arm: nothing to compare with.</p>",
+            else f"<p>{nothing_to_compare(len(comparison['arms']))}</p>",
             f'<ul class="notes">{notes}</ul>' if notes else "",
         ]
     )
-
-
-def _arms(written: _Page, comparison: Comparison) -> None:
-    arms = comparison["arms"]
-    best = {name: max(percent(arm["test"][name]["mean"]) for arm in arms) for name in METRICS}
-    rows: list[list[str | Cell]] = [
-        [
-            _arm_cell(comparison, arm["arm"]),
-            *(
-                Cell(spread(arm["test"][name]), best=len(arms) > 1 and percent(arm["test"][name]["mean"]) == best[name])
-                for name in METRICS
-            ),
-            _nats(arm["test"]["log_loss"]),
-            spread(arm["validation"]["accuracy"]),
-            count(arm["parameters"]),
-            rounded(arm["flops_per_frame"]),
-            seconds(arm["seconds_training"]),
-            rounded(arm["frames_per_second"]),
-        ]
-        for arm in arms
-    ]
-    headings = [
-        "arm",
-        *(f">{name}" for name in METRICS.values()),
-        ">log-loss",
-        ">validation accuracy",
-        ">parameters",
-        ">FLOPs per frame",
-        ">seconds per training",
-        ">frames per second",
-    ]
-    caption = (
-        "Test split, in percent (log-loss in nats): mean ± standard deviation over seeds. Best in bold. "
-        "Silence is easy and plentiful: the third column leaves its frames out."
-    )
-    written.section(
-        "arms",
-        "Arms",
-        table(caption, headings, rows),
-        _chosen(comparison),
-        written.figure(
-            "seeds", figures.seeds(comparison), "Each seed.", "A dot is one training; the stroke is the arm's mean."
-        ),
-    )
-
-
-def _chosen(comparison: Comparison) -> str:
-    """Which settings the search gave each arm, a column per setting."""
-    names = list(dict.fromkeys(name for arm in comparison["arms"] for name in arm["chosen"]))
-    rows: list[list[str | Cell]] = [
-        [_arm_cell(comparison, arm["arm"]), *(value(arm["chosen"].get(name, ABSENT)) for name in names)]
-        for arm in comparison["arms"]
-    ]
-    return table("Chosen on validation", ["arm", *(f">{setting(name)}" for name in names)], rows) if names else ""
-
-
-def _differences(written: _Page, comparison: Comparison) -> None:
-    if not comparison["pairs"]:
-        return
-    unit = comparison["unit"]
-    rows = [
-        [
-            _arm_cell(comparison, pair["a"]),
-            METRICS[pair["metric"]],
-            points(pair["difference"]),
-            interval(pair["low"], pair["high"]),
-            points(pair["naive_se"]).lstrip("+"),
-            points(pair["clustered_se"]).lstrip("+"),
-            pair["verdict"],
-        ]
-        for pair in comparison["pairs"]
-    ]
-    headings = [
-        "arm",
-        "metric",
-        ">difference",
-        f">{100 * comparison['level']:g} % interval",
-        ">naive SE",
-        ">clustered SE",
-        "verdict",
-    ]
-    written.section(
-        "difference",
-        f"Difference to {comparison['baseline']}",
-        written.figure(
-            "differences",
-            figures.differences(comparison),
-            f"Points above {comparison['baseline']}.",
-            f"The line is the interval over {unit}s and seeds. A hollow dot: no difference shown.",
-        ),
-        table(
-            f"In percentage points. SE: standard error over {unit}s alone (clustered), and what it would be if every "
-            "frame were independent (naive), which it is not.",
-            headings,
-            rows,
-        ),
-    )
-
-
-def _phonemes(written: _Page, comparison: Comparison) -> None:
-    bars = written.figure("phoneme_f1", figures.phoneme_bars(comparison), "F1.", "Pooled over seeds.")
-    forests = [
-        written.figure(
-            f"phoneme_difference_{i}",
-            figures.phoneme_differences(comparison, found),
-            f"{found['a']} above {found['b']}.",
-            "Filled where the difference is shown after correction for their number (Benjamini-Hochberg): "
-            f"{sum(row['survives'] for row in found['phonemes'])} of {len(found['phonemes'])}.",
-        )
-        for i, found in enumerate(comparison["phoneme_differences"])
-    ]
-    written.section(
-        "phonemes",
-        "Phonemes",
-        f'<div class="columns">{bars}{"".join(forests)}</div>',
-        "<details><summary>All phonemes as a table</summary>"
-        '<p class="filter"><label for="find">Show only</label>'
-        '<input id="find" type="search" placeholder="vowel, or S Z SH" aria-controls="phoneme-table">'
-        '<span class="soft">phonemes or classes; headings sort.</span></p>',
-        _phoneme_table(comparison),
-        "</details>",
-    )
-
-
-def _phoneme_table(comparison: Comparison) -> str:
-    arms = [{row["phoneme"]: row for row in arm["phonemes"]} for arm in comparison["arms"]]
-    pairs = [{row["phoneme"]: row for row in found["phonemes"]} for found in comparison["phoneme_differences"]]
-    headings = ["phoneme", "class", ">frames"]
-    headings += [f">{arm['arm']} {part}" for arm in comparison["arms"] for part in ("F1", "precision", "recall")]
-    for found in comparison["phoneme_differences"]:
-        headings += [f">{found['a']} above {found['b']}", ">interval", "shown"]
-    rows: list[list[str | Cell]] = []
-    for name in figures.by_class(comparison):
-        support = arms[0][name]["support"] // len(comparison["arms"][0]["seeds"])
-        row: list[str | Cell] = [name, comparison["broad"].get(name, ""), Cell(count(support), sort=support)]
-        row += [percent(arm[name][part]) for arm in arms for part in ("f1", "precision", "recall")]
-        for pair in pairs:
-            if name in pair:
-                low, high = pair[name]["low"], pair[name]["high"]
-                row += [
-                    points(pair[name]["difference"]),
-                    Cell(interval(low, high), sort=0 if low is None else low),
-                    "yes" if pair[name]["survives"] else "no",
-                ]
-            else:
-                row += [Cell(ABSENT, sort=0), Cell(ABSENT, sort=0), "no"]
-        rows.append(row)
-    return table("In percent, pooled over seeds; frames of one seed.", headings, rows, key="phoneme-table")
-
-
-def _confusions(written: _Page, comparison: Comparison) -> None:
-    arms = {arm["arm"]: arm for arm in comparison["arms"]}
-    matrices = [
-        written.figure(f"confusion_{i}", figures.confusion(comparison, arm), f"{arm['arm']}.", kind="matrix")
-        for i, arm in enumerate(comparison["arms"])
-    ]
-    differences = [
-        written.figure(
-            f"confusion_difference_{i}",
-            figures.confusion_difference(comparison, arms[found["a"]], arms[found["b"]]),
-            f"{found['a']} less {found['b']}.",
-            kind="matrix",
-        )
-        for i, found in enumerate(comparison["phoneme_differences"])
-    ]
-    limit = f"{100 * figures.difference_limit(comparison):.0f}"
-    tones = (("less-2", f"-{limit}"), ("less-1", ""), ("same", "0"), ("more-1", ""), ("more-2", f"+{limit}"))
-    top = _top_confusions(comparison)
-    written.section(
-        "confusions",
-        "Confusions",
-        "<p>A row is a true phoneme: what share of its frames was taken for each phoneme, pooled over seeds. The same "
-        "colours for all arms; pointing at a cell shows it in every matrix, with its counts.</p>",
-        scale("share of the row, %", [(f"rate-{i}", f"{100 * rate:g}") for i, rate in enumerate(figures.RATES)]),
-        f'<div class="columns">{"".join(matrices)}</div>',
-        "<h3>Their difference</h3><p>Blue where the first arm does it more often: good on the diagonal, bad elsewhere. "
-        "Single cells are not corrected for their number.</p>"
-        if differences
-        else "",
-        scale("points", tones, "and beyond") if differences else "",
-        f'<div class="columns">{"".join(differences)}{top}</div>' if differences else top,
-    )
-
-
-def _top_confusions(comparison: Comparison) -> str:
-    ranks = max(len(arm["top_confusions"]) for arm in comparison["arms"])
-    rows = []
-    for rank in range(ranks):
-        row: list[str | Cell] = [str(rank + 1)]
-        for arm in comparison["arms"]:
-            top = arm["top_confusions"][rank : rank + 1]
-            row += [f"{t['true']} as {t['predicted']}, {percent(t['rate'])} ({count(t['count'])})" for t in top] or [
-                ABSENT
-            ]
-        rows.append(row)
-    headings = ["rank", *(arm["arm"] for arm in comparison["arms"])]
-    found = table("Most frequent confusions: percent of the true phoneme's frames (frames, all seeds)", headings, rows)
-    return f"<div>{found}</div>"
-
-
-def _learning(written: _Page, comparison: Comparison) -> None:
-    written.section(
-        "learning",
-        "Learning",
-        "<p>One line per seed: validation solid, training dotted; the mark is the epoch that was kept. Training is "
-        "measured with dropout and label smoothing on, validation without.</p>",
-        '<div class="columns">',
-        written.figure("curves_accuracy", figures.curves(comparison, "accuracy"), "Accuracy."),
-        written.figure("curves_loss", figures.curves(comparison, "loss"), "Loss."),
-        "</div>",
-    )
-
-
-def _search(written: _Page, comparison: Comparison) -> None:
-    arms = [arm for arm in comparison["arms"] if arm["search"]]
-    if not arms:
-        return
-    rows: list[list[str | Cell]] = [
-        [
-            _arm_cell(comparison, arm["arm"]),
-            *(count(sum(t["state"] == state for t in arm["search"])) for state in ("complete", "pruned", "failed")),
-            count(arm["search_frames"]),
-            seconds(arm["search_seconds"]),
-            percent(max((t["value"] for t in arm["search"] if t["state"] == "complete"), default=None)),
-        ]
-        for arm in arms
-    ]
-    headings = ["arm", ">complete", ">pruned", ">failed", ">frames spent", ">seconds", ">best, %"]
-    has_importances = any(arm["importances"] for arm in arms)
-    written.section(
-        "search",
-        "Search",
-        table("What the search spent on each arm, and what it found on validation", headings, rows),
-        '<div class="columns">',
-        written.figure(
-            "search_history", figures.search(comparison), "Trials.", "The line is the best so far; a cross was pruned."
-        ),
-        written.figure("importances", figures.importances(comparison), "What mattered.") if has_importances else "",
-        "</div>",
-    )
-
-
-def _making(written: _Page, comparison: Comparison) -> None:
-    corpus = comparison["corpus"]
-    splits = [[name, *(count(size[k]) for k in _SIZES)] for name, size in corpus.get("splits", {}).items()]
-    entries = [("corpus", f"{corpus.get('name')}, digest {corpus.get('digest')}")]
-    entries += [(setting(name), _said(name, given)) for name, given in comparison["provenance"].items()]
-    entries += [
-        ("seeds", "; ".join(f"{arm['arm']} {', '.join(map(str, arm['seeds']))}" for arm in comparison["arms"])),
-        ("intervals", f"{comparison['method']}; {count(comparison['resamples'])} resamples, unit {comparison['unit']}"),
-    ]
-    resolved = [
-        [name, *(value(arm["settings"].get(name, ABSENT)) for arm in comparison["arms"])]
-        for name in dict.fromkeys(name for arm in comparison["arms"] for name in arm["settings"])
-    ]
-    headings = ["setting", *(arm["arm"] for arm in comparison["arms"])]
-    in_full = table("Resolved settings of the finals", headings, resolved)
-    file = f'<pre tabindex="0">{escape(comparison["experiment"])}</pre>'
-    written.section(
-        "making",
-        "How it was made",
-        definitions(entries),
-        table("Corpus", ["split", *(f">{k}" for k in _SIZES)], splits) if splits else "",
-        f"<details><summary>All settings</summary>{in_full}</details>",
-        f"<details><summary>The experiment file</summary>{file}</details>",
-    )
-
-
-_SIZES = ("utterances", "speakers", "frames")
-
-
-def _said(name: str, given: Any) -> str:
-    if name == "seconds" and given is not None:
-        return duration(given)
-    if isinstance(given, dict):
-        return ", ".join(f"{k} {v}" for k, v in given.items())
-    return value(given)
-
-
-def _arm_cell(comparison: Comparison, arm: str) -> Cell:
-    return Cell(arm, colour=figures.colour(comparison, arm))
-
-
-def _nats(values: dict[str, Any]) -> str:
-    return f"{values['mean']:.4f}" + (f" ± {values['std']:.4f}" if values["std"] is not None else "")

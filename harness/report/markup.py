@@ -1,8 +1,32 @@
-"""Pieces of HTML: tables with their semantics, definition lists, the scale of a matrix. Everything given is escaped."""
+"""Pieces of HTML: sections, figures, tables with their semantics, the scale of a matrix. What is given is escaped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
+
+
+class Page:
+    """What has been written so far: sections, their places in the navigation, and the figures to draw."""
+
+    def __init__(self) -> None:
+        self.sections: list[str] = []
+        self.navigation: list[str] = []
+        self.figures: dict[str, str] = {}
+
+    def section(self, key: str, title: str, *parts: str) -> None:
+        self.navigation.append(f'<li><a href="#{key}">{escape(title)}</a></li>')
+        body = "\n".join(part for part in parts if part)
+        self.sections.append(f'<section id="{key}"><h2>{escape(title)}</h2>\n{body}\n</section>')
+
+    def figure(self, key: str, figure: Any, title: str, caption: str = "", kind: str = "") -> str:
+        """Keeps the figure for the script, gives the place that it is drawn in."""
+        self.figures[key] = figure.to_json()
+        height = f"height:{figure.layout.height}px" if figure.layout.height else ""
+        return (
+            f'<figure class="{kind}"><figcaption><b>{escape(title)}</b> {escape(caption)}</figcaption>'
+            f'<div class="plot" id="{key}" role="img" aria-label="{escape(title)}" style="{height}"></div></figure>'
+        )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 from harness.report.wording import (
     ABSENT,
     interval,
+    nothing_to_compare,
     percent,
     points,
     rounded,
@@ -37,7 +38,7 @@ def blocks(comparison: dict[str, Any]) -> list[Block]:
 
 def _verdicts(comparison: dict[str, Any]) -> list[Block]:
     if not comparison["verdicts"]:
-        return [Line("One arm: nothing to compare it with.")]
+        return [Line(nothing_to_compare(len(comparison["arms"])))]
     evidence = f"In brackets the {100 * comparison['level']:g} % interval over {_evidence(comparison)}."
     return [*(Line(sentence, strong=True) for sentence in comparison["verdicts"]), Line(evidence)]
 

@@ -92,3 +92,8 @@ def sentence(pair: dict[str, Any]) -> str:
         a, b, low, high = b, a, -high, -low
     size = percent(abs(pair["difference"]))
     return f"{a} is better than {b} by {size} points of {measure} ({percent(low)} to {percent(high)})."
+
+
+def nothing_to_compare(n_arms: int) -> str:
+    """Why a comparison has no verdict."""
+    return "One arm: nothing to compare it with." if n_arms == 1 else "No finished baseline to compare the arms with."
