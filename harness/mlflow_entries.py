@@ -266,11 +266,15 @@ def _write_confusion(confusion: np.ndarray, phonemes: Sequence[str], title: str,
         writer.writerows([phoneme, *map(int, line)] for phoneme, line in zip(phonemes, confusion, strict=True))
     (folder / "classification_report.txt").write_text(metrics.report_text(confusion, phonemes))
     (folder / "per_phoneme.md").write_text(pictures.per_phoneme_markdown(rows))
-    columns = ["phoneme", "precision", "recall", "f1", "support"]
-    # pandas' "split" layout: what MLflow's evaluation view reads
-    table = {"columns": columns, "data": [[row[c] for c in columns] for row in rows]}
+    columns = ["phoneme", "f1", "precision", "recall", "support"]  # the evaluation view compares the second
+    # the layout of pandas' orient="split", which that view reads
+    table = {"columns": columns, "data": [[_rounded(row[c]) for c in columns] for row in rows]}
     (folder / "per_phoneme.json").write_text(json.dumps(table))
     _write_json(folder / "metric_names.json", metric_names(phonemes))
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -42,7 +42,7 @@ def moved(experiments: Iterable[Any], root: Path) -> None:
     for experiment in experiments:
         lies = Path(experiment.artifact_location.removeprefix("file://"))
         due = root / "mlruns" / experiment.experiment_id
-        if not lies.is_absolute() or lies.resolve() == due:  # not absolute: mlflow-artifacts:/1, s3://...
+        if not lies.is_absolute() or lies.resolve() == due.resolve():  # not absolute: mlflow-artifacts:/1, s3://...
             continue
         code = (
             "import sqlite3; db = sqlite3.connect('mlflow.db'); "
@@ -54,4 +54,13 @@ def moved(experiments: Iterable[Any], root: Path) -> None:
             f"under {due.parent}. Move the folder back, or point the database here:\n"
             f"  cd {shlex.quote(str(root))} && cp mlflow.db mlflow.db.before && "
             f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
+        )
+
+
+def served(experiment: Any, uri: str) -> None:
+    """Refuse to reach for artifacts that only a server can give."""
+    if experiment.artifact_location.startswith("mlflow-artifacts:") and not uri.startswith("http"):
+        raise UserError(
+            f"study {experiment.name}: was recorded through an MLflow server, and only that finds its artifacts. "
+            "Set MLFLOW_TRACKING_URI to its address"
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import mlflow_refusals
 from harness.errors import UserError
 from harness.results import ArmRecord, RunResult, StudyRecord, Trial
 
@@ -44,7 +45,7 @@ def load(client: Any, study: str, where: str) -> StudyRecord:
     """A finished study.
 
     Args:
-        where: what the store is called in messages.
+        where: the store's URI.
 
     Raises:
         UserError: there is no such study, or it is not finished; says what there is.
@@ -53,6 +54,7 @@ def load(client: Any, study: str, where: str) -> StudyRecord:
     if study not in studies:
         raise UserError(_unknown(study, list(studies), where))
     experiment = studies[study]
+    mlflow_refusals.served(experiment, where)
     found = list(runs(client, [experiment.experiment_id]))
     if experiment.tags["harness.state"] != "finished":
         raise UserError(_unfinished(client, experiment, found))

@@ -30,13 +30,14 @@ def write(
     _put(client, experiment_id, "arms", "Arms side by side", charts(record, runs))
     _put(client, experiment_id, "table", "Arms as a table", table(record))
     _put(client, search_id, "trials", "Trials, best first", trials(record))
-    page = "#/experiments/{}/runs?workflowType=machine_learning&viewStateShareKey={}"
+    page = "#/experiments/{}/runs?workflowType=machine_learning&viewStateShareKey={}&compareRunsMode={}"
     ids = {"runs": json.dumps([*runs.values()]), "experiments": json.dumps([experiment_id])}
     return {
-        "Arms side by side": page.format(experiment_id, "arms") + "&compareRunsMode=CHART",
-        "as a table": page.format(experiment_id, "table"),
-        "their artifacts in columns": f"#/compare-runs?{urllib.parse.urlencode(ids)}",
-        "all trials": page.format(search_id, "trials"),
+        "Arms side by side": page.format(experiment_id, "arms", "CHART"),
+        "as a table": page.format(experiment_id, "table", "TABLE"),
+        "phoneme by phoneme": page.format(experiment_id, "table", "ARTIFACT"),
+        "all settings and metrics": f"#/compare-runs?{urllib.parse.urlencode(ids)}",
+        "trials, best first": page.format(search_id, "trials", "TABLE"),
     }
 
 

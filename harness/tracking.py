@@ -164,6 +164,7 @@ class Store:
             )
         if experiment.tags.get("harness.part") != part:
             raise UserError(f"{where} exists and was not made by harness; give the study another name")
+        mlflow_refusals.served(experiment, self.uri)
         for key, value in tags.items():
             if experiment.tags.get(key) != value:
                 self.client.set_experiment_tag(experiment.experiment_id, key, value)
