@@ -56,7 +56,7 @@ def write(file: Path, progress: Progress, model: nn.Module, optimiser: torch.opt
 def restore(
     file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any
 ) -> Progress:
-    """Bring model, optimiser, schedule and torch's global generators to what `write` saw. Executes nothing of the file."""
+    """Bring model, optimiser, schedule and torch's global generators to what `write` saw. Runs no code of the file."""
     state = torch.load(file, map_location=device, weights_only=True)
     model.load_state_dict(state.pop("model"))
     optimiser.load_state_dict(state.pop("optimiser"))

@@ -210,7 +210,7 @@ def conduct(
         elif not workspace.exists and any(listed.study == experiment.study for listed in store.studies()):
             raise UserError(
                 f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} "
-                f"is gone; give the file another study name, or archive the study: harness run {experiment.path} --restart"
+                f"is gone; give the file another study name, or archive it: harness run {experiment.path} --restart"
             )
         workspace.open()
         chosen = choose_device(device)

@@ -156,7 +156,7 @@ class Residents:
 
 
 def batches(n_frames: int, batch_size: int, seed: int, epoch: int, device: torch.device) -> Iterator[Tensor]:
-    """An epoch's batches of positions, slices of a permutation that depends on (seed, epoch) alone; the last is short."""
+    """An epoch's batches of positions: slices of a permutation that depends on (seed, epoch) alone."""
     generator = torch.Generator(device).manual_seed(mix(seed, epoch))
     yield from torch.randperm(n_frames, generator=generator, device=device).split(batch_size)
 

@@ -26,8 +26,8 @@ def _architectures() -> list[Block]:
 
 
 def _corpora() -> list[Block]:
-    rows = tuple(corpora.KNOWN.items()) + (("FOLDER", "any folder in the HW1P2 layout: FOLDER/SPLIT/mfcc/NAME.npy"),)
-    return [Heading("Corpora (data.corpus = NAME)"), Table(("corpus", "what it is"), rows)]
+    folder = ("FOLDER", "any folder in the HW1P2 layout: FOLDER/SPLIT/mfcc/NAME.npy")
+    return [Heading("Corpora (data.corpus = NAME)"), Table(("corpus", "what it is"), (*corpora.KNOWN.items(), folder))]
 
 
 def _studies(root: Path) -> list[Block]:

@@ -1,6 +1,7 @@
 """What people see in a terminal: headings, lines and tables as data, and how they are printed.
 
-The only importer of rich. In a pipe nothing is coloured, cut or wrapped: one line of data is one line of text. `NO_COLOR` is respected.
+The only importer of rich. In a pipe nothing is coloured, cut or wrapped: one line of data is one line of text.
+`NO_COLOR` is respected.
 """
 
 import sys
@@ -140,10 +141,5 @@ def _panel(facts: Facts) -> Group:
     told += [f"{speed:,.0f} frames/s"] if speed else []
     told += [f"{clock(left)} left"] if left is not None else []
     bar = ProgressBar(total=1, completed=min(share, 1.0), width=40)
-    return Group(
-        Text(""),
-        arms,
-        Text("  ".join(filter(None, now)), overflow="ellipsis", no_wrap=True),
-        bar,
-        Text("  ".join(told)),
-    )
+    current = Text("  ".join(filter(None, now)), overflow="ellipsis", no_wrap=True)
+    return Group(Text(""), arms, current, bar, Text("  ".join(told)))

@@ -1,6 +1,7 @@
-"""One arm's search: an Optuna study in a journal file, asked and told by the conductor alone. The only importer of optuna.
+"""One arm's search: an Optuna study in a journal file, asked and told by the conductor alone.
 
-A trial that a kill interrupted is given out again under its number, so that its training goes on where it stood.
+The only importer of optuna. A trial that a kill interrupted is given out again under its number, so that its training
+goes on where it stood.
 """
 
 import json
@@ -77,14 +78,8 @@ class ArmStudy:
         """End a trial. One that is told already is left as it is."""
         if self._frozen(trial.number).state.is_finished():
             return
-        attributes = {
-            "frames": trial.frames,
-            "seconds": trial.seconds,
-            "curve": list(trial.curve),
-            "value": trial.value,
-        }
-        for name, value in attributes.items():
-            self._trial(trial.number).set_user_attr(name, value)
+        for name in ("frames", "seconds", "curve", "value"):
+            self._trial(trial.number).set_user_attr(name, getattr(trial, name))
         state = {word: state for state, word in _STATES.items()}[trial.state]
         self._study.sampler = optuna.samplers.RandomSampler()  # a grid's would stop `optimize`, which is not running
         self._study.tell(trial.number, trial.value if state == TrialState.COMPLETE else None, state=state)

@@ -63,7 +63,8 @@ def train(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if state_file and state_file.exists():
             at = checkpoint.restore(state_file, device, model, optimiser, schedule)
-        at.is_ended = any([on_epoch(epoch) for epoch in at.history])
+        for epoch in at.history:
+            at.is_ended = on_epoch(epoch)
         while at.epoch <= training.epochs and not at.is_ended and not stops_early(at, training):
             started = time.perf_counter() - at.seconds
             if at.step == 0:
@@ -122,7 +123,7 @@ def _step(
     totals: Tensor,
     finite: Tensor,
 ) -> None:
-    """One update on the frames at `index` (B,). Adds to `totals`; once `finite` is false, nothing is updated any more."""
+    """One update on the frames at `index` (B,). Adds to `totals`; once `finite` is false, nothing is updated."""
     labels = data.labels[index]
     with autocast(index.device, precision):
         logits = model(data.windows(index))

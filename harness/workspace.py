@@ -98,10 +98,10 @@ class Workspace:
         return UserError(
             "\n".join(
                 [
-                    f"{file}: study {self.experiment.study!r} was begun with other settings, and two are never mixed:",
+                    f"{file}: study {self.experiment.study!r} was begun with other settings; the two are not mixed:",
                     *lines,
-                    f"give the file another study name, or begin anew: harness run {file} --restart  (the earlier one is "
-                    "archived, not lost)",
+                    f"give the file another study name, or begin anew: harness run {file} --restart",
+                    "(the earlier one is archived, not lost)",
                 ]
             )
         )

@@ -176,4 +176,4 @@ def test_arms_share_a_journal_and_nothing_else(tmp_path):
     search_all(a)
     assert (len(a.trials()), len(b.trials())) == (3, 0)
     search_all(b)
-    assert [t.settings for t in a.trials()][0] == [t.settings for t in b.trials()][0], "the same first draw"
+    assert a.trials()[0].settings == b.trials()[0].settings, "the same first draw"

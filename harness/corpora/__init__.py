@@ -48,13 +48,12 @@ def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Co
     Raises:
         UserError: the corpus is not there, is refused, or its splits share a speaker.
     """
-    root = (
-        _synthetic(data.synthetic or Synthetic(), cache, progress) if data.corpus == "synthetic" else Path(data.corpus)
-    )
+    is_made = data.corpus == "synthetic"
+    root = _synthetic(data.synthetic or Synthetic(), cache, progress) if is_made else Path(data.corpus).expanduser()
 
     def part(split: str) -> Part:
         report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None
-        loaded = hw1p2.load(root.expanduser(), split, cache / "stores", report)
+        loaded = hw1p2.load(root, split, cache / "stores", report)
         if loaded.labels is None:
             raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
         return loaded
@@ -104,8 +103,9 @@ def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
         shared = np.intersect1d(parts[a].speakers, parts[b].speakers)
         if len(shared):
             raise UserError(
-                f"{a} ({parts[a].split}) and {b} ({parts[b].split}) share {len(shared)} speakers ({', '.join(shared[:5])}): "
-                "a score would not tell of new speakers; choose splits by speaker, or mend speakers.csv"
+                f"{a} ({parts[a].split}) and {b} ({parts[b].split}) share {len(shared)} speakers "
+                f"({', '.join(shared[:5])}): a score would not tell of new speakers; "
+                "choose splits by speaker, or mend speakers.csv"
             )
 
 

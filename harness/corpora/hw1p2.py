@@ -80,12 +80,10 @@ def _speakers(root: Path) -> dict[str, str] | None:
         rows = list(csv.reader(file))
     if not rows or rows[0] != ["utterance", "speaker"]:
         raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else ''!r}, not 'utterance,speaker'")
-    wrong = [
-        f"{path}:{n}: {','.join(row)!r} is not 'utterance,speaker'" for n, row in enumerate(rows, 1) if len(row) != 2
-    ]
-    if wrong:
-        raise UserError("\n".join(wrong[:_SHOWN]))
-    return {utterance: speaker for utterance, speaker in rows[1:]}
+    odd = [(n, ",".join(row)) for n, row in enumerate(rows, 1) if len(row) != 2]
+    if odd:
+        raise UserError("\n".join(f"{path}:{n}: {row!r} is not 'utterance,speaker'" for n, row in odd[:_SHOWN]))
+    return {row[0]: row[1] for row in rows[1:]}
 
 
 def _read_all(
@@ -125,13 +123,9 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
     if not (folder / "transcript").is_dir():
         return sorted(frames), []
     labels = {file.stem for file in (folder / "transcript").glob("*.npy")}
-    refused = [
-        f"{folder.name}/{name}: mfcc/{name}.npy has no transcript/{name}.npy" for name in sorted(frames - labels)
-    ]
-    refused += [
-        f"{folder.name}/{name}: transcript/{name}.npy has no mfcc/{name}.npy" for name in sorted(labels - frames)
-    ]
-    return sorted(frames & labels), refused
+    alone = [(name, "mfcc", "transcript") for name in sorted(frames - labels)]
+    alone += [(name, "transcript", "mfcc") for name in sorted(labels - frames)]
+    return sorted(frames & labels), [f"{folder.name}/{n}: {has}/{n}.npy has no {no}/{n}.npy" for n, has, no in alone]
 
 
 def _read(
@@ -163,9 +157,8 @@ def _load(path: Path) -> np.ndarray:
 def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:
     """(T + 2,) or (T,) strings -> (T,) uint8 indices into `phonemes`."""
     if transcript.ndim != 1 or transcript.dtype.kind != "U":
-        raise ValueError(
-            f"transcript is {transcript.dtype} of shape {transcript.shape}; (frames + 2,) strings is allowed"
-        )
+        what = f"{transcript.dtype} of shape {transcript.shape}"
+        raise ValueError(f"transcript is {what}; (frames + 2,) strings is allowed")
     if len(transcript) and (transcript[0] == "[SOS]") != (transcript[-1] == "[EOS]"):
         raise ValueError("transcript has only one of [SOS] and [EOS]; both or neither is allowed")
     if len(transcript) and transcript[0] == "[SOS]":

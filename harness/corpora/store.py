@@ -90,15 +90,16 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         d_features = 0
         with (unfinished / "frames.raw").open("wb") as raw:
             for u in utterances:
+                frames = np.ascontiguousarray(u.frames).data
                 digest.update(f"{u.name}\0{u.speaker}\0{len(u.frames)}\0".encode())
-                digest.update(np.ascontiguousarray(u.frames))
-                raw.write(np.ascontiguousarray(u.frames))
+                digest.update(frames)
+                raw.write(frames)
                 d_features = u.frames.shape[1]
                 names.append(u.name)
                 speakers.append(u.speaker)
                 lengths.append(len(u.frames))
                 if u.labels is not None:
-                    digest.update(u.labels)
+                    digest.update(u.labels.data)
                     labels.append(u.labels)
         _as_npy(unfinished, (sum(lengths), d_features))
         if labels:
