@@ -329,13 +329,12 @@ class LiveRun:
             folder: where `result.save` wrote; its `model/` is kept as well, if there is one.
             state: `result.state` unless given.
         """
-        now = time.time()
-        left = result.seconds
+        now, left = time.time(), 0.0 if self.logged else result.seconds
         metrics = []
         for epoch in result.history:
-            left -= epoch.seconds
+            left = max(left - epoch.seconds, 0.0)
             if epoch.epoch not in self.logged:
-                metrics += _metrics(mlflow_entries.curve(epoch), int(1000 * (now - max(left, 0))), epoch.epoch)
+                metrics += _metrics(mlflow_entries.curve(epoch), int(1000 * (now - left)), epoch.epoch)
         metrics += _metrics(mlflow_entries.run_metrics(result), int(1000 * now))
         with _folder() as files:
             mlflow_entries.write_run(result, files)
@@ -401,7 +400,7 @@ def _explained(what: str, uri: str = "") -> Iterator[None]:
     except MlflowException as error:
         text = str(error).strip().splitlines()[0]
         if "out-of-date database schema" in text:
-            text = f"made by an older MLflow. Copy it, then: mlflow db upgrade {shlex.quote(uri)}"
+            text = f"made by another MLflow. Copy it, then: mlflow db upgrade {shlex.quote(uri)}"
         raise UserError(f"{what}: {text}") from error
 
 
