@@ -12,6 +12,10 @@ import click
 from harness import __version__
 from harness.errors import Interrupted, RunFailed, UserError
 
+# Read when torch is imported. Its threads would else spin while they wait for each other, which makes small models
+# several times slower as soon as another process wants a core (docs/performance.md).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 class Commands(click.Group):
     """Turns what went wrong into a line on standard error and an exit status: 2 the user's, 1 a run's, 130 stopped."""
