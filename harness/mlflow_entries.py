@@ -141,7 +141,7 @@ def provenance_tags(provenance: Mapping[str, Any]) -> dict[str, str]:
         key.replace(" ", "_"): value if isinstance(value, str) else json.dumps(value, default=str)
         for key, value in provenance.items()
     }
-    if tags.get("commit"):
+    if tags.get("commit", "none") != "none":
         tags["mlflow.source.git.commit"] = tags["commit"]
     return {key: value[:LONGEST_NOTE] for key, value in tags.items()}
 

@@ -106,7 +106,7 @@ def _state(columns: list[str], query: str, by: str) -> dict[str, Any]:
         "compareRunsMode": "TABLE",
         "selectedColumns": columns,
         "columnOrder": columns,
-        "columnWidths": {column: 80 + 5 * len(column) for column in columns},
+        "columnWidths": {column: 40 + 4 * len(column) for column in columns},
         "runsExpanded": {},
         "runsPinned": [],
         "runsHidden": [],

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from harness import mlflow_entries, mlflow_refusals, mlflow_views, tracking
+from harness import mlflow_entries, mlflow_refusals, mlflow_views, recording, tracking
 from harness.errors import UserError
 from harness.report.compare import compare
 from harness.results import ArmRecord, RunResult, StudyRecord
@@ -79,7 +79,7 @@ def written(tmp_path_factory, empty_database, record) -> tuple[tracking.Store, s
     return store, write(store, record)
 
 
-def begin(store: tracking.Store, record: StudyRecord) -> tracking.Recorder:
+def begin(store: tracking.Store, record: StudyRecord) -> recording.Recorder:
     arms = [arm.arm for arm in record.arms]
     seeds = [final.seed for final in record.arms[0].finals]
     return store.begin(record.study, question=record.question, arms=arms, trials=N_TRIALS, seeds=seeds, command=COMMAND)
@@ -91,7 +91,7 @@ def as_trial(arm: ArmRecord, number: int) -> RunResult:
     return dataclasses.replace(final, stage="search", trial=number, test=None, state=trial.state, settings=settings)
 
 
-def write_arm(recorder: tracking.Recorder, arm: ArmRecord) -> None:
+def write_arm(recorder: recording.Recorder, arm: ArmRecord) -> None:
     for trial in arm.trials:
         recorder.log_run(as_trial(arm, trial.number))
     recorder.start_arm(arm.arm, architecture=arm.architecture, settings=arm.finals[0].settings)
@@ -124,7 +124,7 @@ def artifacts(store: tracking.Store, run) -> set[str]:
     return set(below(None))
 
 
-def start_final(recorder: tracking.Recorder, final: RunResult) -> tracking.LiveRun:
+def start_final(recorder: recording.Recorder, final: RunResult) -> recording.LiveRun:
     recorder.start_arm(final.arm, architecture=final.architecture, settings=final.settings)
     return recorder.start_run(final.arm, stage="final", trial=None, seed=final.seed, settings=final.settings)
 
@@ -363,6 +363,9 @@ def test_a_training_that_failed_says_why(store, small):
     run = runs(store, "ladnn/search", "trial")["ladnn trial 0"]
     assert (run.info.status, run.data.tags["state"]) == ("FAILED", "failed")
     assert run.data.tags["mlflow.note.content"] == "the loss is not finite in epoch 2"
+    again = begin(store, small).start_run("ladnn", stage="search", trial=0, seed=0, settings=trial.settings)
+    assert again.run_id == live.run_id
+    assert not {"state", "mlflow.note.content"} & set(store.client.get_run(live.run_id).data.tags)
 
 
 KILLED = """
