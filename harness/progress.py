@@ -4,12 +4,12 @@ Work is counted in training frames, the same for every arm, so that the time lef
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.corpora import Corpus
 from harness.experiment import Experiment
+from harness.report import wording
 from harness.results import Epoch
 
 
@@ -103,11 +103,11 @@ class Progress:
         spent = f"{trials} trials and {seeds} seeds" if trials else f"{seeds} seeds"
         self.display.line(f"study {experiment.study}: {', '.join(experiment.arms)}; {spent} each, {n_frames:,} frames")
 
-    def begins(self, arm: str, label: str, epochs: int, frames_per_epoch: int, values: Mapping[str, Any]) -> None:
+    def begins(self, arm: str, label: str, epochs: int, frames_per_epoch: int, values: dict[str, Any]) -> None:
         """A run starts, or goes on."""
         facts = self.facts
         facts.arm, facts.label, facts.epochs, facts.frames_per_epoch = arm, label, epochs, frames_per_epoch
-        facts.values, facts.curve = described(values), []
+        facts.values, facts.curve = wording.settings(values), []
         self._began = time.perf_counter()
         self.display.refresh(facts)
 
@@ -131,7 +131,7 @@ class Progress:
         self._count(arm, label, accuracy, state == "complete")
         left = facts.seconds_left
         if left is not None:
-            told.append(f"{clock(left)} left")
+            told.append(f"{wording.duration(left)} left")
         self.display.line("  ".join(part for part in told if part))
         self.display.refresh(facts)
 
@@ -151,22 +151,6 @@ class Progress:
             standing.finals.append(accuracy)
         elif accuracy is not None and is_complete:
             standing.best = max(accuracy, standing.best or 0.0)
-
-
-def described(values: Mapping[str, Any]) -> str:
-    """Searched settings in a line: `context 9, depth 4, learning_rate 0.0012`."""
-
-    def short(value: Any) -> str:
-        return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-    return ", ".join(f"{name.partition('.')[2]} {short(value)}" for name, value in values.items())
-
-
-def clock(seconds: float) -> str:
-    """231.5 -> 3:52"""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _percent(accuracy: float | None) -> str:

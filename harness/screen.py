@@ -16,7 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.progress import Facts, clock
+from harness.progress import Facts
+from harness.report.wording import duration
 
 _WIDE = 10_000  # columns of a pipe: wide enough that rich never folds a cell
 
@@ -139,7 +140,7 @@ def _panel(facts: Facts) -> Group:
     share = facts.done_frames / facts.total_frames if facts.total_frames else 0.0
     told = [f"{100 * share:.0f} %"]
     told += [f"{speed:,.0f} frames/s"] if speed else []
-    told += [f"{clock(left)} left"] if left is not None else []
+    told += [f"{duration(left)} left"] if left is not None else []
     bar = ProgressBar(total=1, completed=min(share, 1.0), width=40)
     current = Text("  ".join(filter(None, now)), overflow="ellipsis", no_wrap=True)
     return Group(Text(""), arms, current, bar, Text("  ".join(told)))

@@ -45,7 +45,7 @@ def compare(record: StudyRecord) -> Comparison:
             "units": len(set(units)),
             "level": record.level,
             "method": stats.METHOD,
-            "resamples": stats.RESAMPLES,
+            "resamples": record.resamples,
             "verdicts": [pair["sentence"] for pair in pairs if pair["metric"] == "accuracy"],
             "notes": [*record.notes, *_notes(record, arms, len(set(units)))],
             "phonemes": phonemes,
@@ -140,7 +140,7 @@ def _pairs(
     if record.baseline not in names or len(arms) < 2:
         return [], []
     tallies = [stats.Tally.of([_test(final).counts for final in arm.finals], units) for arm in arms]
-    resampled = stats.resample(tallies)
+    resampled = stats.resample(tallies, record.resamples)
     confusions = [np.mean([_test(final).confusion for final in arm.finals], axis=0) for arm in arms]
     naive = [{name: stats.naive_se(c, metric) for name, metric in metrics.items()} for c in confusions]
     b = names.index(record.baseline)

@@ -1,0 +1,78 @@
+"""Imports point down only, and each heavy library has one importer."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+ORDER = """
+architectures harness harness.errors harness.settings harness.results harness.processes harness.corpora.phones
+harness.corpora.mfcc harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
+harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.store
+harness.corpora.hw1p2 harness.corpora harness.toml_places harness.mistakes harness.ranges harness.schema
+harness.experiment harness.rules harness.config harness.data harness.precision harness.checkpoint
+harness.evaluate harness.train harness.saved_model harness.run harness.provenance harness.study
+harness.metrics harness.stats harness.pictures harness.mlflow_entries harness.mlflow_refusals
+harness.mlflow_studies harness.mlflow_views harness.recording harness.tracking harness.workspace
+harness.report.wording harness.progress harness.report.compare harness.screen harness.report.terminal
+harness.report.figures harness.report.figures_scores harness.report.figures_confusion
+harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
+harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
+harness.cli
+""".split()  # noqa: SIM905
+"""Bottom to top: a module may import those before it."""
+
+ONE_IMPORTER = {
+    "mlflow": {"harness.tracking"},
+    "optuna": {"harness.study"},
+    "rich": {"harness.screen"},
+    "plotly": {"harness.report.figures"},
+    "pydantic": {"harness.schema"},
+    "click": {"harness.cli"},
+}
+
+
+def module_name(file):
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(file): file for file in sorted((ROOT / "harness").rglob("*.py"))}
+
+
+def imported(file):
+    """Every module that a file imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from (names & FILES.keys()) or {node.module}
+
+
+def test_every_module_has_its_place_in_the_order():
+    assert set(FILES) == set(ORDER) - {"architectures"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_module_imports_only_what_lies_below_it(name):
+    own = [module for module in imported(FILES[name]) if module.partition(".")[0] in ("harness", "architectures")]
+    above = [m for m in own if ORDER.index(m if m in ORDER else m.partition(".")[0]) >= ORDER.index(name)]
+    assert not above
+
+
+def test_the_architectures_know_nothing_of_the_harness():
+    for file in (ROOT / "architectures").glob("*.py"):
+        assert not [m for m in imported(file) if m.startswith("harness")], file
+
+
+@pytest.mark.parametrize("library", ONE_IMPORTER)
+def test_a_library_is_imported_in_one_place(library):
+    importers = {name for name, file in FILES.items() if any(m.partition(".")[0] == library for m in imported(file))}
+    assert importers == ONE_IMPORTER[library]
+
+
+def test_nothing_is_called_by_a_name_that_says_nothing():
+    assert not {"utils", "common", "base", "helpers", "manager"} & {name.rpartition(".")[2] for name in FILES}
