@@ -16,6 +16,8 @@ from harness.errors import Interrupted, RunFailed, UserError
 # several times slower as soon as another process wants a core (docs/performance.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+_SECONDS = "Spent on each measurement, about."
+
 
 class Commands(click.Group):
     """Turns what went wrong into a line on standard error and an exit status: 2 the user's, 1 a run's, 130 stopped."""
@@ -107,6 +109,44 @@ def report(study: str, out: Path | None, as_json: bool) -> None:
         click.echo(files.as_json(comparison), nl=False)
     else:
         _show(comparison, root, out)
+
+
+@main.command(name="bench")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--arm", "only", multiple=True, metavar="NAME", help="Measure this arm alone. May be given several times."
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Frames.  [each arm's own]")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help=_SECONDS)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+def bench_(
+    file: Path | None, only: tuple[str, ...], batch_size: int | None, seconds: float, device: str, precision: str
+) -> None:
+    """Measure this machine: the training step and its parts, against the machine's ceiling and the usual way.
+
+    Measures the arms of an experiment FILE at the low ends of their ranges; without one a reference LA-DNN, an FF-DNN
+    of its widths, and a small model. The last line of the output is one JSON document.
+    """
+    import json
+
+    from harness import bench_table, screen
+    from harness.bench import arms_of, bench
+    from harness.device import choose_device
+    from harness.precision import choose
+
+    arms, chosen = arms_of(file, only), choose_device(device)
+    arithmetic = choose(chosen) if precision == "auto" else precision
+    found = bench(
+        arms,
+        device=chosen,
+        arithmetic=arithmetic,
+        batch_size=batch_size,
+        seconds=seconds,
+        say=lambda text: click.echo(text, err=True),
+    )
+    screen.show(bench_table.blocks(found))
+    click.echo(json.dumps(found))
 
 
 @main.command(name="list")

@@ -18,6 +18,7 @@ import torch
 from harness import corpora, precision, provenance, run, tracking
 from harness.corpora import Corpus
 from harness.data import Residents
+from harness.device import choose_device
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
@@ -89,7 +90,7 @@ class Conductor:
         assert self.experiment.search
         study = ArmStudy(self.workspace.journal, arm, self.experiment.search)
         for trial in study.trials():
-            self.progress.known(arm.name, f"trial {trial.number + 1}", trial.value, trial.frames)
+            self.progress.known(arm.name, f"trial {trial.number}", trial.value, trial.frames)
         while asked := study.ask():
             study.tell(self._trial(study, asked, residents))
             shutil.rmtree(self.workspace.trial(arm.name, asked.number))
@@ -109,7 +110,7 @@ class Conductor:
         def should_prune(epoch: Epoch) -> bool:
             return study.should_prune(asked.number, epoch.epoch, epoch.validation_accuracy)
 
-        label = f"trial {asked.number + 1}"
+        label = f"trial {asked.number}"
         self.progress.begins(arm.name, label, search.epochs, residents.parts["train"].n_frames, asked.values)
         try:
             result = self._run(arm, settings, residents, search.seed, asked.number, should_prune)
@@ -148,7 +149,7 @@ class Conductor:
         folder = self.workspace.final(arm.name, seed) if trial is None else self.workspace.trial(arm.name, trial)
         if (folder / "result.json").exists():  # recorded in part when the process was killed
             result = RunResult.load(folder)
-            self.recorder.log_run(result, folder, result.state)
+            self.recorder.log_run(result, folder)
             return result
         stage = "final" if trial is None else "search"
         live = self.recorder.start_run(arm.name, stage=stage, trial=trial, seed=seed, settings=settings.flat())
@@ -179,7 +180,7 @@ class Conductor:
             live.failed("KILLED")
             raise Interrupted from None
         result.save(folder)
-        live.finish(result, folder, result.state)
+        live.finish(result, folder)
         (folder / "state.pt").unlink(missing_ok=True)
         return result
 
@@ -242,19 +243,6 @@ def _compare(record: StudyRecord, recorder: tracking.Recorder) -> tuple[dict[str
     for arm in record.arms:
         recorder.finish_arm(arm, by_name[arm.arm])
     return comparison, recorder.finish(record, comparison["pairs"], comparison["verdicts"])
-
-
-def choose_device(wanted: str) -> torch.device:
-    """auto takes a GPU if there is one.
-
-    Raises:
-        UserError: cuda is wanted and there is none.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch sees no CUDA GPU here; use --device cpu, or auto")
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
 
 
 def _arithmetic(experiment: Experiment, workspace: Workspace, device: torch.device) -> str:

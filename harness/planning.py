@@ -7,7 +7,7 @@ from torch import nn
 
 import architectures
 from harness import corpora
-from harness.conduct import choose_device
+from harness.device import choose_device
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
 from harness.report.wording import count, rounded, several

@@ -85,7 +85,7 @@ class Recorder:
         tags = {"kind": "final", "arm": arm, "seed": str(seed), "mlflow.parentRunId": self._id(arm)}
         return LiveRun(self.client, self.calls, self._run(f"{arm} seed {seed}", tags, settings))
 
-    def log_run(self, result: RunResult, folder: Path | None = None, state: str | None = None) -> str:
+    def log_run(self, result: RunResult, folder: Path | None = None) -> str:
         """A whole run at once, if it is not there yet; gives its id. Arguments as `LiveRun.finish` has them."""
         kind = "trial" if result.stage == "search" else "final"
         tags = {"kind": kind, "arm": result.arm, "trial": str(result.trial), "seed": str(result.seed)}
@@ -95,7 +95,7 @@ class Recorder:
         live = self.start_run(
             result.arm, stage=result.stage, trial=result.trial, seed=result.seed, settings=result.settings
         )
-        live.finish(result, folder, state)
+        live.finish(result, folder)
         return live.run_id
 
     def finish_arm(self, record: ArmRecord, comparison: Mapping[str, Any]) -> str:
@@ -199,12 +199,11 @@ class LiveRun:
         else:
             self.logged.add(epoch.epoch)
 
-    def finish(self, result: RunResult, folder: Path | None = None, state: str | None = None) -> None:
+    def finish(self, result: RunResult, folder: Path | None = None) -> None:
         """All of a result, and the run is FINISHED.
 
         Args:
             folder: where `result.save` wrote; its `model/` is kept as well, if there is one.
-            state: `result.state` unless given.
         """
         now, left = time.time(), 0.0 if self.logged else result.seconds
         measured = []
@@ -223,7 +222,7 @@ class LiveRun:
                 self.client.log_artifact(self.run_id, str(folder / name), "result")
             if (folder / "model").is_dir():
                 self.client.log_artifacts(self.run_id, str(folder / "model"), "model")
-        tags = mlflow_entries.run_tags(result) | _TABLE | ({"state": state} if state else {})
+        tags = mlflow_entries.run_tags(result) | _TABLE
         self.calls.log(self.run_id, measured, tags=tags)
         self.client.set_terminated(self.run_id, "FINISHED")
 

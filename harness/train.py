@@ -71,16 +71,16 @@ def train(
                 torch.manual_seed(mix(seed + _DROPOUT, at.epoch))
                 at.totals.zero_()
             model.train()
-            for step, index in enumerate(batches(len(data), training.batch_size, seed, at.epoch, device), start=1):
-                if step <= at.step:  # done before an interruption
+            for done, index in enumerate(batches(len(data), training.batch_size, seed, at.epoch, device), start=1):
+                if done <= at.step:  # done before an interruption
                     continue
-                _step(model, data, index, optimiser, training, precision, at.totals, finite)
+                step(model, data, index, optimiser, training, precision, at.totals, finite)
                 if training.schedule in _PER_STEP:
                     schedule.step()
-                if (step % _LOOK == 0 or step == n_steps) and not finite:
+                if (done % _LOOK == 0 or done == n_steps) and not finite:
                     raise RunFailed(_not_finite(at.epoch, training))
                 if should_stop():
-                    at.step, at.seconds = step, time.perf_counter() - started
+                    at.step, at.seconds = done, time.perf_counter() - started
                     if state_file:
                         checkpoint.write(state_file, at, model, optimiser, schedule)
                     raise Interrupted
@@ -113,7 +113,7 @@ def train(
     return at
 
 
-def _step(
+def step(
     model: nn.Module,
     data: Resident,
     index: Tensor,

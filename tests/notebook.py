@@ -1,5 +1,5 @@
 """The reference recipe as a course notebook has it, in plain torch: one long concatenation, a Dataset of single
-windows, a DataLoader, `.item()` every step. Shares no code with the project; its accuracies are what the project must reach.
+windows, a DataLoader, `.item()` every step. Shares no code with the project; what it reaches, the project must reach.
 
     python tests/notebook.py ROOT TRAIN_SPLIT DEV_SPLIT SEED...
 """

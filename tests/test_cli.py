@@ -277,11 +277,11 @@ def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project
 SLOWED = """
 import time
 from harness import train
-step = train._step
+step = train.step
 def slow(*arguments):
     time.sleep(0.05)
     step(*arguments)
-train._step = slow
+train.step = slow
 from harness.cli import main
 main(prog_name='harness')
 """
