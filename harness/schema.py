@@ -127,8 +127,9 @@ def _refusal(value: Any, annotation: Any) -> str:
     near = difflib.get_close_matches(value, map(str, options), n=1) if isinstance(value, str) else []
     if near:
         return f"{spelled(value)} is not allowed; did you mean {spelled(near[0])}? it must be {words(annotation)}"
-    if get_origin(annotation) is Annotated:
-        plain, *notes = get_args(annotation)
+    only, *others = _alternatives(annotation)
+    if get_origin(only) is Annotated and not others:
+        plain, *notes = get_args(only)
         try:
             _adapter(plain).validate_python(value)
             return f"{spelled(value)} is not allowed; it must lie in {' and '.join(map(str, notes))}"
