@@ -8,7 +8,12 @@ Nothing is repaired: whatever is wrong is refused, every utterance by name.
 
 import csv
 import hashlib
+import re
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +22,13 @@ from harness.corpora import phones, store
 from harness.errors import UserError
 
 _SHOWN = 20  # refusals told one by one; the rest are counted
-_FORMAT = 1  # of the store; part of its key
+_FORMAT = 2  # of the store; part of its key
+_READERS = 4  # threads; reading, checking and hashing an utterance mostly leave Python's lock
+_AHEAD = 64  # utterances that may wait to be written
+_PARSING = threading.Lock()  # numpy parses a header with ast, which Python 3.11 gets wrong in several threads at once
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(<f4|<U\d+)', 'fortran_order': False, 'shape': \(([\d, ]+)\), \} *\n", re.DOTALL
+)
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -88,8 +99,8 @@ def _speakers(root: Path) -> dict[str, str] | None:
 
 def _read_all(
     folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Progress | None
-) -> Iterator[store.Utterance]:
-    """The utterances of a split in the order of their names.
+) -> Iterator[tuple[store.Utterance, bytes]]:
+    """The utterances of a split, each with its digest, in the order of their names.
 
     Raises:
         UserError: after the last utterance, with a line for each that is refused.
@@ -97,18 +108,30 @@ def _read_all(
     names, refused = _names(folder)
     labelled = (folder / "transcript").is_dir()
     d_features = None
-    for done, name in enumerate(names):
+
+    def read(name: str) -> tuple[store.Utterance, bytes] | str:
         try:
             utterance = _read(folder, name, labelled, phonemes, speakers)
-            d_features = d_features or utterance.frames.shape[1]
-            if utterance.frames.shape[1] != d_features:
-                raise ValueError(f"{utterance.frames.shape[1]} features a frame; {names[0]} has {d_features}")
         except ValueError as refusal:
-            refused.append(f"{folder.name}/{name}: {refusal}")
-        else:
-            yield utterance
-        if progress:
-            progress(done + 1, len(names))
+            return str(refusal)
+        return utterance, utterance.digest()
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        to_read = iter(names)
+        waiting = deque(pool.submit(read, name) for name in islice(to_read, _AHEAD))
+        for done, name in enumerate(names, start=1):
+            found = waiting.popleft().result()
+            waiting.extend(pool.submit(read, ahead) for ahead in islice(to_read, 1))
+            if not isinstance(found, str):
+                d_features = d_features or found[0].frames.shape[1]
+                if found[0].frames.shape[1] != d_features:
+                    found = f"{found[0].frames.shape[1]} features a frame; {names[0]} has {d_features}"
+            if isinstance(found, str):
+                refused.append(f"{folder.name}/{name}: {found}")
+            else:
+                yield found
+            if progress:
+                progress(done, len(names))
     if refused:
         more = [f"... and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
         head = f"{folder}: {len(refused)} of {len(names)} utterances are refused; mend or remove these files:"
@@ -137,7 +160,7 @@ def _read(
     if frames.size == 0:
         raise ValueError(f"mfcc is empty, of shape {frames.shape}")
     frames = frames.astype(np.float32, copy=False)
-    if not np.isfinite(frames).all():
+    if not np.isfinite(frames.sum()) and not np.isfinite(frames).all():  # a finite sum has finite terms
         row, column = np.argwhere(~np.isfinite(frames))[0]
         raise ValueError(f"mfcc has {frames[row, column]} in frame {row}, coefficient {column}")
     labels = _labels(_load(folder / "transcript" / f"{name}.npy"), len(frames), phonemes) if labelled else None
@@ -147,8 +170,15 @@ def _read(
 
 
 def _load(path: Path) -> np.ndarray:
+    """What `np.load` gives, without its parser where the header is the usual one."""
+    content = path.read_bytes()
+    usual = _HEADER.match(content)
     try:
-        return np.load(path, allow_pickle=False)
+        if usual is None or usual.end() % 64:
+            with _PARSING:
+                return np.load(path, allow_pickle=False)
+        shape = tuple(int(n) for n in usual[2].split(b",") if n.strip())
+        return np.frombuffer(content, usual[1].decode(), offset=usual.end()).reshape(shape)
     except (ValueError, EOFError, OSError) as error:
         what = "holds pickled objects" if "allow_pickle" in str(error) else "is truncated or no npy file"
         raise ValueError(f"{path.parent.name}/{path.name} {what} ({error})") from error

@@ -28,6 +28,14 @@ class Utterance:
     labels: np.ndarray | None
     """(T,) uint8 indices into the phonemes."""
 
+    def digest(self) -> bytes:
+        """Of name, speaker, frames and labels."""
+        hashed = hashlib.blake2b(f"{self.name}\0{self.speaker}\0{self.frames.shape}\0".encode(), digest_size=16)
+        hashed.update(np.ascontiguousarray(self.frames).data)
+        if self.labels is not None:
+            hashed.update(self.labels.data)
+        return hashed.digest()
+
 
 @dataclass(frozen=True)
 class Part:
@@ -77,8 +85,11 @@ class Part:
         }
 
 
-def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterable[Utterance]) -> None:
+def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterable[tuple[Utterance, bytes]]) -> None:
     """Write a store under a temporary name and rename it when whole. One utterance at a time is in memory.
+
+    Args:
+        utterances: each with its digest.
 
     An exception of `utterances` (a refusal) passes through and leaves nothing behind.
     """
@@ -88,20 +99,19 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         digest = hashlib.blake2b(json.dumps(list(phonemes)).encode(), digest_size=16)
         names, speakers, lengths, labels = [], [], [], []
         d_features = 0
-        with (unfinished / "frames.raw").open("wb") as raw:
-            for u in utterances:
-                frames = np.ascontiguousarray(u.frames).data
-                digest.update(f"{u.name}\0{u.speaker}\0{len(u.frames)}\0".encode())
-                digest.update(frames)
-                raw.write(frames)
+        with (unfinished / "frames.npy").open("wb") as file:
+            file.write(_npy_header((0, 0)))
+            for u, own_digest in utterances:
+                digest.update(own_digest)
+                file.write(np.ascontiguousarray(u.frames).data)
                 d_features = u.frames.shape[1]
                 names.append(u.name)
                 speakers.append(u.speaker)
                 lengths.append(len(u.frames))
                 if u.labels is not None:
-                    digest.update(u.labels.data)
                     labels.append(u.labels)
-        _as_npy(unfinished, (sum(lengths), d_features))
+            file.seek(0)
+            file.write(_npy_header((sum(lengths), d_features)))
         if labels:
             np.save(unfinished / "labels.npy", np.concatenate(labels))
         facts = {
@@ -122,14 +132,10 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _as_npy(folder: Path, shape: tuple[int, int]) -> None:
-    """Put an npy header before the raw frames, whose number was not known when they were written."""
-    with (folder / "frames.npy").open("wb") as file, (folder / "frames.raw").open("rb") as raw:
-        np.lib.format.write_array_header_2_0(
-            file, {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
-        )
-        shutil.copyfileobj(raw, file, 1 << 24)
-    (folder / "frames.raw").unlink()
+def _npy_header(shape: tuple[int, int]) -> bytes:
+    """The 128 bytes before float32 frames; of one length, so that the shape can be put in when it is known."""
+    facts = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return np.lib.format.magic(1, 0) + len(facts).to_bytes(2, "little") + facts
 
 
 def read(folder: Path) -> Part:
