@@ -250,3 +250,20 @@ def test_a_subset_is_of_whole_utterances_and_the_same_for_every_arm(corpus_folde
     assert len(half.utterances) == 9
     assert half.utterances.tolist() == sorted(half.utterances)
     assert half.utterances.tolist() == subset(part, 0.5, seed=0).utterances.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_frames_of_every_float_type_and_order_are_the_same_frames(tmp_path, dtype, order):
+    frames = np.arange(12).reshape(3, 4)
+    write_utterance(tmp_path, "a-1", frames=np.asarray(frames, dtype=dtype, order=order), labels=["AA"] * 3)
+    part = load(tmp_path)
+    assert part.frames.dtype == np.float32
+    np.testing.assert_array_equal(part.frames, frames)
+
+
+def test_a_store_is_an_ordinary_npy_file(tmp_path):
+    write_utterance(tmp_path, "a-1", 7)
+    load(tmp_path)
+    (frames,) = (tmp_path / "stores").glob("*/frames.npy")
+    assert np.load(frames).shape == (7, 4)
