@@ -11,8 +11,8 @@ from harness.results import Epoch
 
 
 @dataclass
-class Progress:
-    """Where a training stands."""
+class State:
+    """All that decides how a training goes on."""
 
     totals: Tensor
     """(2,) float64 on the device, sums over the frames of the epoch in progress: loss, correct."""
@@ -36,12 +36,12 @@ class Progress:
         return max((e.validation_accuracy for e in self.history), default=-1.0)
 
 
-def write(file: Path, progress: Progress, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> None:
+def write(file: Path, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> None:
     """Under a temporary name first; the rename is atomic."""
-    device = progress.totals.device
-    state = {
-        **vars(progress),
-        "history": [asdict(e) for e in progress.history],
+    device = state.totals.device
+    content = {
+        **vars(state),
+        "history": [asdict(e) for e in state.history],
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
         "schedule": schedule.state_dict(),
@@ -49,21 +49,21 @@ def write(file: Path, progress: Progress, model: nn.Module, optimiser: torch.opt
         "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
     unfinished = file.with_name(f"{file.name}.unfinished")
-    torch.save(state, unfinished)
+    torch.save(content, unfinished)
     unfinished.replace(file)
 
 
 def restore(
     file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any
-) -> Progress:
+) -> State:
     """Bring model, optimiser, schedule and torch's global generators to what `write` saw. Runs no code of the file."""
-    state = torch.load(file, map_location=device, weights_only=True)
-    model.load_state_dict(state.pop("model"))
-    optimiser.load_state_dict(state.pop("optimiser"))
-    schedule.load_state_dict(state.pop("schedule"))
-    torch.set_rng_state(state.pop("random").cpu())
-    random_cuda = state.pop("random_cuda")
+    content = torch.load(file, map_location=device, weights_only=True)
+    model.load_state_dict(content.pop("model"))
+    optimiser.load_state_dict(content.pop("optimiser"))
+    schedule.load_state_dict(content.pop("schedule"))
+    torch.set_rng_state(content.pop("random").cpu())
+    random_cuda = content.pop("random_cuda")
     if random_cuda is not None:
         torch.cuda.set_rng_state(random_cuda.cpu(), device)
-    state["history"] = [Epoch(**row) for row in state["history"]]
-    return Progress(**state)
+    content["history"] = [Epoch(**row) for row in content["history"]]
+    return State(**content)

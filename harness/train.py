@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
 from harness import checkpoint, evaluate
-from harness.checkpoint import Progress
+from harness.checkpoint import State
 from harness.data import Resident, batches, mix
 from harness.errors import Interrupted, RunFailed
 from harness.precision import autocast
@@ -37,7 +37,7 @@ def train(
     state_file: Path | None = None,
     on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Progress:
+) -> State:
     """Train `model` in place; it ends with the weights of the kept epoch.
 
     Args:
@@ -58,7 +58,7 @@ def train(
     n_steps = -(-len(data) // training.batch_size)
     optimiser = make_optimiser(model, training)
     schedule = make_schedule(optimiser, training, n_steps)
-    at = Progress(totals=torch.zeros(2, dtype=torch.float64, device=device))
+    at = State(totals=torch.zeros(2, dtype=torch.float64, device=device))
     finite = torch.ones((), dtype=torch.bool, device=device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if state_file and state_file.exists():
@@ -164,7 +164,7 @@ def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps:
     return lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
-def stops_early(at: Progress, training: Training) -> bool:
+def stops_early(at: State, training: Training) -> bool:
     """Whether the last `early_stopping` epochs were all no better than one before them."""
     if not training.early_stopping or not at.history:
         return False
