@@ -26,19 +26,9 @@ def normalisation(name: Normalisation, width: int) -> nn.Module:
     return nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)
 
 
-DEPTH = 4
-WIDTH = 512
-
-
-def hidden_widths(depth: int | None, width: int | None, widths: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Output widths of the hidden layers: `depth` times `width` (4 times 512), unless each is given.
-
-    Raises:
-        ValueError: `widths` is given and `depth` or `width` too, which then has no effect.
-    """
-    if widths and (depth or width):
-        raise ValueError("widths gives every layer's width: depth and width are then without effect")
-    return widths or (width or WIDTH,) * (depth or DEPTH)
+def hidden_widths(depth: int, width: int, widths: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Output widths of the hidden layers: `depth` times `width`, unless each is given."""
+    return widths or (width,) * depth
 
 
 def initialise(model: nn.Module, init: Init) -> None:

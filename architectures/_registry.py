@@ -2,7 +2,8 @@
 
 A file `architectures/NAME.py` holds one `torch.nn.Module` decorated with `@register`. Its constructor takes
 `(window, d_features, n_classes, *, hyper-parameters)`; annotations of the keyword-only arguments are the schema,
-their defaults the defaults. `forward` takes `(B, W, D)` windows and gives `(B, C)` logits.
+their defaults the defaults. `forward` takes `(B, W, D)` windows and gives `(B, C)` logits. A class may say that one of
+them stands instead of others: `replaces = {"widths": ("depth", "width")}`; a file that gives both is refused.
 
 Shapes: B batch, W window (frames), D features, C classes.
 """
@@ -13,7 +14,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -80,6 +81,12 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
     hints = get_type_hints(constructor, include_extras=True)
     parameters = inspect.signature(constructor).parameters.values()
     return {p.name: p.replace(annotation=hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def replaced_by(name: str, given: Collection[str]) -> dict[str, str]:
+    """The hyper-parameters of `given` that have no effect, each with the given one that replaces it."""
+    replaces: dict[str, tuple[str, ...]] = getattr(find(name), "replaces", {})
+    return {old: new for new in replaces if new in given for old in replaces[new] if old in given}
 
 
 def build(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> nn.Module:

@@ -1,5 +1,7 @@
 """FF-DNN, the plain feed-forward network: `depth` times `dropout(f(norm(W x + b)))`, then a linear output."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from architectures._layers import (
@@ -21,9 +23,11 @@ from architectures._registry import register
 class FFDNN(nn.Module):
     """
     Args:
-        depth, width: hidden layers (4) and the width of each (512).
+        depth, width: hidden layers and the width of each.
         widths: the width of each hidden layer, instead of `depth` and `width`.
     """
+
+    replaces: ClassVar = {"widths": ("depth", "width")}
 
     def __init__(
         self,
@@ -31,8 +35,8 @@ class FFDNN(nn.Module):
         d_features: int,
         n_classes: int,
         *,
-        depth: Depth | None = None,
-        width: Width | None = None,
+        depth: Depth = 4,
+        width: Width = 512,
         widths: tuple[Width, ...] | None = None,
         f: Activation = "relu",
         norm: Normalisation = "none",

@@ -3,7 +3,7 @@
 P. Ghahremani, J. Droppo, M. L. Seltzer: Linearly Augmented Deep Neural Network. ICASSP 2016 (IEEE 7472646).
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -60,11 +60,13 @@ class LADNN(nn.Module):
     """Linearly augmented layers, the output among them; hidden layers may be followed by a norm and dropout.
 
     Args:
-        depth, width: hidden layers (4) and the width of each (512).
+        depth, width: hidden layers and the width of each.
         widths: the width of each hidden layer, instead of `depth` and `width`.
         bottleneck: width of the non-linear path inside every layer; half of the layer's input unless given.
         bypass: form of T where a layer's input and output are of one width.
     """
+
+    replaces: ClassVar = {"widths": ("depth", "width")}
 
     def __init__(
         self,
@@ -72,8 +74,8 @@ class LADNN(nn.Module):
         d_features: int,
         n_classes: int,
         *,
-        depth: Depth | None = None,
-        width: Width | None = None,
+        depth: Depth = 4,
+        width: Width = 512,
         widths: tuple[Width, ...] | None = None,
         bottleneck: Width | None = None,
         bypass: Bypass = "full",

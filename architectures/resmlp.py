@@ -7,8 +7,6 @@ maps, as in Gorishniy et al. 2021 (Revisiting Deep Learning Models for Tabular D
 from torch import Tensor, nn
 
 from architectures._layers import (
-    DEPTH,
-    WIDTH,
     Activation,
     Depth,
     Dropout,
@@ -52,8 +50,8 @@ class ResidualMLP(nn.Module):
         d_features: int,
         n_classes: int,
         *,
-        depth: Depth = DEPTH,
-        width: Width = WIDTH,
+        depth: Depth = 4,
+        width: Width = 512,
         hidden: Width | None = None,
         f: Activation = "relu",
         norm: Normalisation = "layer",

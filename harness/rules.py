@@ -41,6 +41,8 @@ def check(
     for arm in arms:
         for key in _table(tree, "arms", arm.name, "training"):
             _check_effect([arm], ("arms", arm.name, "training", key), mistakes)
+        for key, other in architectures.replaced_by(arm.architecture, _table(tree, "arms", arm.name, "params")).items():
+            mistakes.add(("arms", arm.name, "params", key), f"without effect: {other} is given, which replaces it")
     corpus = experiment.data.corpus
     if "synthetic" in _table(tree, "data") and corpus != "synthetic":
         mistakes.add(

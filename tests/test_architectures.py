@@ -127,6 +127,6 @@ def test_an_unknown_architecture_names_the_nearest_spelling():
         architectures.find("ladn")
 
 
-def test_widths_beside_depth_are_refused():
-    with pytest.raises(ValueError, match="depth and width are then without effect"):
-        architectures.build("ladnn", 5, 4, 7, {"depth": 2, "widths": (8, 8)})
+def test_widths_replace_depth_and_width():
+    assert architectures.replaced_by("ladnn", ["widths", "depth", "f"]) == {"depth": "widths"}
+    assert architectures.replaced_by("ladnn", ["depth", "width"]) == {}
