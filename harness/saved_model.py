@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 import architectures
@@ -41,6 +40,8 @@ def save(
     stats: Statistics | None,
 ) -> None:
     """Write `model.safetensors` and `model.json`."""
+    from safetensors.torch import save_file  # not everywhere that a model is trained
+
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.contiguous() for name, weight in model.state_dict().items()}, folder / "model.safetensors")
     facts = {
@@ -59,6 +60,8 @@ def save(
 
 def load(folder: Path) -> SavedModel:
     """Read what `save` wrote, in evaluation mode on the CPU. Executes nothing from the files."""
+    from safetensors.torch import load_file
+
     facts = json.loads((folder / "model.json").read_text())
     facts["phonemes"] = tuple(facts["phonemes"])
     facts["params"] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["params"].items()}

@@ -1,6 +1,8 @@
 """Imports point down only, and each heavy library has one importer."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,15 @@ def test_the_architectures_know_nothing_of_the_harness():
 def test_a_library_is_imported_in_one_place(library):
     importers = {name for name, file in FILES.items() if any(m.partition(".")[0] == library for m in imported(file))}
     assert importers == ONE_IMPORTER[library]
+
+
+@pytest.mark.parametrize("module", ["harness.run", "harness.bench"])
+def test_training_and_bench_need_neither_tracker_nor_search(module):
+    """They must run where only torch, numpy and scipy are, such as a borrowed GPU machine."""
+    unwanted = {"mlflow", "optuna", "pydantic", "safetensors", "click", "rich", "plotly", "pandas"}
+    code = f"import sys, {module}; found = {unwanted} & set(sys.modules); assert not found, found"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_is_called_by_a_name_that_says_nothing():
