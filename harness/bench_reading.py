@@ -13,11 +13,10 @@ import numpy as np
 from harness.corpora import hw1p2
 from harness.corpora.phones import PHONEMES
 
-N_UTTERANCES = 2000
 _FRAMES = 600
 
 
-def reading(n_utterances: int = N_UTTERANCES) -> dict[str, Any]:
+def reading(n_utterances: int) -> dict[str, Any]:
     """Seconds to read a made corpus of `n_utterances` in each way; peak memory in bytes above what was held before."""
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as name:
         root = Path(name)

@@ -31,7 +31,7 @@ def blocks(found: dict[str, Any]) -> list[Block]:
         Heading(f"{found['device']}, {found['precision']}, torch {found['torch']}"),
         Heading("Frames per second"),
         Table(("arm", ">gather", ">forward", ">step", ">evaluate", ">usual way", ">step to usual"), tuple(rows)),
-        Heading("The training step: its share of the matrix products' own speed, and the gather's share of it"),
+        Heading("The training step, and its share of the speed of the matrix products alone"),
         Table(
             ("arm", ">parameters", ">batch", ">ms", ">of ceiling", ">gather", ">ceiling", ">peak"),
             steps,

@@ -117,7 +117,7 @@ def report(study: str, out: Path | None, as_json: bool) -> None:
     "--arm", "only", multiple=True, metavar="NAME", help="Measure this arm alone. May be given several times."
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Frames.  [each arm's own]")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help=_SECONDS)
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help=_SECONDS)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
 def bench_(
