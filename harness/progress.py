@@ -60,7 +60,7 @@ class Facts:
     def seconds_left(self) -> float | None:
         """At the speed of this process so far; None before its first epoch."""
         speed = self.frames_per_second
-        return (self.total_frames - self.done_frames) / speed if speed else None
+        return max(0, self.total_frames - self.done_frames) / speed if speed else None
 
 
 class Display(Protocol):
