@@ -5,6 +5,30 @@ file's, the settings a TOML may give are the constructor's keyword-only argument
 report picks it up. Start from a copy of `ffdnn.py`.
 """
 
-from architectures._registry import Between, Size, build, find, measure, names, parameters_of, register, replaced_by
+from architectures._registry import (
+    Between,
+    Size,
+    broken,
+    build,
+    find,
+    measure,
+    names,
+    parameters_of,
+    place_of,
+    register,
+    replaced_by,
+)
 
-__all__ = ["Between", "Size", "build", "find", "measure", "names", "parameters_of", "register", "replaced_by"]
+__all__ = [
+    "Between",
+    "Size",
+    "broken",
+    "build",
+    "find",
+    "measure",
+    "names",
+    "parameters_of",
+    "place_of",
+    "register",
+    "replaced_by",
+]

@@ -14,6 +14,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
@@ -55,11 +56,40 @@ def register(architecture: Architecture) -> Architecture:
 
 def names() -> list[str]:
     """The names of all architectures, sorted. Finds them by importing every file of this folder."""
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"{__package__}.{module.name}")
+    _discover()
     return sorted(_registered)
+
+
+def broken() -> dict[str, str]:
+    """The files of this folder that give no architecture, each with the reason and its place."""
+    return _discover()
+
+
+def _discover() -> dict[str, str]:
+    """Import every file of this folder; what cannot be imported is told, and does not keep the others away."""
+    package = importlib.import_module(__package__)
+    reasons = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name.startswith("_"):
+            continue
+        try:
+            importlib.import_module(f"{__package__}.{module.name}")
+        except Exception as error:
+            place = place_of(error, module.name) or f"architectures/{module.name}.py"
+            reasons[module.name] = f"{place}: {type(error).__name__}: {error}"
+        else:
+            if module.name not in _registered:
+                reasons[module.name] = f"architectures/{module.name}.py: no class in it is decorated with @register"
+    return reasons
+
+
+def place_of(error: BaseException, name: str) -> str | None:
+    """Where in `architectures/NAME.py` an error came up: `architectures/ladnn.py:55`; None if not there."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.endswith(f"{name}.py"):
+            line = number
+    return f"architectures/{name}.py:{line}" if line else None
 
 
 def find(name: str) -> type[nn.Module]:
@@ -70,6 +100,8 @@ def find(name: str) -> type[nn.Module]:
     """
     if name in names():
         return _registered[name]
+    if name in broken():
+        raise KeyError(broken()[name])
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise KeyError(f"unknown architecture {name!r}; {hint}there are: {', '.join(names())}")

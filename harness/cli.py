@@ -81,15 +81,15 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
         return
     from harness import finished
 
-    comparison, link = None if restart else finished.comparison(experiment, root), ""
+    comparison = None if restart else finished.comparison(experiment, root)
     if comparison is None:
         from harness import screen
         from harness.conduct import conduct
         from harness.progress import Progress
 
         with screen.display() as display:
-            comparison, link = conduct(experiment, root, device=device, restart=restart, progress=Progress(display))
-    _show(comparison, root, _reports(root, experiment.study), link)
+            comparison = conduct(experiment, root, device=device, restart=restart, progress=Progress(display))
+    _show(comparison, root, _reports(root, experiment.study))
 
 
 @main.command()
@@ -157,7 +157,7 @@ def list_() -> None:
     screen.show(listing.blocks(_root()))
 
 
-def _show(comparison: dict[str, Any], root: Path, folder: Path, link: str = "") -> None:
+def _show(comparison: dict[str, Any], root: Path, folder: Path) -> None:
     """Tables, files, and what to do next."""
     from harness import screen, tracking
     from harness.report import files, terminal
@@ -166,7 +166,7 @@ def _show(comparison: dict[str, Any], root: Path, folder: Path, link: str = "") 
     next_ = [
         ("report", _typed(folder / "index.html")),
         ("every run", f"{tracking.ui_command(root)}   (takes half a minute to start)"),
-        ("side by side", link),
+        ("side by side", tracking.open_store(root).view(comparison["study"])),
         ("again", f"{_own_command()} report --study {comparison['study']}"),
     ]
     lines = [screen.Line(f"{what + ':':<14}{how}") for what, how in next_ if how]

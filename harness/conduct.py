@@ -62,7 +62,7 @@ class Conductor:
             arms=arms,
             resamples=experiment.comparison.resamples,
             notes=experiment.notes,
-            provenance=self.provenance | {"seconds": spent, "command": f"harness run {experiment.path}"},
+            provenance=self.provenance | {"seconds": spent, "command": experiment.command},
         )
 
     def _searched(self) -> Corpus:
@@ -185,9 +185,7 @@ class Conductor:
         return result
 
 
-def conduct(
-    experiment: Experiment, root: Path, *, device: str, restart: bool, progress: Progress
-) -> tuple[dict[str, Any], str]:
+def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, progress: Progress) -> dict[str, Any]:
     """Run a study to its end, or go on with it.
 
     Args:
@@ -195,7 +193,7 @@ def conduct(
         restart: archive what there is of this study, and begin anew.
 
     Returns:
-        The comparison, and the link to the view of the study in MLflow.
+        The comparison.
 
     Raises:
         UserError: a mistake in the file, corpus or store; RunFailed: a training; Interrupted: stopped, state written.
@@ -207,11 +205,12 @@ def conduct(
         if restart:
             workspace.archive()
             if any(listed.study == experiment.study for listed in store.studies()):
-                progress.say(f"the earlier study is kept as {store.archive(experiment.study)!r}")
+                archived = store.archive(experiment.study)
+                progress.say(f"the earlier study is kept in MLflow: harness report --study {archived!r}")
         elif not workspace.exists and any(listed.study == experiment.study for listed in store.studies()):
             raise UserError(
                 f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} "
-                f"is gone; give the file another study name, or archive it: harness run {experiment.path} --restart"
+                f"is gone; name the study otherwise (--set study=NAME), or archive it: {experiment.command} --restart"
             )
         workspace.open()
         chosen = choose_device(device)
@@ -224,7 +223,7 @@ def conduct(
             arms=list(experiment.arms),
             trials=experiment.search.trials if experiment.search else 0,
             seeds=experiment.comparison.seeds,
-            command=f"harness run {experiment.path}",
+            command=experiment.command,
         )
         facts = provenance.of_machine(chosen.type, arithmetic) | provenance.of_code(root) | {"corpus": corpus.digest}
         progress.plans(experiment, corpus)
@@ -235,14 +234,15 @@ def conduct(
         return _compare(record, recorder)
 
 
-def _compare(record: StudyRecord, recorder: tracking.Recorder) -> tuple[dict[str, Any], str]:
+def _compare(record: StudyRecord, recorder: tracking.Recorder) -> dict[str, Any]:
     from harness.report.compare import compare
 
     comparison = compare(record)
     by_name = {arm["arm"]: arm for arm in comparison["arms"]}
     for arm in record.arms:
         recorder.finish_arm(arm, by_name[arm.arm])
-    return comparison, recorder.finish(record, comparison["pairs"], comparison["verdicts"])
+    recorder.finish(record, comparison["pairs"], comparison["verdicts"])
+    return comparison
 
 
 def _arithmetic(experiment: Experiment, workspace: Workspace, device: torch.device) -> str:

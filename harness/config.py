@@ -72,6 +72,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         arms,
         search,
         comparison,
+        tuple(overrides),
     )
     _check_names(top, mistakes)
     notes = rules.check(tree, _parse(path, text), experiment, mistakes)

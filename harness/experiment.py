@@ -1,5 +1,6 @@
 """What an experiment file says, once read and checked by `config`: arms, their ranges, the search, the comparison."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -120,8 +121,15 @@ class Experiment:
     arms: dict[str, Arm]
     search: Search | None
     comparison: Comparison
+    overrides: tuple[str, ...] = ()
+    """`KEY=VALUE` each, as given beside the file."""
     notes: tuple[str, ...] = ()
     """What a reader of the result must know."""
+
+    @property
+    def command(self) -> str:
+        """What runs it, or goes on with it."""
+        return shlex.join(["harness", "run", str(self.path), *(w for o in self.overrides for w in ("--set", o))])
 
     @property
     def widest_context(self) -> tuple[int, int]:

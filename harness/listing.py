@@ -22,7 +22,7 @@ def _architectures() -> list[Block]:
         rows = tuple((f"  {p}", words(key.annotation), _default(parameters[p].default)) for p, key in keys.items())
         shown.append(Line(name, strong=True))
         shown += [Table(("  setting", "allowed", "default"), rows)] if rows else [Line("  no settings")]
-    return shown
+    return [*shown, *(Line(reason) for reason in architectures.broken().values())]
 
 
 def _corpora() -> list[Block]:
@@ -31,7 +31,7 @@ def _corpora() -> list[Block]:
 
 
 def _studies(root: Path) -> list[Block]:
-    studies = tracking.open_store(root).studies()
+    studies = tracking.open_store(root).studies() if tracking.is_there(root) else []
     rows = tuple((s.study, s.state, s.when[:16].replace("T", " "), ", ".join(s.arms)) for s in studies)
     shown: list[Block] = [Table(("study", "state", "when", "arms"), rows)] if rows else [Line("none yet")]
     return [Heading("Studies (harness report --study NAME)"), *shown]

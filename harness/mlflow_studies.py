@@ -51,12 +51,15 @@ def load(client: Any, study: str, where: str) -> StudyRecord:
         UserError: there is no such study, or it is not finished; says what there is.
     """
     studies = _studies(client)
+    archived = client.get_experiment_by_name(study)
+    if archived is not None and archived.tags.get("harness.state") == "archived":
+        studies[study] = archived
     if study not in studies:
         raise UserError(_unknown(study, list(studies), where))
     experiment = studies[study]
     mlflow_refusals.served(experiment, where)
     found = list(runs(client, [experiment.experiment_id]))
-    if experiment.tags["harness.state"] != "finished":
+    if "harness.finished" not in experiment.tags:
         raise UserError(_unfinished(client, experiment, found))
     arms = {run.data.tags["arm"]: run for run in found if run.data.tags.get("kind") == "arm"}
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:

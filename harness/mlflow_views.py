@@ -41,6 +41,12 @@ def write(
     }
 
 
+def address(uri: str, place: str) -> str:
+    """Where a browser finds a place in MLflow's pages: on the server, or on what `mlflow ui` serves."""
+    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    return f"{server.rstrip('/')}/{place}"
+
+
 def table(record: StudyRecord) -> dict[str, Any]:
     """The arms alone, best first, with the columns that a comparison needs."""
     metrics = ["accuracy/test", "accuracy/test_std", "accuracy/vs_baseline", "macro_f1/test", "cost/parameters"]

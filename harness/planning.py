@@ -13,7 +13,8 @@ from harness.progress import Progress
 from harness.report.wording import count, rounded, several
 from harness.screen import Block, Heading, Line, Table
 from harness.settings import Settings
-from harness.workspace import cache
+from harness.study import ArmStudy
+from harness.workspace import Workspace, cache
 
 _COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, the best epoch's
 _FRAME_BYTES = 16  # a frame's row and label, int64 each
@@ -26,6 +27,9 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         UserError: as the run itself would.
     """
     chosen = choose_device(device)
+    workspace = Workspace(root, experiment)
+    if workspace.exists:
+        workspace.open()
     corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
     search, seeds = experiment.search, experiment.comparison.seeds
     trials = search.trials if search else 0
@@ -38,24 +42,38 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         memory = max(memory, max(size for _, size in ends))
         parameters = _ends([cost.parameters for cost, _ in ends])
         flops = _ends([cost.flops_per_frame for cost, _ in ends])
-        rows.append((arm.name, arm.architecture, f"{trials} + {len(seeds)}", parameters, flops))
+        rows.append(
+            (arm.name, arm.architecture, f"{trials} + {len(seeds)}" if search else str(len(seeds)), parameters, flops)
+        )
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
     resident = sum(part.n_frames * (part.d_features * 4 + _FRAME_BYTES) for part in (corpus.train, corpus.validation))
+    n_runs = len(rows) * (trials + len(seeds))
     total = len(experiment.arms) * (trials * trial_frames + len(seeds) * final_frames)
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
-        Line(f"{several(len(rows), 'arm')}, {several(len(rows) * (trials + len(seeds)), 'run')}, nothing trained yet"),
-        Heading("Arms (trials + final seeds; ends of the ranges)"),
+        Line(f"{several(len(rows), 'arm')}, {several(n_runs, 'run')}; {_done(experiment, root)}"),
+        Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
         Table(("arm", "architecture", ">runs", ">parameters", ">FLOPs per frame"), tuple(rows)),
         *_ranges(experiment),
         Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
         Table(("part", ">utterances", ">speakers", ">frames"), tuple(frames)),
         Heading("Cost"),
-        Line(f"frames of a trial: {count(trial_frames)}; of a final: {count(final_frames)}; of all: {count(total)}"),
+        *([Line(f"training frames of a trial: {count(trial_frames)}")] if search else []),
+        Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
         Line(f"device: {chosen.type}; the frames stay there: {rounded(resident)}B"),
         Line(f"memory for the largest model and its batch: about {rounded(memory)}B"),
         *(Line(f"note: {note}") for note in experiment.notes),
     ]
+
+
+def _done(experiment: Experiment, root: Path) -> str:
+    """What of it lies behind us."""
+    workspace = Workspace(root, experiment)
+    n_done = len(list(workspace.folder.glob("runs/*-seed-*/result.json")))
+    if workspace.journal.exists() and experiment.search:
+        studies = [ArmStudy(workspace.journal, arm, experiment.search) for arm in experiment.arms.values()]
+        n_done += sum(len(study.trials()) for study in studies)
+    return f"{n_done} of them done" if n_done else "nothing trained yet"
 
 
 def _ranges(experiment: Experiment) -> list[Block]:

@@ -137,6 +137,7 @@ class Progress:
 
     def known(self, arm: str, label: str, accuracy: float | None, frames: int) -> None:
         """A run that an earlier process finished."""
+        self.display.line(f"{arm:<10} {label:<9} {_percent(accuracy)} kept from an earlier run of this command")
         self.facts.done_frames += frames
         self._count(arm, label, accuracy, True)
         self.display.refresh(self.facts)

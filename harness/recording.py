@@ -141,14 +141,14 @@ class Recorder:
             warnings.warn(f"MLflow's prepared view could not be written: {error}", stacklevel=2)
             links = {"runs": f"#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"}
         tags = {
+            "harness.view": next(iter(links.values())),
             "mlflow.note.content": mlflow_entries.study_markdown(record, verdicts, links),
             "harness.finished": _now(),
             "harness.state": "finished",
         }
         for key, value in tags.items():
             self.client.set_experiment_tag(self.experiment_id, key, value)
-        address = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
-        return f"{address.rstrip('/')}/{next(iter(links.values()))}"
+        return mlflow_views.address(self.uri, tags["harness.view"])
 
     def _id(self, arm: str) -> str:
         return self.known[_key({"kind": "arm", "arm": arm})].info.run_id

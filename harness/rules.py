@@ -44,7 +44,8 @@ def check(
         for key, other in architectures.replaced_by(arm.architecture, _table(tree, "arms", arm.name, "params")).items():
             mistakes.add(("arms", arm.name, "params", key), f"without effect: {other} is given, which replaces it")
     corpus = experiment.data.corpus
-    if "synthetic" in _table(tree, "data") and corpus != "synthetic":
+    is_replaced = _table(original, "data").get("corpus", "synthetic") != corpus  # by --set; its size then goes with it
+    if "synthetic" in _table(tree, "data") and corpus != "synthetic" and not is_replaced:
         mistakes.add(
             ("data", "synthetic"), f'without effect: it needs data.corpus = "synthetic", not {spelled(corpus)}'
         )
@@ -184,5 +185,7 @@ def _check_shapes(arm: Arm, mistakes: Mistakes) -> None:
         except (ValueError, RuntimeError, AssertionError) as error:
             where = ", ".join(f"{key} = {spelled(value)}" for key, value in values.items())
             reason = str(error).partition("\n")[0]
+            place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
+            reason = f"{place}: {reason}" if place else reason
             mistakes.add(("arms", arm.name), f"{reason} (at {where})" if where else reason)
             return

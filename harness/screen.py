@@ -115,6 +115,9 @@ class Screen(Lines):
     def refresh(self, facts: Facts) -> None:
         self.live.update(_panel(facts))
 
+    def line(self, text: str) -> None:
+        self.console.print(Text(text, overflow="ellipsis", no_wrap=True))
+
 
 def display() -> Lines:
     """What suits standard error, where progress goes: results alone go to standard output."""

@@ -211,17 +211,37 @@ def _satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarr
 
 
 def naive_se(confusion: np.ndarray, metric: Metric) -> float:
-    """The standard error of a metric if every frame were independent of every other: far too small, shown for contrast.
+    """The standard error of a metric if every frame were independent of every other: shown for contrast.
 
-    The infinitesimal jackknife over the C * C kinds of frame. For accuracy it is sqrt(p (1 - p) / F).
+    For accuracy it is sqrt(p (1 - p) / F).
 
     Args:
         confusion: (C, C) counts.
     """
-    kinds = np.eye(confusion.size).reshape(-1, *confusion.shape)
-    influence = metric(*marginals(confusion + kinds)) - metric(*marginals(confusion.astype(float)))
-    share = confusion.ravel() / confusion.sum()
-    return float(np.sqrt(confusion.sum() * (share * (influence - share @ influence) ** 2).sum()))
+    frames = np.repeat(np.arange(confusion.size), confusion.ravel().astype(int))
+    return naive_se_of_difference([frames], None, len(confusion), metric)
+
+
+def naive_se_of_difference(
+    a: Sequence[np.ndarray], b: Sequence[np.ndarray] | None, n_classes: int, metric: Metric
+) -> float:
+    """The same for the difference of two arms on the same frames, each the mean of its seeds.
+
+    Args:
+        a, b: for each seed (F,) the kind of every frame, true * C + predicted; no b compares with nothing.
+    """
+    influence = _influence(a, n_classes, metric) - (_influence(b, n_classes, metric) if b is not None else 0.0)
+    return float(np.sqrt(len(influence)) * influence.std())
+
+
+def _influence(seeds: Sequence[np.ndarray], n_classes: int, metric: Metric) -> np.ndarray:
+    """(F,) what each frame adds to the mean of a metric over seeds: the infinitesimal jackknife (Efron 1982, ch. 6)."""
+    kinds = np.eye(n_classes**2).reshape(-1, n_classes, n_classes)
+    of_frames = []
+    for frames in seeds:
+        confusion = np.bincount(frames, minlength=n_classes**2).reshape(n_classes, n_classes).astype(float)
+        of_frames.append((metric(*marginals(confusion + kinds)) - metric(*marginals(confusion)))[frames])
+    return np.mean(of_frames, axis=0)
 
 
 def verdict(a: str, b: str, difference: Difference, unit: str) -> str:

@@ -123,7 +123,7 @@ class ArmStudy:
         if self.search.sampler == "grid":
             grid = {name: [_plain(v) for v in r.values()] for name, r in self.arm.ranges.items()}
             return optuna.samplers.GridSampler(grid, seed=self.search.seed)
-        return optuna.samplers.TPESampler(seed=seed)
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup_trials(self.search.trials))
 
     def _values(self, frozen: FrozenTrial) -> dict[str, Any]:
         return {name: _setting(self.arm.ranges[name], frozen.params[name]) for name in self.arm.ranges}
@@ -133,6 +133,11 @@ class ArmStudy:
 
     def _trial(self, number: int) -> optuna.Trial:
         return optuna.Trial(self._study, self._frozen(number)._trial_id)
+
+
+def startup_trials(trials: int) -> int:
+    """How many trials TPE draws at random before it models what was good: a third, from 3 to 10."""
+    return min(10, max(3, trials // 3))
 
 
 def _distribution(r: Range) -> BaseDistribution:

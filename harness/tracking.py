@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from harness import mlflow_refusals, mlflow_studies, processes
+from harness import mlflow_refusals, mlflow_studies, mlflow_views, processes
 from harness.errors import UserError
 from harness.recording import Measured, Recorder
 from harness.results import StudyRecord
@@ -63,6 +63,11 @@ def open_store(root: Path) -> "Store":
     return Store(client, uri)
 
 
+def is_there(root: Path) -> bool:
+    """Whether there is a store already; `open_store` would make one."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (root / "mlflow.db").exists()
+
+
 def ui_command(root: Path) -> str:
     """The line that shows the store in a browser, as it works when typed in this shell here; a server's address if the
     store is one."""
@@ -103,6 +108,12 @@ class Store:
     def load_study(self, study: str) -> StudyRecord:
         """A finished study, from MLflow alone. Raises UserError as `mlflow_studies.load` does."""
         return mlflow_studies.load(self.client, study, self.uri)
+
+    def view(self, study: str) -> str:
+        """The link to a finished study's prepared view; "" if there is none."""
+        experiment = self.client.get_experiment_by_name(study)
+        place = experiment.tags.get("harness.view", "") if experiment else ""
+        return mlflow_views.address(self.uri, place) if place else ""
 
     def begin(
         self,

@@ -94,14 +94,14 @@ class Workspace:
         self.remember(**facts)
 
     def refusal(self, lines: list[str]) -> UserError:
-        file = self.experiment.path
+        command, study = self.experiment.command, self.experiment.study
         return UserError(
             "\n".join(
                 [
-                    f"{file}: study {self.experiment.study!r} was begun with other settings; the two are not mixed:",
+                    f"{self.experiment.path}: study {study!r} was begun with other settings; the two are not mixed:",
                     *lines,
-                    f"give the file another study name, or begin anew: harness run {file} --restart",
-                    "(the earlier one is archived, not lost)",
+                    f"run it as another study: {command} --set study=NAME",
+                    f"or begin this one anew, the earlier one is archived: {command} --restart",
                 ]
             )
         )

@@ -1,5 +1,7 @@
 """Every registered architecture, and the exact ones of the design."""
 
+import sys
+
 import pytest
 import torch
 
@@ -130,3 +132,22 @@ def test_an_unknown_architecture_names_the_nearest_spelling():
 def test_widths_replace_depth_and_width():
     assert architectures.replaced_by("ladnn", ["widths", "depth", "f"]) == {"depth": "widths"}
     assert architectures.replaced_by("ladnn", ["depth", "width"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import nowhere_at_all\n", "architectures/mine.py:1: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("x = 1\nx = = 2\n", "architectures/mine.py:2: SyntaxError: invalid syntax"),
+        ("class Mine: pass\n", "architectures/mine.py: no class in it is decorated with @register"),
+    ],
+)
+def test_a_broken_file_is_told_with_its_place_and_keeps_no_other_away(tmp_path, monkeypatch, text, reason):
+    (tmp_path / "mine.py").write_text(text)
+    monkeypatch.setattr(architectures, "__path__", [*architectures.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "architectures.mine", raising=False)
+    assert "ladnn" in architectures.names()
+    assert architectures.broken()["mine"].startswith(reason)
+    with pytest.raises(KeyError, match=r"architectures/mine\.py"):
+        architectures.find("mine")
+    sys.modules.pop("architectures.mine", None)

@@ -165,11 +165,19 @@ def test_a_changed_file_names_what_changed_and_asks(project, monkeypatch):
     assert "--restart" in done.stderr
 
 
+def test_the_plan_of_a_study_that_is_done_says_so(project, monkeypatch):
+    done = invoke(project, "run", "tiny.toml", "--plan", monkeypatch=monkeypatch)
+    assert "2 arms, 8 runs; 8 of them done" in done.stdout
+    refused = invoke(project, "run", "tiny.toml", "--plan", "--set", "training.epochs=3", monkeypatch=monkeypatch)
+    assert refused.exit_code == 2
+    assert "harness run tiny.toml --set training.epochs=3 --set study=NAME" in refused.stderr
+
+
 def test_the_plan_trains_nothing(tmp_path, monkeypatch):
     folder = make_project(tmp_path)
     done = invoke(folder, "run", "tiny.toml", "--plan", monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
-    assert "2 arms, 8 runs, nothing trained yet" in done.stdout
+    assert "2 arms, 8 runs; nothing trained yet" in done.stdout
     assert "FLOPs per frame" in done.stdout
     assert "memory" in done.stdout
     assert not (folder / "mlflow.db").exists()
@@ -223,10 +231,12 @@ def test_restart_archives_the_earlier_study_and_begins_anew(tmp_path, monkeypatc
     changed = [*only, "--set", "training.epochs=1", "--restart"]
     done = invoke(folder, "run", "tiny.toml", *changed, monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
-    assert "the earlier study is kept as 'tiny (archived" in done.stderr
+    assert "the earlier study is kept in MLflow: harness report --study 'tiny (archived" in done.stderr
     comparison = json.loads((folder / "reports" / "tiny" / "comparison.json").read_text())
     assert all(len(run["epochs"]) == 1 for arm in comparison["arms"] for run in arm["history"])
     assert len(list((folder / ".harness" / "archived").iterdir())) == 1
+    name = done.stderr.partition("--study '")[2].partition("'")[0]
+    assert invoke(folder, "report", "--study", name, "--out", "old", monkeypatch=monkeypatch).exit_code == 0
 
 
 def test_a_study_whose_working_folder_is_gone_is_not_mixed_with_a_new_one(tmp_path, monkeypatch):

@@ -214,3 +214,16 @@ def test_two_thousand_resamples_of_2700_utterances_take_about_a_second():
     start = time.perf_counter()
     stats.paired_difference(*stats.resample(tallies, n_resamples=2000), metrics.accuracy)
     assert time.perf_counter() - start < 4  # 0.2 s on an idle core
+
+
+def test_the_naive_error_of_a_difference_is_that_of_paired_frames():
+    """Against numpy on the frames themselves; an arm against itself has none."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 5, 4000)
+    arms = [[np.where(rng.random(4000) < p, truth, rng.integers(0, 5, 4000)) for _ in range(2)] for p in (0.6, 0.7)]
+    kinds = [[truth * 5 + predicted for predicted in seeds] for seeds in arms]
+    correct = [np.mean([predicted == truth for predicted in seeds], axis=0) for seeds in arms]
+    expected = np.std(correct[0] - correct[1]) / np.sqrt(4000)
+    found = stats.naive_se_of_difference(kinds[0], kinds[1], 5, metrics.accuracy)
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert stats.naive_se_of_difference(kinds[0], kinds[0], 5, metrics.accuracy) == 0

@@ -16,7 +16,7 @@ from harness.corpora.store import Part
 from harness.errors import UserError
 from harness.settings import Data, SpeakerFraction, Synthetic
 
-KNOWN = {"synthetic": "speech of the espeak-ng synthesiser with exact phone times, made on first use"}
+KNOWN = {"synthetic": "speech by espeak-ng with exact phone times, made on first use"}
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, done, total)."""
@@ -58,11 +58,20 @@ def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Co
             raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
         return loaded
 
-    train, test = part(data.train), part(data.test)
+    names = [data.train, data.test] + ([data.validation] if isinstance(data.validation, str) else [])
+    parts, refusals = {}, []
+    for name in dict.fromkeys(names):
+        try:
+            parts[name] = part(name)
+        except UserError as refusal:
+            refusals.append(str(refusal))
+    if refusals:
+        raise UserError("\n".join(dict.fromkeys(refusals)))
+    train, test = parts[data.train], parts[data.test]
     if isinstance(data.validation, SpeakerFraction):
         train, validation = split_speakers(train, data.validation.speakers)
     else:
-        validation = part(data.validation)
+        validation = parts[data.validation]
     _check(train, validation, test, same=data.validation == data.test)
     digest = "-".join(p.digest[:8] for p in (train, validation, test))
     return Corpus(data.corpus, train, validation, test, digest)

@@ -141,8 +141,7 @@ def _pairs(
         return [], []
     tallies = [stats.Tally.of([_test(final).counts for final in arm.finals], units) for arm in arms]
     resampled = stats.resample(tallies, record.resamples)
-    confusions = [np.mean([_test(final).confusion for final in arm.finals], axis=0) for arm in arms]
-    naive = [{name: stats.naive_se(c, metric) for name, metric in metrics.items()} for c in confusions]
+    kinds = [[_kinds(final) for final in arm.finals] for arm in arms]
     b = names.index(record.baseline)
     pairs, phoneme_differences = [], []
     for a in range(len(arms)):
@@ -161,7 +160,7 @@ def _pairs(
                 "unit": record.unit,
                 "units": len(set(units)),
                 "seeds": [len(arms[a].finals), len(arms[b].finals)],
-                "naive_se": math.hypot(naive[a][name], naive[b][name]),
+                "naive_se": stats.naive_se_of_difference(kinds[a], kinds[b], len(phonemes), metric),
                 "clustered_se": difference.clustered_se,
                 "se": difference.se,
                 "freedom": difference.freedom,
@@ -174,6 +173,14 @@ def _pairs(
         rows = _phoneme_rows(by_phoneme, resampled[a].tally, resampled[b].tally, phonemes, record.level)
         phoneme_differences.append({"a": names[a], "b": names[b], "metric": "f1", "phonemes": rows})
     return pairs, phoneme_differences
+
+
+def _kinds(final: RunResult) -> np.ndarray:
+    """(F,) true * C + predicted of each test frame; without predictions, in the order of the counts."""
+    test = _test(final)
+    if test.predicted is None or test.truth is None:
+        return np.repeat(np.arange(test.confusion.size), test.confusion.ravel())
+    return test.truth.astype(np.int64) * len(final.phonemes) + test.predicted
 
 
 def _phoneme_rows(

@@ -118,6 +118,7 @@ def _differences(comparison: dict[str, Any]) -> list[Block]:
             rows,
         ),
         Line(f"SE: standard error, naive (frames independent) and clustered by {comparison['unit']}."),
+        Line(f"The interval takes {comparison['unit']}s and seeds for drawn at random, and so is wider."),
     ]
 
 
@@ -142,11 +143,15 @@ def _phonemes(comparison: dict[str, Any]) -> list[Block]:
             )
             for row in found["phonemes"][:_N_PHONEMES]
         )
+        n = len(found["phonemes"])
         n_surviving = sum(row["survives"] for row in found["phonemes"])
         shown += [
             Heading(f"Phonemes that differ most in F1: {found['a']} - {found['b']}, in points"),
-            Table(("phoneme", "class", f">{found['a']}", f">{found['b']}", ">difference", ">interval", "shown"), rows),
-            Line(f"Shown: {n_surviving} of {len(found['phonemes'])}, corrected for their number (Benjamini-Hochberg)."),
+            Table(
+                ("phoneme", "class", f">{found['a']}", f">{found['b']}", ">difference", ">interval alone", "shown"),
+                rows,
+            ),
+            Line(f"Shown, and first: {n_surviving} of {n}, corrected for their number (Benjamini-Hochberg)."),
         ]
     return shown
 
@@ -158,6 +163,6 @@ def _confusions(comparison: dict[str, Any]) -> list[Block]:
         cells = [f"{entry['true']} as {entry['predicted']} {100 * entry['rate']:.1f}" for entry in top]
         rows.append((arm["arm"], *cells, *[""] * (_N_CONFUSIONS - len(cells))))
     return [
-        Heading("Most frequent confusions, in percent of the true phoneme's frames"),
+        Heading("Confusions of most frames, in percent of the true phoneme's frames"),
         Table(("arm", "1st", "2nd", "3rd", "4th"), tuple(rows)),
     ]
