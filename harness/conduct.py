@@ -46,8 +46,9 @@ class Conductor:
     def study(self) -> StudyRecord:
         """Every arm's search and finals."""
         experiment, started = self.experiment, time.perf_counter()
-        search = self._residents(self._searched()) if experiment.search else None
         finals = self._residents(self.corpus)
+        searched = self._searched() if experiment.search else None
+        search = finals if searched is self.corpus else self._residents(searched) if searched else None
         arms = [self._arm(arm, search, finals) for arm in experiment.arms.values()]
         spent = self.workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
         self.workspace.remember(seconds=spent)

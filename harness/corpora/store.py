@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+_BUFFER = 1 << 23  # bytes; each write to disk gives Python's lock away and has to get it back from the readers
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -99,7 +101,7 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         digest = hashlib.blake2b(json.dumps(list(phonemes)).encode(), digest_size=16)
         names, speakers, lengths, labels = [], [], [], []
         d_features = 0
-        with (unfinished / "frames.npy").open("wb") as file:
+        with (unfinished / "frames.npy").open("wb", buffering=_BUFFER) as file:
             file.write(_npy_header((0, 0)))
             for u, own_digest in utterances:
                 digest.update(own_digest)
