@@ -230,7 +230,8 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
         progress.plans(experiment, corpus)
         try:
             record = Conductor(experiment, workspace, corpus, chosen, arithmetic, recorder, progress, facts).study()
-        except KeyboardInterrupt:
+        except (Interrupted, KeyboardInterrupt):
+            recorder.stopped()
             raise Interrupted from None
         return _compare(record, recorder)
 

@@ -98,6 +98,13 @@ class Recorder:
         live.finish(result, folder)
         return live.run_id
 
+    def stopped(self) -> None:
+        """The study was stopped before its end: arms that wait for their finals show as KILLED."""
+        for arm in self.arms:
+            run = self.known.get(_key({"kind": "arm", "arm": arm}))
+            if run is not None and run.info.status != "FINISHED":
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
     def finish_arm(self, record: ArmRecord, comparison: Mapping[str, Any]) -> str:
         """Everything of an arm that is compared, onto its own run; gives its id.
 

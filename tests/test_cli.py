@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -273,8 +274,11 @@ def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project
         _, printed = process.communicate(timeout=60)
         assert process.returncode == (-how if how == signal.SIGKILL else 130), printed
         assert "Traceback" not in printed
+        if how != signal.SIGKILL:
+            assert "RUNNING" not in statuses(folder)
     done = harness("run", "tiny.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
+    assert statuses(folder) == {"FINISHED"}
     for arm in ("ladnn", "ffdnn"):
         for seed in (0, 1):
             name = f".harness/studies/tiny/runs/{arm}-seed-{seed}"
@@ -282,6 +286,12 @@ def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project
             assert whole.settings == cut.settings
             np.testing.assert_array_equal(whole.test.counts, cut.test.counts)
             assert [e.train_loss for e in whole.history] == [e.train_loss for e in cut.history]
+
+
+def statuses(folder):
+    """Of all runs in a project's store."""
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        return {status for (status,) in database.execute("select status from runs where lifecycle_stage = 'active'")}
 
 
 SLOWED = """
