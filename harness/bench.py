@@ -120,7 +120,7 @@ def _arm(arm: BenchArm, device: torch.device, arithmetic: str, batch_size: int, 
     with torch.inference_mode(), precision.autocast(device, arithmetic):
         forward = median_seconds(lambda: model(data.windows(indices)), device, seconds)
     step = median_seconds(step_of(model, data, indices, training, arithmetic), device, seconds)
-    some = replace(data, rows=data.rows[: 2 * batch_size], labels=data.labels[: 2 * batch_size])
+    some = replace(data, rows=data.rows[:batch_size], labels=data.labels[:batch_size])
     whole = median_seconds(lambda: evaluate.predict(model, some, arithmetic), device, seconds)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else bench_reading.peak_bytes()
     usual = usual_frames_per_second(model, data, batch_size, seconds)

@@ -25,7 +25,7 @@ class Windows(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
 
 def usual_frames_per_second(model: nn.Module, data: Resident, batch_size: int, seconds: float) -> float:
-    """Training frames per second, over as many steps as fit into `seconds`, after one for warm-up; at least two."""
+    """Training frames per second, over as many steps as fit into `seconds`, after one for warm-up; at least one."""
     device = data.frames.device
     assert data.part.labels is not None
     windows = Windows(data.part.frames, data.part.labels, data.left, data.window)
@@ -45,5 +45,5 @@ def usual_frames_per_second(model: nn.Module, data: Resident, batch_size: int, s
             done += 1
             if done == 0:
                 began = time.perf_counter()
-            elif done >= 2 and time.perf_counter() - began > seconds:
+            elif done >= 1 and time.perf_counter() - began > seconds:
                 return done * batch_size / (time.perf_counter() - began)

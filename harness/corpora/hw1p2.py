@@ -22,8 +22,8 @@ from harness.corpora import phones, store
 from harness.errors import UserError
 
 _SHOWN = 20  # refusals told one by one; the rest are counted
-_FORMAT = 2  # of the store; part of its key
-_READERS = 3  # threads; reading, checking and hashing an utterance mostly leave Python's lock
+_FORMAT = 3  # of the store; part of its key
+_READERS = 2  # threads; reading, checking and hashing an utterance mostly leave Python's lock
 _AHEAD = 64  # utterances that may wait to be written
 _PARSING = threading.Lock()  # numpy parses a header with ast, which Python 3.11 gets wrong in several threads at once
 _HEADER = re.compile(

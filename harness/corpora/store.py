@@ -32,7 +32,7 @@ class Utterance:
 
     def digest(self) -> bytes:
         """Of name, speaker, frames and labels."""
-        hashed = hashlib.blake2b(f"{self.name}\0{self.speaker}\0{self.frames.shape}\0".encode(), digest_size=16)
+        hashed = hashlib.sha256(f"{self.name}\0{self.speaker}\0{self.frames.shape}\0".encode())
         hashed.update(np.ascontiguousarray(self.frames).data)
         if self.labels is not None:
             hashed.update(self.labels.data)
@@ -98,7 +98,7 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.unfinished-", dir=folder.parent))
     try:
-        digest = hashlib.blake2b(json.dumps(list(phonemes)).encode(), digest_size=16)
+        digest = hashlib.sha256(json.dumps(list(phonemes)).encode())
         names, speakers, lengths, labels = [], [], [], []
         d_features = 0
         with (unfinished / "frames.npy").open("wb", buffering=_BUFFER) as file:
@@ -118,7 +118,7 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
             np.save(unfinished / "labels.npy", np.concatenate(labels))
         facts = {
             "split": split,
-            "digest": digest.hexdigest(),
+            "digest": digest.hexdigest()[:32],
             "phonemes": list(phonemes),
             "utterances": names,
             "speakers": speakers,
