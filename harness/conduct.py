@@ -108,7 +108,10 @@ class Conductor:
         settings = arm.settings(asked.values)
         settings = replace(settings, training=replace(settings.training, epochs=search.epochs))
 
+        seen: list[Epoch] = []
+
         def should_prune(epoch: Epoch) -> bool:
+            seen.append(epoch)
             return study.should_prune(asked.number, epoch.epoch, epoch.validation_accuracy)
 
         label = f"trial {asked.number}"
@@ -118,7 +121,10 @@ class Conductor:
         except RunFailed as failure:
             self.progress.ends(arm.name, label, None, "failed")
             self.progress.say(f"{arm.name} {label}: {failure}")
-            return Trial(asked.number, "failed", None, asked.values, 0, 0.0)
+            spent = seen[-1].frames if seen else 0  # in whole epochs
+            seconds = sum(epoch.seconds for epoch in seen)
+            curve = tuple(epoch.validation_accuracy for epoch in seen)
+            return Trial(asked.number, "failed", None, asked.values, spent, seconds, curve)
         value = result.history[result.best_epoch - 1].validation_accuracy
         self.progress.ends(arm.name, label, value, result.state)
         curve = tuple(epoch.validation_accuracy for epoch in result.history)

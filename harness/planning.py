@@ -13,7 +13,7 @@ from harness.progress import Progress
 from harness.report.wording import count, rounded, several
 from harness.screen import Block, Heading, Line, Table
 from harness.settings import Settings
-from harness.study import ArmStudy
+from harness.study import n_ended
 from harness.workspace import Workspace, cache
 
 _COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, the best epoch's
@@ -46,7 +46,9 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
             (arm.name, arm.architecture, f"{trials} + {len(seeds)}" if search else str(len(seeds)), parameters, flops)
         )
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
-    resident = sum(part.n_frames * (part.d_features * 4 + _FRAME_BYTES) for part in (corpus.train, corpus.validation))
+    resident = sum(
+        part.n_frames * (part.d_features * 4 + _FRAME_BYTES) for part in (corpus.train, corpus.validation, corpus.test)
+    )
     n_runs = len(rows) * (trials + len(seeds))
     total = len(experiment.arms) * (trials * trial_frames + len(seeds) * final_frames)
     return [
@@ -70,9 +72,8 @@ def _done(experiment: Experiment, root: Path) -> str:
     """What of it lies behind us."""
     workspace = Workspace(root, experiment)
     n_done = len(list(workspace.folder.glob("runs/*-seed-*/result.json")))
-    if workspace.journal.exists() and experiment.search:
-        studies = [ArmStudy(workspace.journal, arm, experiment.search) for arm in experiment.arms.values()]
-        n_done += sum(len(study.trials()) for study in studies)
+    if workspace.journal.exists():
+        n_done += n_ended(workspace.journal)
     return f"{n_done} of them done" if n_done else "nothing trained yet"
 
 

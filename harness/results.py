@@ -5,7 +5,7 @@ Legend: U utterances, C classes, F frames. Counts are integers with rows true an
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +132,6 @@ class RunResult:
         fields["history"] = tuple(Epoch(**e) for e in fields["history"])
         fields["phonemes"] = tuple(fields["phonemes"])
         return RunResult(**fields)
-
-    def without_frames(self) -> "RunResult":
-        """The same result without the arrays of one entry per frame."""
-        if self.test is None:
-            return self
-        return replace(self, test=replace(self.test, predicted=None, probability=None, truth=None))
 
 
 @dataclass(frozen=True)

@@ -210,22 +210,13 @@ def _satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarr
     return np.divide(total**2, spread, out=np.full(np.shape(total), smallest), where=np.asarray(spread) > 0)
 
 
-def naive_se(confusion: np.ndarray, metric: Metric) -> float:
-    """The standard error of a metric if every frame were independent of every other: shown for contrast.
-
-    For accuracy it is sqrt(p (1 - p) / F).
-
-    Args:
-        confusion: (C, C) counts.
-    """
-    frames = np.repeat(np.arange(confusion.size), confusion.ravel().astype(int))
-    return naive_se_of_difference([frames], None, len(confusion), metric)
-
-
 def naive_se_of_difference(
     a: Sequence[np.ndarray], b: Sequence[np.ndarray] | None, n_classes: int, metric: Metric
 ) -> float:
-    """The same for the difference of two arms on the same frames, each the mean of its seeds.
+    """The standard error if every frame were independent of every other: shown for contrast.
+
+    Of the difference of two arms on the same frames, each the mean of its seeds; or of one arm by itself, which for
+    accuracy is sqrt(p (1 - p) / F).
 
     Args:
         a, b: for each seed (F,) the kind of every frame, true * C + predicted; no b compares with nothing.

@@ -135,6 +135,13 @@ class ArmStudy:
         return optuna.Trial(self._study, self._frozen(number)._trial_id)
 
 
+def n_ended(journal: Path) -> int:
+    """How many trials of all arms have ended. Only reads."""
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    studies = [storage.get_all_trials(study._study_id, deepcopy=False) for study in storage.get_all_studies()]
+    return sum(t.state.is_finished() and _ABANDONED not in t.user_attrs for trials in studies for t in trials)
+
+
 def startup_trials(trials: int) -> int:
     """How many trials TPE draws at random before it models what was good: a third, from 3 to 10."""
     return min(10, max(3, trials // 3))

@@ -345,3 +345,13 @@ def test_sentences():
     assert wording.sentence(pair | {"high": 0.001}) == (
         "No difference shown between x and y: -1.00 points of accuracy (-2.00 to +0.10)."
     )
+
+
+def test_the_best_arm_is_the_largest_number_also_across_ten_percent() -> None:
+    """9.29 is less than 19.17, whatever their spelling says."""
+    found = compare(make_record(n_arms=2))
+    for arm, mean in zip(found["arms"], (0.0929, 0.1917), strict=True):
+        arm["test"]["accuracy"]["mean"] = mean
+    best = re.findall(r'<td class="number best">([\d.]+)', html.page(found))
+    assert "19.17" in best
+    assert "9.29" not in best

@@ -8,7 +8,7 @@ import pytest
 from harness.experiment import Arm, Search
 from harness.ranges import Range
 from harness.results import Trial
-from harness.study import ArmStudy
+from harness.study import ArmStudy, n_ended
 
 RANGES = {
     "data.context": Range("choice", choices=((5, 5), (10, 5))),
@@ -177,3 +177,13 @@ def test_arms_share_a_journal_and_nothing_else(tmp_path):
     assert (len(a.trials()), len(b.trials())) == (3, 0)
     search_all(b)
     assert a.trials()[0].settings == b.trials()[0].settings, "the same first draw"
+
+
+def test_counting_what_has_ended_changes_nothing(tmp_path):
+    study = ArmStudy(tmp_path / "j", arm(), Search(trials=5, epochs=1))
+    study._study.ask()
+    search_all(study, 2)
+    study.ask()
+    before = (tmp_path / "j").read_bytes()
+    assert n_ended(tmp_path / "j") == 2
+    assert (tmp_path / "j").read_bytes() == before

@@ -24,7 +24,7 @@ from harness.report.wording import (
 
 def arms(written: Page, comparison: Comparison) -> None:
     arms = comparison["arms"]
-    best = {name: max(percent(arm["test"][name]["mean"]) for arm in arms) for name in METRICS}
+    best = {name: percent(max(arm["test"][name]["mean"] for arm in arms)) for name in METRICS}
     rows: list[list[str | Cell]] = [
         [
             _arm_cell(comparison, arm["arm"]),
