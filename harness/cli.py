@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness import __version__
+from harness import __version__, cli_data
 from harness.errors import Interrupted, RunFailed, UserError
 
 # Read when torch is imported. Its threads would else spin while they wait for each other, which makes small models
@@ -147,6 +147,9 @@ def bench_(
     )
     screen.show(bench_table.blocks(found))
     click.echo(json.dumps(found))
+
+
+main.add_command(cli_data.data)
 
 
 @main.command(name="list")

@@ -13,7 +13,8 @@ ORDER = """
 architectures harness harness.errors harness.settings harness.results harness.processes harness.corpora.phones
 harness.corpora.mfcc harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
 harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.store
-harness.corpora.hw1p2 harness.corpora harness.toml_places harness.mistakes harness.ranges harness.schema
+harness.corpora.hw1p2 harness.corpora.inventory harness.corpora
+harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.experiment harness.rules harness.config harness.data harness.device harness.precision harness.checkpoint
 harness.evaluate harness.train harness.saved_model harness.run harness.provenance harness.study
 harness.metrics harness.stats harness.pictures harness.mlflow_entries harness.mlflow_refusals
@@ -23,7 +24,7 @@ harness.report.figures harness.report.figures_scores harness.report.figures_conf
 harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
 harness.bench_usual harness.bench_reading harness.bench harness.bench_table
-harness.cli
+harness.inventory_table harness.cli_data harness.cli
 """.split()  # noqa: SIM905
 """Bottom to top: a module may import those before it."""
 
@@ -33,7 +34,7 @@ ONE_IMPORTER = {
     "rich": {"harness.screen"},
     "plotly": {"harness.report.figures"},
     "pydantic": {"harness.schema"},
-    "click": {"harness.cli"},
+    "click": {"harness.cli", "harness.cli_data"},
 }
 
 

@@ -3,7 +3,7 @@
 `open_corpus` takes the `[data]` settings and gives the three parts that a study needs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,25 +48,10 @@ def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Co
     Raises:
         UserError: the corpus is not there, is refused, or its splits share a speaker.
     """
-    is_made = data.corpus == "synthetic"
-    root = _synthetic(data.synthetic or Synthetic(), cache, progress) if is_made else Path(data.corpus).expanduser()
-
-    def part(split: str) -> Part:
-        report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None
-        loaded = hw1p2.load(root, split, cache / "stores", report)
-        if loaded.labels is None:
-            raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
-        return loaded
+    root = folder_of(data, cache, progress)
 
     names = [data.train, data.test] + ([data.validation] if isinstance(data.validation, str) else [])
-    parts, refusals = {}, []
-    for name in dict.fromkeys(names):
-        try:
-            parts[name] = part(name)
-        except UserError as refusal:
-            refusals.append(str(refusal))
-    if refusals:
-        raise UserError("\n".join(dict.fromkeys(refusals)))
+    parts = load_splits(root, names, cache, progress, labelled=True)
     train, test = parts[data.train], parts[data.test]
     if isinstance(data.validation, SpeakerFraction):
         train, validation = split_speakers(train, data.validation.speakers)
@@ -75,6 +60,43 @@ def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Co
     _check(train, validation, test, same=data.validation == data.test)
     digest = "-".join(p.digest[:8] for p in (train, validation, test))
     return Corpus(data.corpus, train, validation, test, digest)
+
+
+def folder_of(data: Data, cache: Path, progress: Progress | None = None) -> Path:
+    """Where a corpus lies; the synthetic one is made there first if need be."""
+    if data.corpus == "synthetic":
+        return _synthetic(data.synthetic or Synthetic(), cache, progress)
+    return Path(data.corpus).expanduser()
+
+
+def load_splits(
+    root: Path, names: Sequence[str], cache: Path, progress: Progress | None = None, labelled: bool = False
+) -> dict[str, Part]:
+    """Splits of a corpus by name.
+
+    Args:
+        labelled: a split without labels is refused.
+
+    Raises:
+        UserError: what is wrong with any of them.
+    """
+
+    def part(split: str) -> Part:
+        report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None
+        loaded = hw1p2.load(root, split, cache / "stores", report)
+        if labelled and loaded.labels is None:
+            raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
+        return loaded
+
+    parts, refusals = {}, []
+    for name in dict.fromkeys(names):
+        try:
+            parts[name] = part(name)
+        except UserError as refusal:
+            refusals.append(str(refusal))
+    if refusals:
+        raise UserError("\n".join(dict.fromkeys(refusals)))
+    return parts
 
 
 def split_speakers(train: Part, fraction: float) -> tuple[Part, Part]:

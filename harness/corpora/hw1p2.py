@@ -39,6 +39,19 @@ def splits(root: Path) -> list[str]:
     return sorted(folder.parent.name for folder in root.glob("*/mfcc") if folder.is_dir())
 
 
+def check_root(root: Path) -> None:
+    """
+    Raises:
+        UserError: no such folder, or no split in it.
+    """
+    if not root.is_dir():
+        raise UserError(
+            f"{root}: no such folder; a corpus is a folder ROOT/<split>/mfcc/*.npy, or the name 'synthetic'"
+        )
+    if not splits(root):
+        raise UserError(f"{root}: it has no folder <split>/mfcc; a corpus is a folder ROOT/<split>/mfcc/*.npy")
+
+
 def load(root: Path, split: str, stores: Path, progress: Progress | None = None) -> store.Part:
     """Read a split through its store, which is made on first use and again when a file of the split has changed.
 
@@ -55,14 +68,10 @@ def load(root: Path, split: str, stores: Path, progress: Progress | None = None)
 
 
 def _check_split(root: Path, split: str) -> None:
-    if not root.is_dir():
-        raise UserError(
-            f"{root}: no such folder; a corpus is a folder ROOT/<split>/mfcc/*.npy, or the name 'synthetic'"
-        )
+    check_root(root)
     found = splits(root)
     if split not in found:
-        there = f"the splits there are: {', '.join(found)}" if found else "it has no folder <split>/mfcc"
-        raise UserError(f"{root}: no split {split!r}; {there}")
+        raise UserError(f"{root}: no split {split!r}; the splits there are: {', '.join(found)}")
 
 
 def _phonemes(root: Path) -> tuple[str, ...]:
