@@ -67,7 +67,7 @@ def run(
         test = evaluate.scores(evaluate.predict(model, data, precision), data, shape[2], keep_frames=True)
         if folder:
             stats = residents.statistics(settings.data.normalisation)
-            saved_model.save(folder / "model", model, settings, part.d_features, part.phonemes, stats)
+            saved_model.save(folder / "model", model, settings, part.d_features, part.phonemes, stats, part.features)
     size = architectures.measure(settings.architecture, *shape, settings.params)
     seconds = sum(epoch.seconds for epoch in trained.history)
     return RunResult(

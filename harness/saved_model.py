@@ -9,6 +9,8 @@ import numpy as np
 from torch import nn
 
 import architectures
+from harness.corpora import features as corpus_features
+from harness.corpora.features import Features
 from harness.data import Statistics
 from harness.settings import Settings
 
@@ -29,6 +31,8 @@ class SavedModel:
     boundary: str
     statistics: Statistics | None
     """Of the training frames, for normalisation "global"."""
+    features: Features | None = None
+    """How the frames of its corpus were made; None if the corpus did not say."""
 
 
 def save(
@@ -38,6 +42,7 @@ def save(
     d_features: int,
     phonemes: tuple[str, ...],
     stats: Statistics | None,
+    features: Features | None,
 ) -> None:
     """Write `model.safetensors` and `model.json`."""
     from safetensors.torch import save_file  # not everywhere that a model is trained
@@ -54,6 +59,7 @@ def save(
         "normalisation": settings.data.normalisation,
         "boundary": settings.data.boundary,
         "statistics": stats and {name: values.tolist() for name, values in asdict(stats).items()},
+        "features": features and features.as_json(),
     }
     (folder / "model.json").write_text(json.dumps(facts, indent=1))
 
@@ -67,6 +73,8 @@ def load(folder: Path) -> SavedModel:
     facts["params"] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["params"].items()}
     if facts["statistics"]:
         facts["statistics"] = Statistics(**{name: np.array(values) for name, values in facts["statistics"].items()})
+    if facts.get("features"):
+        facts["features"] = corpus_features.parse(facts["features"], str(folder / "model.json"))
     window = facts["left"] + 1 + facts["right"]
     model = architectures.build(
         facts["architecture"], window, facts["d_features"], len(facts["phonemes"]), facts["params"]

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = """
 architectures harness harness.errors harness.settings harness.results harness.processes harness.corpora.phones
-harness.corpora.mfcc harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
+harness.corpora.mfcc harness.corpora.features
+harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
 harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.store
 harness.corpora.hw1p2 harness.corpora.inventory harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema

@@ -1,6 +1,7 @@
 """The default corpus: the same bytes always, labels that fit the sound, no voice in two splits."""
 
 import csv
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.corpora import augment, espeak, espeak_phones, mfcc, synthetic, voices
+from harness.corpora import augment, espeak, espeak_phones, mfcc, open_corpus, synthetic, voices
 from harness.corpora.espeak import SAMPLE_RATE, Phrase, Spoken
 from harness.corpora.phones import BROAD, PHONEMES
 from harness.errors import RunFailed, UserError
+from harness.settings import Data, Synthetic
 
 MINUTES = 0.4
 
@@ -95,6 +97,15 @@ def test_no_speaker_is_in_two_splits_and_eight_or_more_are_held_out(small: Path)
     assert len(speaker_of) == synthetic.UTTERANCES_PER_SPEAKER * sum(map(len, seen.values()))
     assert len(set.union(*seen.values())) == sum(map(len, seen.values()))
     assert min(len(seen["validation"]), len(seen["test"])) >= 8
+
+
+def test_it_says_how_its_frames_were_made_also_where_an_earlier_version_made_it(small: Path, tmp_path: Path) -> None:
+    old = tmp_path / "corpora" / small.name
+    shutil.copytree(small, old)
+    (old / "features.json").unlink()
+    corpus = open_corpus(Data(synthetic=Synthetic(minutes=MINUTES, seed=0)), tmp_path)
+    assert corpus.test.features == synthetic.FEATURES
+    assert (old / "features.json").read_text() == (small / "features.json").read_text()
 
 
 def test_about_as_many_minutes_as_asked_for_and_as_much_silence_as_in_read_speech(small: Path) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 import architectures
 from harness import evaluate, run, saved_model
 from harness.corpora import open_corpus
+from harness.corpora.features import Features
 from harness.data import Residents, batches
 from harness.errors import Interrupted, RunFailed
 from harness.settings import Data, Settings, Training
@@ -229,8 +230,17 @@ def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(residents, tmp_
     loaded = saved_model.load(tmp_path / "model")
     assert loaded.statistics.mean.shape == (6,)
     assert (loaded.left, loaded.right) == (2, 2)
+    assert loaded.features is None  # the corpus does not say
     assert sorted(f.name for f in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
     trained = run.run("x", own, residents, seed=0, precision="fp32")
     data = residents.get("test", own.data)
     scores = evaluate.scores(evaluate.predict(loaded.model, data, "fp32"), data, 40, keep_frames=False)
     np.testing.assert_array_equal(scores.counts, trained.test.counts)
+
+
+def test_a_saved_model_remembers_how_its_frames_were_made(residents, tmp_path):
+    made = Features(n_coefficients=3, deltas=1)
+    parts = {name: replace(part, features=made) for name, part in residents.parts.items()}
+    placed = Residents(parts, 4, CPU, torch.float32)
+    run.run("x", settings("linear", {}), placed, seed=0, precision="fp32", folder=tmp_path)
+    assert saved_model.load(tmp_path / "model").features == made

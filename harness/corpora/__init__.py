@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from harness.corpora import hw1p2
+from harness.corpora import features, hw1p2
 from harness.corpora.store import Part
 from harness.errors import UserError
 from harness.settings import Data, SpeakerFraction, Synthetic
@@ -149,4 +149,6 @@ def _synthetic(size: Synthetic, cache: Path, progress: Progress | None) -> Path:
         if not root.exists():
             report = (lambda done, total: progress("speaking", done, total)) if progress else None
             synthetic.make(root, minutes=size.minutes, seed=size.seed, progress=report)
+        elif not (root / features.FILE).exists():  # made before there was such a file
+            features.write(root, synthetic.FEATURES)
     return root

@@ -3,6 +3,7 @@
 mfcc is (T, D) float; transcript is (T + 2,) strings with [SOS] first and [EOS] last, or (T,) without them. A split
 without `transcript/` is unlabelled. Pairs are matched by name. Speakers come from `ROOT/speakers.csv`
 (`utterance,speaker`), else from the name up to its first "-". `ROOT/phonemes.txt`, one a line, replaces the 40 classes.
+`ROOT/features.json` says how the frames were made.
 Nothing is repaired: whatever is wrong is refused, every utterance by name.
 """
 
@@ -13,12 +14,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from harness.corpora import phones, store
+from harness.corpora import features, phones, store
 from harness.errors import UserError
 
 _SHOWN = 20  # refusals told one by one; the rest are counted
@@ -59,12 +61,18 @@ def load(root: Path, split: str, stores: Path, progress: Progress | None = None)
         UserError: no such corpus or split, or utterances that are refused; each is named.
     """
     _check_split(root, split)
-    phonemes = _phonemes(root)
+    phonemes, made = _phonemes(root), features.read(root)
     folder = stores / _key(root, split, phonemes)
     if not (folder / "store.json").exists():
         speakers = _speakers(root)
         store.write(folder, split, phonemes, _read_all(root / split, phonemes, speakers, progress))
-    return store.read(folder)
+    part = store.read(folder)
+    if made and made.width != part.d_features:
+        raise UserError(
+            f"{root / split}: frames of {part.d_features} features; by {root / features.FILE} "
+            f"({made.n_coefficients} coefficients, deltas {made.deltas}) they have {made.width}"
+        )
+    return replace(part, features=made)
 
 
 def _check_split(root: Path, split: str) -> None:

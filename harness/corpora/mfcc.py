@@ -74,6 +74,20 @@ def mfcc(
     return np.log(np.maximum(bands, LOG_FLOOR)) @ dct(n_mels)[:, :n_coefficients]
 
 
+def with_deltas(features: np.ndarray, order: int, reach: int = 2) -> np.ndarray:
+    """(T, D) -> (T, D (1 + order)): beside the features the slope of each over `reach` frames each side, then the slope
+    of that. Beyond the ends the outermost frame is repeated (HTK book, eq. 5.16).
+    """
+    blocks = [features]
+    weights = np.arange(-reach, reach + 1, dtype=np.float32) / (2 * sum(n * n for n in range(1, reach + 1)))
+    for _ in range(order if len(features) else 0):
+        padded = np.pad(blocks[-1], ((reach, reach), (0, 0)), mode="edge")
+        blocks.append(sum(weight * padded[n : n + len(features)] for n, weight in enumerate(weights)))
+    return (
+        np.concatenate(blocks, axis=1) if len(features) else np.empty((0, features.shape[1] * (1 + order)), np.float32)
+    )
+
+
 def mel(hertz: np.ndarray | float) -> np.ndarray:
     """Hz to mel (O'Shaughnessy 1987)."""
     return 2595.0 * np.log10(1.0 + np.asarray(hertz, dtype=np.float64) / 700.0)

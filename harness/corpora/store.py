@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.corpora.features import Features
+
 _BUFFER = 1 << 23  # bytes; each write to disk gives Python's lock away and has to get it back from the readers
 
 
@@ -60,6 +62,8 @@ class Part:
     """(C,) names of the classes."""
     digest: str
     """Of the whole store's content."""
+    features: Features | None = None
+    """How the frames were made, as the corpus says it; not part of the store or of its digest."""
 
     @property
     def n_frames(self) -> int:

@@ -20,13 +20,15 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from harness.corpora import augment, espeak, espeak_phones, mfcc, voices
+from harness.corpora import augment, espeak, espeak_phones, features, mfcc, voices
 from harness.corpora.espeak import SAMPLE_RATE, Phrase, Spoken
+from harness.corpora.features import Features
 from harness.corpora.phones import PHONEMES
 
 VERSION = 1
 """Raised with every change of the recipe that changes a byte."""
 
+FEATURES = Features(rate=augment.RATE)
 SPLITS = ("train", "validation", "test")
 UTTERANCES_PER_SPEAKER = 3
 SECONDS_PER_SPEAKER = 18.5
@@ -111,9 +113,9 @@ def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Call
 
 
 def _write_speaker(speaker: Speaker, folder: Path) -> None:
-    for name, (features, labels) in zip(speaker.utterances(), say(speaker), strict=True):
+    for name, (frames, labels) in zip(speaker.utterances(), say(speaker), strict=True):
         transcript = np.array(["[SOS]", *(PHONEMES[label] for label in labels), "[EOS]"], dtype="<U5")
-        np.save(folder / "mfcc" / f"{name}.npy", features)
+        np.save(folder / "mfcc" / f"{name}.npy", frames)
         np.save(folder / "transcript" / f"{name}.npy", transcript)
 
 
@@ -126,9 +128,9 @@ def say(speaker: Speaker) -> list[tuple[np.ndarray, np.ndarray]]:
     result = []
     for text in texts:
         samples, labels = join([next(spoken) for _ in text], rng)
-        features = mfcc.mfcc(augment.record(samples, SAMPLE_RATE, labels != 0, rng), augment.RATE)
-        at = mfcc.centres(len(features), augment.RATE) * SAMPLE_RATE // augment.RATE
-        result.append((features, labels[at]))
+        frames = FEATURES.compute(augment.record(samples, SAMPLE_RATE, labels != 0, rng))
+        at = mfcc.centres(len(frames), augment.RATE) * SAMPLE_RATE // augment.RATE
+        result.append((frames, labels[at]))
     return result
 
 
@@ -173,6 +175,7 @@ def _describe(folder: Path, minutes: float, seed: int, everyone: list[Speaker]) 
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(["utterance", "speaker"])
         rows.writerows([utterance, speaker.name] for speaker in everyone for utterance in speaker.utterances())
+    features.write(folder, FEATURES)
     recipe = {"corpus": "synthetic", "version": VERSION, "minutes": minutes, "seed": seed, "phonemes": PHONEMES}
     (folder / "recipe.json").write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
     (folder / "README.txt").write_text(" ".join(_README.split()) + "\n", encoding="utf-8")
