@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = """
 architectures harness harness.errors harness.settings harness.results harness.processes harness.corpora.phones
 harness.corpora.mfcc harness.corpora.features
+harness.corpora.audio
 harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
 harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.store
 harness.corpora.hw1p2 harness.corpora.inventory harness.corpora
@@ -34,6 +35,7 @@ ONE_IMPORTER = {
     "optuna": {"harness.study"},
     "rich": {"harness.screen"},
     "plotly": {"harness.report.figures"},
+    "soundfile": {"harness.corpora.audio"},
     "pydantic": {"harness.schema"},
     "click": {"harness.cli", "harness.cli_data"},
 }

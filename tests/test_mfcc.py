@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.signal
 from scipy.io import wavfile
 
 from harness.corpora import mfcc
@@ -92,3 +93,24 @@ def test_real_speech_gets_the_features_that_were_prepared_elsewhere() -> None:
         speaker, _, sentence = path.stem.rpartition("-")
         rate, samples = wavfile.read(REAL / "timit-raw" / speaker / f"{sentence}.wav")
         np.testing.assert_allclose(mfcc.mfcc(samples, rate), np.load(path), atol=1e-3)
+
+
+def test_mfcc_is_what_kaldi_gives_where_its_options_say_the_same() -> None:
+    """Kaldi pre-emphasises each frame by itself; so it gets a signal that was pre-emphasised as a whole."""
+    knf = pytest.importorskip("kaldi_native_fbank", reason="kaldi-native-fbank is not installed")
+    rng = np.random.default_rng(0)
+    samples = scipy.signal.lfilter([1.0], [1.0, -0.9], rng.normal(0, 500, 32000)).astype(np.float32)
+    for n_coefficients, n_mels, low, high in [(28, 40, 20.0, 7600.0), (13, 23, 20.0, 8000.0), (20, 80, 100.0, 7000.0)]:
+        options = knf.MfccOptions()
+        options.frame_opts.dither = options.frame_opts.preemph_coeff = 0.0
+        options.frame_opts.window_type = "hamming"
+        options.mel_opts.num_bins, options.mel_opts.low_freq, options.mel_opts.high_freq = n_mels, low, high
+        options.num_ceps, options.use_energy, options.cepstral_lifter = n_coefficients, False, 0.0
+        kaldi = knf.OnlineMfcc(options)
+        kaldi.accept_waveform(16000, scipy.signal.lfilter([1.0, -0.97], [1.0], samples).tolist())
+        kaldi.input_finished()
+        theirs = np.array([kaldi.get_frame(i) for i in range(kaldi.num_frames_ready)])
+        ours = mfcc.mfcc(samples, n_coefficients=n_coefficients, n_mels=n_mels, low=low, high=high)
+        assert ours.shape == theirs.shape == (198, n_coefficients)
+        assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)  # atol for those that cross zero

@@ -1,0 +1,92 @@
+"""Sound from a file: WAV, FLAC, NIST SPHERE (TIMIT's .WAV are), MP3 and what else libsndfile reads. One channel.
+
+The only importer of soundfile. Samples have 16-bit scale whatever the file holds, so that the floor of a band's power
+(`mfcc`) means the same. Too high a rate is brought down (polyphase, `scipy.signal.resample_poly`); too low a rate is
+refused: what lies above half of it was never recorded, and mel bands there would hold the floor.
+"""
+
+import re
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+ENDINGS = (".wav", ".flac", ".sph", ".nist", ".mp3", ".ogg", ".aif", ".aiff", ".au")
+"""Of files taken for sound, in any case."""
+
+_SCALE = 32768.0  # soundfile gives [-1, 1)
+_DATA_CHUNK = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_STREAMED = (0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that programs write which do not know the length
+
+
+def is_audio(path: Path) -> bool:
+    """By its ending."""
+    return path.suffix.lower() in ENDINGS
+
+
+def read(path: Path) -> tuple[np.ndarray, int]:
+    """A file's samples (N,) float32 of 16-bit scale, and their rate in Hz.
+
+    Raises:
+        ValueError: it is missing, no sound, truncated, of several channels, empty or not finite.
+    """
+    if not path.is_file():
+        raise ValueError("no such file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            samples = file.read(dtype="float32", always_2d=True)
+            promised, said, rate = file.frames, file.extra_info, file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise ValueError(_unreadable(path, error)) from error
+    _check_whole(path, len(samples), promised, said)
+    if samples.shape[1] != 1:
+        raise ValueError(f"{samples.shape[1]} channels; one is allowed (sox IN OUT remix 1)")
+    if not len(samples):
+        raise ValueError("no samples in it")
+    samples = samples[:, 0] * np.float32(_SCALE)
+    if not np.isfinite(samples).all():
+        raise ValueError(f"sample {int(np.argmin(np.isfinite(samples)))} is not a finite number")
+    return samples, rate
+
+
+def at_rate(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """(N,) samples of `rate` Hz -> (ceil(N wanted / rate),) float32 of `wanted` Hz.
+
+    Raises:
+        ValueError: `wanted` is above `rate`.
+    """
+    if rate == wanted:
+        return samples
+    if rate < wanted:
+        raise ValueError(f"{rate} Hz; the features need {wanted} Hz or more")
+    from scipy.signal import resample_poly  # takes a while to import, and few need it
+
+    divisor = gcd(rate, wanted)
+    return resample_poly(samples, wanted // divisor, rate // divisor).astype(np.float32)
+
+
+def _check_whole(path: Path, n_samples: int, promised: int, said: str) -> None:
+    """libsndfile reads what is there of a truncated WAV or SPHERE file; its header says what there was."""
+    if chunk := _DATA_CHUNK.search(said):
+        written, there = int(chunk[1]), int(chunk[2])
+        if there < written and written not in _STREAMED:
+            raise ValueError(f"truncated: {there:,} of {written:,} bytes of samples")
+    with path.open("rb") as file:
+        header = file.read(1024)
+    if header.startswith(b"NIST_1A") and (count := re.search(rb"sample_count -i (\d+)", header)):
+        promised = int(count[1])
+    if n_samples < promised:
+        raise ValueError(f"truncated: {n_samples:,} of {promised:,} samples")
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        header = file.read(1024)
+    if not header:
+        return "empty file"
+    if header.startswith(b"NIST_1A") and b"shorten" in header:
+        return "SPHERE compressed with shorten; sph2pipe (LDC) makes a WAV of it: sph2pipe -f rif IN OUT.wav"
+    if header.startswith(b"fLaC"):
+        return f"truncated or damaged FLAC ({error})"
+    return f"not readable as sound ({str(error).rpartition(': ')[2]})"
