@@ -34,7 +34,7 @@ class Resident:
     rows: Tensor
     """(F,) int64, where each frame lies in `frames`."""
     labels: Tensor
-    """(F,) int64."""
+    """(F,) int64; (0,) if the part is unlabelled."""
     left: int
     """Frames of a window before the one that is classified."""
     window: int
@@ -73,8 +73,8 @@ def place(
     rows = np.repeat(begins - (np.cumsum(part.lengths) - part.lengths), part.lengths) + np.arange(len(frames))
     padded = torch.zeros(padding + len(frames) + gap * (len(begins) - 1) + padding, frames.shape[1], dtype=dtype)
     padded[torch.from_numpy(rows)] = torch.from_numpy(frames).to(dtype)
-    assert part.labels is not None
-    labels = torch.from_numpy(part.labels[part.rows()].astype(np.int64))
+    known = np.empty(0) if part.labels is None else part.labels[part.rows()]
+    labels = torch.from_numpy(known.astype(np.int64))
     return Resident(padded.to(device), torch.from_numpy(rows).to(device), labels.to(device), 0, 1, part)
 
 

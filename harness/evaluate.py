@@ -3,6 +3,7 @@
 Legend: F frames, U utterances, B batch, W window, D features, C classes.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,29 +26,44 @@ class Predictions:
     """(F,) uint8 class of the largest posterior."""
     probability: Tensor
     """(F,) float32 posterior of that class."""
-    log_loss: Tensor
-    """(F,) float32, -log posterior of the true class, nats."""
+    log_loss: Tensor | None
+    """(F,) float32, -log posterior of the true class, nats; None of an unlabelled part."""
+
+
+def predict(model: nn.Module, data: Resident, precision: str) -> Predictions:
+    """Frames in their order, in large batches. The model is left in evaluation mode."""
+    return gather(log_posteriors(model, data, precision), data)
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, data: Resident, precision: str) -> Predictions:
-    """Frames in their order, in large batches. The model is left in evaluation mode."""
+def log_posteriors(model: nn.Module, data: Resident, precision: str) -> Iterator[Tensor]:
+    """(B, C) float32 for each large batch of frames, in their order. The model is left in evaluation mode."""
     model.eval()
-    predicted, probability, log_loss = [], [], []
     for start in range(0, len(data), _BATCH):
-        batch = slice(start, start + _BATCH)
         with autocast(data.frames.device, precision):
-            logits = model(data.windows(batch))
-        log_posterior = F.log_softmax(logits.float(), dim=1)
+            logits = model(data.windows(slice(start, start + _BATCH)))
+        yield F.log_softmax(logits.float(), dim=1)
+
+
+@torch.inference_mode()
+def gather(batches: Iterable[Tensor], data: Resident) -> Predictions:
+    """From the log posteriors (B, C) of all frames, batch by batch in their order."""
+    predicted, probability, log_loss = [], [], []
+    start = 0
+    for log_posterior in batches:
         best = log_posterior.max(dim=1)
         predicted.append(best.indices.to(torch.uint8))
         probability.append(best.values.exp())
-        log_loss.append(F.nll_loss(log_posterior, data.labels[batch], reduction="none"))
-    return Predictions(torch.cat(predicted), torch.cat(probability), torch.cat(log_loss))
+        labels = data.labels[start : start + len(log_posterior)]
+        start += len(log_posterior)
+        if len(labels):
+            log_loss.append(F.nll_loss(log_posterior, labels, reduction="none"))
+    return Predictions(torch.cat(predicted), torch.cat(probability), torch.cat(log_loss) if log_loss else None)
 
 
 def loss_and_accuracy(predictions: Predictions, data: Resident) -> tuple[float, float]:
     """Mean log loss (nats) and accuracy in [0, 1] over frames."""
+    assert predictions.log_loss is not None
     correct = (predictions.predicted == data.labels).double().mean()
     loss, accuracy = torch.stack([predictions.log_loss.double().mean(), correct]).tolist()
     return loss, accuracy
@@ -55,6 +71,7 @@ def loss_and_accuracy(predictions: Predictions, data: Resident) -> tuple[float, 
 
 def scores(predictions: Predictions, data: Resident, n_classes: int, keep_frames: bool) -> Scores:
     """Counts (U, C, C) and log loss (U,) per utterance; with `keep_frames` also the predictions of each frame."""
+    assert predictions.log_loss is not None
     part = data.part
     n_utterances = len(part.lengths)
     utterance = torch.repeat_interleave(torch.from_numpy(part.lengths).to(data.labels.device))

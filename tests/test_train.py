@@ -244,3 +244,15 @@ def test_a_saved_model_remembers_how_its_frames_were_made(residents, tmp_path):
     placed = Residents(parts, 4, CPU, torch.float32)
     run.run("x", settings("linear", {}), placed, seed=0, precision="fp32", folder=tmp_path)
     assert saved_model.load(tmp_path / "model").features == made
+
+
+def test_an_unlabelled_part_is_predicted_as_the_labelled_one(residents):
+    model = architectures.build("ffdnn", 5, 6, 40, {"depth": 1, "width": 16})
+    labelled = residents.get("test", DATA)
+    part = replace(residents.parts["test"], labels=None)
+    bare = Residents({"test": part}, 4, CPU, torch.float32).get("test", DATA)
+    with_labels, without = (evaluate.predict(model, data, "fp32") for data in (labelled, bare))
+    torch.testing.assert_close(without.predicted, with_labels.predicted, rtol=0, atol=0)
+    torch.testing.assert_close(without.probability, with_labels.probability, rtol=0, atol=0)
+    assert with_labels.log_loss.shape == labelled.labels.shape
+    assert without.log_loss is None
