@@ -12,6 +12,9 @@ Dropout = Annotated[float, Between(0, below=1)]
 Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 Normalisation = Literal["none", "batch", "layer"]
 Init = Literal["kaiming", "xavier", "pytorch"]
+Shape = Literal["cylinder", "pyramid", "diamond"]
+
+_TAPER = 4  # a shape's widest layer is that many times as wide as its narrowest
 
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -26,9 +29,26 @@ def normalisation(name: Normalisation, width: int) -> nn.Module:
     return nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)
 
 
-def hidden_widths(depth: int, width: int, widths: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Output widths of the hidden layers: `depth` times `width`, unless each is given."""
-    return widths or (width,) * depth
+def hidden_widths(depth: int, width: int, widths: tuple[int, ...] | None, shape: Shape = "cylinder") -> tuple[int, ...]:
+    """Output widths of the hidden layers: as given each, or `depth` of them in a shape whose widest is `width`.
+
+    cylinder: all alike. pyramid: from `width` down to a quarter of it, each layer narrower by the same factor.
+    diamond: from a quarter of `width` up to it and down again, by equal factors; an even depth has two widest layers.
+
+    Raises:
+        ValueError: too few layers for the shape.
+    """
+    if widths:
+        return widths
+    if shape == "cylinder":
+        return (width,) * depth
+    fewest = {"pyramid": 2, "diamond": 3}[shape]
+    if depth < fewest:
+        raise ValueError(f'shape = "{shape}" needs depth = {fewest} or more, not {depth}')
+    from_widest = (
+        range(depth) if shape == "pyramid" else [(depth - 1) // 2 - min(i, depth - 1 - i) for i in range(depth)]
+    )
+    return tuple(max(1, round(width * _TAPER ** (-i / max(from_widest)))) for i in from_widest)
 
 
 def initialise(model: nn.Module, init: Init) -> None:

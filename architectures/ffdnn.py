@@ -10,6 +10,7 @@ from architectures._layers import (
     Dropout,
     Init,
     Normalisation,
+    Shape,
     Width,
     activation,
     hidden_widths,
@@ -23,11 +24,12 @@ from architectures._registry import register
 class FFDNN(nn.Module):
     """
     Args:
-        depth, width: hidden layers and the width of each.
-        widths: the width of each hidden layer, instead of `depth` and `width`.
+        depth, width: hidden layers and the width of the widest.
+        shape: how their widths run, `hidden_widths` says exactly.
+        widths: the width of each hidden layer, instead of the three above.
     """
 
-    replaces: ClassVar = {"widths": ("depth", "width")}
+    replaces: ClassVar = {"widths": ("depth", "width", "shape")}
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class FFDNN(nn.Module):
         *,
         depth: Depth = 4,
         width: Width = 512,
+        shape: Shape = "cylinder",
         widths: tuple[Width, ...] | None = None,
         f: Activation = "relu",
         norm: Normalisation = "none",
@@ -46,7 +49,7 @@ class FFDNN(nn.Module):
         super().__init__()
         d_in = window * d_features
         layers: list[nn.Module] = []
-        for d_out in hidden_widths(depth, width, widths):
+        for d_out in hidden_widths(depth, width, widths, shape):
             layers += [nn.Linear(d_in, d_out), normalisation(norm, d_out), activation(f), nn.Dropout(dropout)]
             d_in = d_out
         self.hidden = nn.Sequential(*layers)

@@ -14,6 +14,7 @@ from architectures._layers import (
     Dropout,
     Init,
     Normalisation,
+    Shape,
     Width,
     activation,
     hidden_widths,
@@ -29,16 +30,24 @@ class LinearlyAugmentedLayer(nn.Module):
     """`y = V f(U x) + T x`, (B, d_in) -> (B, d_out), the paper's eq. 1 with a bottleneck.
 
     U: d_in -> bottleneck and V: bottleneck -> d_out are affine. T is affine if full; diagonal (a weight per
-    coefficient), scalar (one weight) and identity have no bias and need d_in = d_out; elsewhere T is full.
+    coefficient), scalar (one weight) and identity have no bias and need d_in = d_out.
+
+    Raises:
+        ValueError: T is not full and d_in differs from d_out.
     """
 
     def __init__(self, d_in: int, d_out: int, bottleneck: int, bypass: Bypass, f: Activation) -> None:
         super().__init__()
+        if bypass != "full" and d_in != d_out:
+            raise ValueError(
+                f'bypass = "{bypass}" needs hidden layers of one width, and one goes from {d_in} to {d_out}: '
+                'make them alike, or give bypass = "full"'
+            )
         self.U = nn.Linear(d_in, bottleneck)
         self.f = activation(f)
         self.V = nn.Linear(bottleneck, d_out)
         self.T: nn.Module | nn.Parameter | None
-        if bypass == "full" or d_in != d_out:
+        if bypass == "full":
             self.T = nn.Linear(d_in, d_out)
         elif bypass == "identity":
             self.T = None
@@ -60,13 +69,15 @@ class LADNN(nn.Module):
     """Linearly augmented layers, the output among them; hidden layers may be followed by a norm and dropout.
 
     Args:
-        depth, width: hidden layers and the width of each.
-        widths: the width of each hidden layer, instead of `depth` and `width`.
+        depth, width: hidden layers and the width of the widest.
+        shape: how their widths run, `hidden_widths` says exactly.
+        widths: the width of each hidden layer, instead of the three above.
         bottleneck: width of the non-linear path inside every layer; half of the layer's input unless given.
-        bypass: form of T where a layer's input and output are of one width.
+        bypass: form of T between hidden layers, which are then of one width; the first layer's and the output's are
+            always full.
     """
 
-    replaces: ClassVar = {"widths": ("depth", "width")}
+    replaces: ClassVar = {"widths": ("depth", "width", "shape")}
 
     def __init__(
         self,
@@ -76,6 +87,7 @@ class LADNN(nn.Module):
         *,
         depth: Depth = 4,
         width: Width = 512,
+        shape: Shape = "cylinder",
         widths: tuple[Width, ...] | None = None,
         bottleneck: Width | None = None,
         bypass: Bypass = "full",
@@ -86,13 +98,19 @@ class LADNN(nn.Module):
     ) -> None:
         super().__init__()
         d_in = window * d_features
+        d_hidden = hidden_widths(depth, width, widths, shape)
+        if bypass != "full" and len(d_hidden) == 1:
+            raise ValueError(
+                f'bypass = "{bypass}" acts between hidden layers, and there is one: give depth = 2 or more'
+            )
         layers: list[nn.Module] = []
-        for d_out in hidden_widths(depth, width, widths):
-            layer = LinearlyAugmentedLayer(d_in, d_out, bottleneck or max(1, d_in // 2), bypass, f)
+        for d_out in d_hidden:
+            form = bypass if layers else "full"
+            layer = LinearlyAugmentedLayer(d_in, d_out, bottleneck or max(1, d_in // 2), form, f)
             layers += [layer, normalisation(norm, d_out), nn.Dropout(dropout)]
             d_in = d_out
         self.hidden = nn.Sequential(*layers)
-        self.output = LinearlyAugmentedLayer(d_in, n_classes, bottleneck or max(1, d_in // 2), bypass, f)
+        self.output = LinearlyAugmentedLayer(d_in, n_classes, bottleneck or max(1, d_in // 2), "full", f)
         initialise(self, init)
 
     def forward(self, windows: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """`harness list`: what can be named in an experiment file, and what was run."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import architectures
 from harness import corpora, tracking
+from harness.mistakes import spelled
 from harness.schema import keys_of_architecture, words
 from harness.screen import Block, Heading, Line, Table
 
@@ -20,7 +22,7 @@ def _architectures() -> list[Block]:
         parameters = architectures.parameters_of(name)
         keys = keys_of_architecture(name)
         rows = tuple((f"  {p}", words(key.annotation), _default(parameters[p].default)) for p, key in keys.items())
-        shown.append(Line(name, strong=True))
+        shown += [Line(""), Line(name, strong=True), Line(f"  {_what_it_is(name)}")]
         shown += [Table(("  setting", "allowed", "default"), rows)] if rows else [Line("  no settings")]
     return [*shown, *(Line(reason) for reason in architectures.broken().values())]
 
@@ -37,5 +39,11 @@ def _studies(root: Path) -> list[Block]:
     return [Heading("Studies (harness report --study NAME)"), *shown]
 
 
+def _what_it_is(name: str) -> str:
+    """The first sentence of an architecture's file."""
+    text = sys.modules[architectures.find(name).__module__].__doc__ or ""
+    return text.strip().partition("\n")[0].rstrip(".")
+
+
 def _default(value: Any) -> str:
-    return "none" if value is None else str(value)
+    return "none" if value is None else value if isinstance(value, str) else spelled(value)

@@ -79,7 +79,8 @@ def refusals() -> list[tuple[str, list[str]]]:
     """The blocks of refusals.txt: what follows `HEAD` in the file, and the lines that it is refused with."""
     text = Path(__file__).with_name("refusals.txt").read_text()
     text = text.replace("{architectures}", ", ".join(json.dumps(name) for name in architectures.names()))
-    text = text.replace("{parameters of ffdnn}", ", ".join(architectures.parameters_of("ffdnn")))
+    for name in ("ffdnn", "linear"):
+        text = text.replace(f"{{parameters of {name}}}", ", ".join(architectures.parameters_of(name)))
     blocks = [block.split("\n") for block in text.strip().split("\n\n") if not block.startswith("==")]
     return [
         (

@@ -1,0 +1,79 @@
+"""Highway DNN: each layer learns, value by value, how much of its input to carry past the non-linearity.
+
+R. K. Srivastava, K. Greff, J. Schmidhuber: Highway Networks. ICML 2015 Deep Learning workshop (arXiv 1505.00387),
+eq. 3: `y = H(x) T(x) + x (1 - T(x))`. Such a layer keeps its width; a plain one comes first and brings it about
+(section 2.1).
+"""
+
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from architectures._layers import (
+    Activation,
+    Depth,
+    Dropout,
+    Init,
+    Normalisation,
+    Width,
+    activation,
+    initialise,
+    normalisation,
+)
+from architectures._registry import Between, register
+
+
+class HighwayLayer(nn.Module):
+    """`H(x) T(x) + x (1 - T(x))`, (B, width) -> (B, width).
+
+    `H = dropout(f(norm(W x + b)))`, and the gate `T = sigmoid(V x + c)`.
+    """
+
+    def __init__(self, width: int, f: Activation, norm: Normalisation, dropout: float) -> None:
+        super().__init__()
+        self.H = nn.Sequential(nn.Linear(width, width), normalisation(norm, width), activation(f), nn.Dropout(dropout))
+        self.T = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.T(x))
+        return self.H(x) * gate + x * (1 - gate)
+
+
+@register
+class Highway(nn.Module):
+    """
+    Args:
+        depth: highway layers, of two affine maps each; a plain layer comes before them.
+        width: of all of them.
+        gate_bias: c at the start; negative, so that a deep network begins by carrying (section 2.2).
+    """
+
+    def __init__(
+        self,
+        window: int,
+        d_features: int,
+        n_classes: int,
+        *,
+        depth: Depth = 4,
+        width: Width = 512,
+        gate_bias: Annotated[float, Between(-20, 20)] = -1.0,
+        f: Activation = "relu",
+        norm: Normalisation = "none",
+        dropout: Dropout = 0.0,
+        init: Init = "kaiming",
+    ) -> None:
+        super().__init__()
+        self.projection = nn.Sequential(
+            nn.Linear(window * d_features, width), normalisation(norm, width), activation(f), nn.Dropout(dropout)
+        )
+        self.hidden = nn.Sequential(*(HighwayLayer(width, f, norm, dropout) for _ in range(depth)))
+        self.output = nn.Linear(width, n_classes)
+        initialise(self, init)
+        for layer in self.hidden:
+            assert isinstance(layer, HighwayLayer)
+            nn.init.constant_(layer.T.bias, gate_bias)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """(B, W, D) -> (B, C) logits."""
+        return self.output(self.hidden(self.projection(windows.flatten(1))))

@@ -1,0 +1,140 @@
+"""TDNN-F, the factored time-delay network: every affine map is a product of two over neighbouring times.
+
+D. Povey et al.: Semi-Orthogonal Low-Rank Matrix Factorization for Deep Neural Networks. Interspeech 2018.
+
+The original runs along a whole utterance; here a window is all there is, and only what its centre needs is computed.
+Every layer takes a time step from each end, and the first layer splices as many frames as are then left over, so that
+the whole window is seen whatever the depth. The times that a layer computes share its weights: it has fewer parameters
+than operations.
+
+Shapes: B batch, W window (frames), D features, C classes, P times that a layer still computes.
+"""
+
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from architectures._layers import (
+    Activation,
+    Depth,
+    Dropout,
+    Init,
+    Normalisation,
+    Width,
+    activation,
+    initialise,
+    normalisation,
+)
+from architectures._registry import Between, register
+
+
+class FactoredLayer(nn.Module):
+    """`y_t = dropout(norm(f(B [z_t, z_t+s] + b))) + scale x_t` with `z_t = A [x_t-s, x_t]`, (B, P, width) -> same,
+    P less two times; or without neighbours, `z_t = A x_t` and `B z_t`, P unchanged (section 3.1 and 3.4).
+
+    A has no bias. In training it is moved towards a multiple of a matrix with orthonormal rows before it is used:
+    `A <- A - (P - a^2 I) A / (2 a^2)` with `P = A A'` and `a^2 = tr(P P') / tr(P)` (section 2, nu = 1/8, at every step
+    instead of every fourth).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        bottleneck: int,
+        has_neighbours: bool,
+        scale: float,
+        is_semi_orthogonal: bool,
+        f: Activation,
+        norm: Normalisation,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.span = 2 if has_neighbours else 1
+        if is_semi_orthogonal and bottleneck > self.span * width:
+            raise ValueError(
+                f"bottleneck = {bottleneck} is wider than what it narrows, {self.span} x {width}: "
+                "semi_orthogonal needs it no wider"
+            )
+        self.scale = scale
+        self.is_semi_orthogonal = is_semi_orthogonal
+        self.A = nn.Linear(self.span * width, bottleneck, bias=False)
+        self.B = nn.Linear(self.span * bottleneck, width)
+        self.f = activation(f)
+        self.norm = normalisation(norm, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and self.is_semi_orthogonal:
+            self.constrain()
+        y = self.f(self.B(_joined(self.A(_joined(x, self.span)), self.span)))
+        y = self.norm(y.flatten(0, 1)).unflatten(0, y.shape[:2])
+        return self.dropout(y) + self.scale * (x[:, 1:-1] if self.span == 2 else x)
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """One step towards semi-orthogonality, in place, in single precision whatever the rest runs in."""
+        weight = self.A.weight
+        with torch.autocast(weight.device.type, enabled=False):
+            p = weight @ weight.T
+            squared_scale = (p * p).sum() / p.trace()
+            weight -= 0.5 * (p @ weight / squared_scale - weight)
+
+
+def _joined(x: Tensor, span: int) -> Tensor:
+    """(B, P, d) -> (B, P - span + 1, span d): each time beside those after it."""
+    return torch.cat([x[:, :-1], x[:, 1:]], dim=2) if span == 2 else x
+
+
+@register
+class TDNNF(nn.Module):
+    """
+    Args:
+        depth: factored layers; an affine layer that splices frames comes before them.
+        width: of what runs through them.
+        bottleneck: width between A and B; a quarter of `width` unless given.
+        stride: frames between neighbouring times; 0 lets the first layer see the whole window, and no layer neighbours.
+            Where depth takes more frames than the window has, the last layers are without neighbours too.
+        bypass_scale: what a layer's input is multiplied by before it is added to its output.
+        semi_orthogonal: whether A is constrained.
+    """
+
+    def __init__(
+        self,
+        window: int,
+        d_features: int,
+        n_classes: int,
+        *,
+        depth: Depth = 4,
+        width: Width = 512,
+        bottleneck: Width | None = None,
+        stride: Annotated[int, Between(0, 200)] = 1,
+        bypass_scale: Annotated[float, Between(0, 1)] = 0.66,
+        semi_orthogonal: bool = True,
+        f: Activation = "relu",
+        norm: Normalisation = "batch",
+        dropout: Dropout = 0.0,
+        init: Init = "kaiming",
+    ) -> None:
+        super().__init__()
+        n_delayed = min(depth, (window - 1) // (2 * stride)) if stride else 0
+        self.stride = stride or 1
+        self.spliced = window - 2 * stride * n_delayed
+        self.splice = nn.Linear(self.spliced * d_features, width)
+        self.f = activation(f)
+        self.norm = normalisation(norm, width)
+        bottleneck = bottleneck or max(1, width // 4)
+        layers = [
+            FactoredLayer(width, bottleneck, i < n_delayed, bypass_scale, semi_orthogonal, f, norm, dropout)
+            for i in range(depth)
+        ]
+        self.hidden = nn.Sequential(*layers)
+        self.output = nn.Linear(width, n_classes)
+        initialise(self, init)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """(B, W, D) -> (B, C) logits."""
+        spliced = windows.unfold(1, self.spliced, self.stride).transpose(2, 3).flatten(2)
+        x = self.f(self.splice(spliced))
+        x = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return self.output(self.hidden(x).squeeze(1))
