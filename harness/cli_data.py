@@ -42,6 +42,27 @@ def info(path: str, as_json: bool) -> None:
         screen.show(inventory_table.blocks(path, splits))
 
 
+@data.command()
+@click.argument("path")
+def check(path: str) -> None:
+    """Read all of the corpus PATH; list everything that is refused.
+
+    A line for each refusal, and exit status 2; one line if all is fine.
+    """
+    from harness import corpora, screen
+    from harness.corpora import soundness
+    from harness.progress import Progress
+    from harness.settings import Data
+
+    with screen.display() as display:
+        progress = Progress(display)
+        root = corpora.folder_of(Data(corpus=path), _cache(), progress.reading)
+        refused, fine = soundness.check(root, progress.reading)
+    click.echo("\n".join(refused) or f"{path}: fine: {fine}")
+    if refused:
+        click.get_current_context().exit(2)
+
+
 def _cache() -> Path:
     from harness.workspace import cache, project_root
 

@@ -96,3 +96,73 @@ def test_info_of_no_corpus_says_what_a_corpus_is(tmp_path, monkeypatch, path):
     done = harness("data", "info", path)
     assert done.exit_code == 2
     assert "a corpus is a folder ROOT/<split>/mfcc/*.npy" in done.output
+
+
+def test_check_says_in_one_line_what_is_fine_and_leaves_nothing_behind(corpus, tmp_path):
+    done = harness("data", "check", corpus)
+    assert done.exit_code == 0
+    n_frames = sum(len(np.load(file)) for file in corpus.glob("*/mfcc/*.npy"))
+    assert done.stdout == (
+        f"{corpus}: fine: test, train, validation; 42 utterances, 14 speakers, {n_frames:,} frames of 6 features, "
+        "40 classes\n"
+    )
+    assert not list((tmp_path / ".harness").iterdir())
+
+
+def test_check_tells_every_refusal_of_every_split_a_line_each(corpus):
+    broken = sorted((corpus / "train" / "mfcc").iterdir()) + sorted((corpus / "test" / "mfcc").iterdir())
+    for file in broken:  # more than the 20 that a run names
+        file.write_bytes(file.read_bytes()[:-1])
+    (corpus / "validation" / "mfcc" / "validation0-0.npy").unlink()
+    np.save(corpus / "validation" / "transcript" / "validation1-0.npy", np.array(["AA"]))
+    np.save(corpus / "train" / "mfcc" / "validation1-9.npy", np.ones((1, 6), np.float32))
+    np.save(corpus / "train" / "transcript" / "validation1-9.npy", np.array(["AA"]))
+    done = harness("data", "check", corpus)
+    lines = done.stdout.splitlines()
+    assert done.exit_code == 2
+    assert len(broken) == 30
+    for file in broken:
+        name = f"{file.parents[1].name}/{file.stem}: mfcc/{file.name} is truncated or no npy file"
+        assert sum(line.startswith(name) for line in lines) == 1
+    assert any(line.startswith("validation/validation0-0: transcript/validation0-0.npy has no mfcc/") for line in lines)
+    assert any(line.startswith("validation/validation1-0: ") and "1 labels in transcript" in line for line in lines)
+    assert any("train and validation share 1 speakers (validation1)" in line for line in lines)
+    assert len(lines) == len(broken) + 3
+
+
+def test_check_goes_on_after_bad_lists(corpus):
+    (corpus / "speakers.csv").write_text("utterance,speaker\ntrain0-0,a\ntrain0-0,b\n")
+    (corpus / "phonemes.txt").write_text("AA\nAA\n")
+    (corpus / "features.json").write_text('{"mels": 3}')
+    np.save(corpus / "train" / "mfcc" / "train0-0.npy", np.ones((3, 5)))
+    np.save(corpus / "test" / "mfcc" / "test0-0.npy", np.full((3, 6), np.nan))
+    done = harness("data", "check", corpus)
+    assert done.exit_code == 2
+    for refusal in (
+        "phonemes.txt: 2 phonemes, 1 distinct",
+        "speakers.csv:3: 'train0-0' is of 'b'; an earlier line says 'a'",
+        "features.json: unknown key 'mels'",
+        "train/train0-1: 6 features a frame; train0-0 has 5",
+        "test/test0-0: mfcc has nan in frame 0, coefficient 0",
+    ):
+        assert refusal in done.stdout
+
+
+def test_check_compares_the_frames_of_the_splits_and_features_json(corpus):
+    for file in (corpus / "test" / "mfcc").iterdir():
+        np.save(file, np.load(file)[:, :4])
+    done = harness("data", "check", corpus)
+    assert done.exit_code == 2
+    assert f"{corpus / 'train'}: 6 features a frame; test has 4" in done.stdout
+    (corpus / "features.json").write_text('{"n_coefficients": 6}')
+    done = harness("data", "check", corpus)
+    assert done.exit_code == 2
+    assert f"{corpus / 'test'}: frames of 4 features; by features.json (6 coefficients" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_check_of_no_corpus_says_what_a_corpus_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = harness("data", "check", "nowhere")
+    assert done.exit_code == 2
+    assert "a corpus is a folder ROOT/<split>/mfcc/*.npy" in done.output

@@ -15,7 +15,7 @@ harness.corpora.mfcc harness.corpora.features
 harness.corpora.audio
 harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
 harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.store
-harness.corpora.hw1p2 harness.corpora.inventory harness.corpora
+harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.experiment harness.rules harness.config harness.data harness.device harness.precision harness.checkpoint
 harness.evaluate harness.train harness.saved_model harness.run harness.provenance harness.study

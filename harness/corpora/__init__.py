@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from harness.corpora import features, hw1p2
+from harness.corpora import features, hw1p2, soundness
 from harness.corpora.store import Part
 from harness.errors import UserError
 from harness.settings import Data, SpeakerFraction, Synthetic
@@ -133,11 +133,7 @@ def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
     for a, b in pairs:
         shared = np.intersect1d(parts[a].speakers, parts[b].speakers)
         if len(shared):
-            raise UserError(
-                f"{a} ({parts[a].split}) and {b} ({parts[b].split}) share {len(shared)} speakers "
-                f"({', '.join(shared[:5])}): a score would not tell of new speakers; "
-                "choose splits by speaker, or mend speakers.csv"
-            )
+            raise UserError(soundness.shared_speakers(f"{a} ({parts[a].split})", f"{b} ({parts[b].split})", shared))
 
 
 def _synthetic(size: Synthetic, cache: Path, progress: Progress | None) -> Path:

@@ -61,18 +61,23 @@ def load(root: Path, split: str, stores: Path, progress: Progress | None = None)
         UserError: no such corpus or split, or utterances that are refused; each is named.
     """
     _check_split(root, split)
-    phonemes, made = _phonemes(root), features.read(root)
+    phonemes, made = phonemes_of(root), features.read(root)
     folder = stores / _key(root, split, phonemes)
     if not (folder / "store.json").exists():
-        speakers = _speakers(root)
-        store.write(folder, split, phonemes, _read_all(root / split, phonemes, speakers, progress))
+        whole = _unless_refused(root / split, phonemes, speakers_of(root), progress)
+        store.write(folder, split, phonemes, whole)
     part = store.read(folder)
     if made and made.width != part.d_features:
-        raise UserError(
-            f"{root / split}: frames of {part.d_features} features; by {root / features.FILE} "
-            f"({made.n_coefficients} coefficients, deltas {made.deltas}) they have {made.width}"
-        )
+        raise UserError(f"{root / split}: {unlike(made, part.d_features)}")
     return replace(part, features=made)
+
+
+def unlike(made: features.Features, d_features: int) -> str:
+    """Why frames cannot have been made as `features.json` says."""
+    return (
+        f"frames of {d_features} features; by {features.FILE} "
+        f"({made.n_coefficients} coefficients, deltas {made.deltas}) they have {made.width}"
+    )
 
 
 def _check_split(root: Path, split: str) -> None:
@@ -82,7 +87,12 @@ def _check_split(root: Path, split: str) -> None:
         raise UserError(f"{root}: no split {split!r}; the splits there are: {', '.join(found)}")
 
 
-def _phonemes(root: Path) -> tuple[str, ...]:
+def phonemes_of(root: Path) -> tuple[str, ...]:
+    """The classes of a corpus.
+
+    Raises:
+        UserError: `phonemes.txt` is no list of classes.
+    """
     own = root / "phonemes.txt"
     if not own.exists():
         return phones.PHONEMES
@@ -100,7 +110,12 @@ def _key(root: Path, split: str, phonemes: Sequence[str]) -> str:
     return hashlib.blake2b(f"{_FORMAT}\n{phonemes}\n{rows}".encode(), digest_size=16).hexdigest()
 
 
-def _speakers(root: Path) -> dict[str, str] | None:
+def speakers_of(root: Path) -> dict[str, str] | None:
+    """Utterance to speaker as `speakers.csv` has it; None without one.
+
+    Raises:
+        UserError: lines that are no such pair, or give an utterance two speakers.
+    """
     path = root / "speakers.csv"
     if not path.exists():
         return None
@@ -111,24 +126,57 @@ def _speakers(root: Path) -> dict[str, str] | None:
     odd = [(n, ",".join(row)) for n, row in enumerate(rows, 1) if len(row) != 2]
     if odd:
         raise UserError("\n".join(f"{path}:{n}: {row!r} is not 'utterance,speaker'" for n, row in odd[:_SHOWN]))
-    return {row[0]: row[1] for row in rows[1:]}
+    speakers = dict(reversed(rows[1:]))
+    torn = [(n, name, who) for n, (name, who) in enumerate(rows[1:], 2) if speakers[name] != who]
+    if torn:
+        lines = [
+            f"{path}:{n}: {name!r} is of {who!r}; an earlier line says {speakers[name]!r}" for n, name, who in torn
+        ]
+        raise UserError("\n".join(lines[:_SHOWN]))
+    return speakers
 
 
-def _read_all(
+def _unless_refused(
     folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Progress | None
 ) -> Iterator[tuple[store.Utterance, bytes]]:
-    """The utterances of a split, each with its digest, in the order of their names.
+    """As `utterances`.
 
     Raises:
         UserError: after the last utterance, with a line for each that is refused.
     """
-    names, refused = _names(folder)
-    labelled = (folder / "transcript").is_dir()
+    refused: list[str] = []
+    yield from utterances(folder, phonemes, speakers, refused, progress)
+    if refused:
+        more = [f"... and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
+        n_utterances = len(_names(folder)[0])
+        head = f"{folder}: {len(refused)} of {n_utterances} utterances are refused; mend or remove these files:"
+        raise UserError("\n".join([head, *refused[:_SHOWN], *more]))
+
+
+def utterances(
+    folder: Path,
+    phonemes: Sequence[str] | None,
+    speakers: dict[str, str] | None,
+    refused: list[str],
+    progress: Progress | None = None,
+) -> Iterator[tuple[store.Utterance, bytes]]:
+    """The sound utterances of a split, each with its digest, in the order of their names.
+
+    Args:
+        phonemes: the classes; None leaves transcripts unread.
+        refused: gets a line for every utterance that is refused, the last ones at the end of the iteration.
+
+    Raises:
+        UserError: there is no utterance.
+    """
+    names, alone = _names(folder)
+    refused += alone
+    labelled = phonemes is not None and (folder / "transcript").is_dir()
     d_features = None
 
     def read(name: str) -> tuple[store.Utterance, bytes] | str:
         try:
-            utterance = _read(folder, name, labelled, phonemes, speakers)
+            utterance = _read(folder, name, phonemes if labelled else None, speakers)
         except ValueError as refusal:
             return str(refusal)
         return utterance, utterance.digest()
@@ -149,10 +197,6 @@ def _read_all(
                 yield found
             if progress:
                 progress(done, len(names))
-    if refused:
-        more = [f"... and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
-        head = f"{folder}: {len(refused)} of {len(names)} utterances are refused; mend or remove these files:"
-        raise UserError("\n".join([head, *refused[:_SHOWN], *more]))
 
 
 def _names(folder: Path) -> tuple[list[str], list[str]]:
@@ -168,9 +212,7 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(frames & labels), [f"{folder.name}/{n}: {has}/{n}.npy has no {no}/{n}.npy" for n, has, no in alone]
 
 
-def _read(
-    folder: Path, name: str, labelled: bool, phonemes: Sequence[str], speakers: dict[str, str] | None
-) -> store.Utterance:
+def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dict[str, str] | None) -> store.Utterance:
     frames = _load(folder / "mfcc" / f"{name}.npy")
     if frames.ndim != 2 or frames.dtype.kind != "f":
         raise ValueError(f"mfcc is {frames.dtype} of shape {frames.shape}; (frames, features) of floats is allowed")
@@ -180,7 +222,7 @@ def _read(
     if not np.isfinite(frames.sum()) and not np.isfinite(frames).all():  # a finite sum has finite terms
         row, column = np.argwhere(~np.isfinite(frames))[0]
         raise ValueError(f"mfcc has {frames[row, column]} in frame {row}, coefficient {column}")
-    labels = _labels(_load(folder / "transcript" / f"{name}.npy"), len(frames), phonemes) if labelled else None
+    labels = _labels(_load(folder / "transcript" / f"{name}.npy"), len(frames), phonemes) if phonemes else None
     if speakers is not None and name not in speakers:
         raise ValueError("speakers.csv has no line for it")
     return store.Utterance(name, speakers[name] if speakers else name.partition("-")[0], frames, labels)
