@@ -63,6 +63,56 @@ def check(path: str) -> None:
         click.get_current_context().exit(2)
 
 
+@data.command()
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="A new folder, which becomes the corpus.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, max=6000, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="Of speech in train; validation and test get a quarter each.",
+)
+@click.option(
+    "--speakers",
+    type=click.IntRange(min=2, max=99999),
+    help="In each split (held out at least 8); they share its minutes.  [one for every 18.5 s]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another one, another corpus.")
+@click.option("--processes", type=click.IntRange(min=1), help="That speak at once.  [one for each core]")
+def synthesize(out: Path, minutes: float, speakers: int | None, seed: int, processes: int | None) -> None:
+    """Make a synthetic corpus of any size.
+
+    The same arguments give the same bytes, whatever the number of processes. A command that was stopped goes on.
+    """
+    import time
+
+    from harness import made_table, screen
+    from harness.corpora import destination, synthesis, synthetic
+    from harness.progress import Progress
+
+    everyone = synthetic.speakers(minutes, seed, speakers)
+    destination.check_room(out, synthetic.n_bytes(everyone), "the corpus")
+    with destination.held(out), screen.display() as display:
+        progress = Progress(display)
+        began = time.perf_counter()
+        made = synthesis.make(
+            out,
+            minutes=minutes,
+            seed=seed,
+            n_speakers=speakers,
+            processes=processes,
+            progress=lambda done, total: progress.reading("speaking", done, total),
+        )
+        seconds = time.perf_counter() - began
+    screen.show(made_table.synthesized(out, everyone, made, seconds))
+
+
 def _cache() -> Path:
     from harness.workspace import cache, project_root
 

@@ -1,14 +1,26 @@
 """The commands `harness data ...` as a user types them, on real files."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
-from harness.corpora import hw1p2, inventory
+from harness.corpora import destination, hw1p2, inventory
+from harness.corpora.data_lines import data_lines
+from harness.errors import UserError
 from tests.corpora import write_corpus
+
+speaks = pytest.mark.skipif(find_spec("espeakng_loader") is None, reason="the speech synthesiser is not installed")
+COMMAND = [sys.executable, "-c", "from harness.cli import main; main(prog_name='harness')", "data"]
 
 
 @pytest.fixture
@@ -166,3 +178,96 @@ def test_check_of_no_corpus_says_what_a_corpus_is(tmp_path, monkeypatch):
     done = harness("data", "check", "nowhere")
     assert done.exit_code == 2
     assert "a corpus is a folder ROOT/<split>/mfcc/*.npy" in done.output
+
+
+@speaks
+def test_synthesize_makes_a_sound_corpus_that_does_not_depend_on_the_processes(tmp_path, monkeypatch):
+    (tmp_path / ".harness").mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = ("--minutes", 0.5, "--speakers", 3, "--seed", 4)
+    done = harness("data", "synthesize", "--out", "made/one", "--processes", 1, *options)
+    assert done.exit_code == 0, done.output
+    assert harness("data", "synthesize", "--out", "made/two", "--processes", 2, *options).exit_code == 0
+    content = [
+        {file.relative_to(root): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+        for root in (tmp_path / "made/one", tmp_path / "made/two")
+    ]
+    assert content[0] == content[1]
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"one", "two"}
+    assert harness("data", "check", "made/one").exit_code == 0
+    facts = json.loads(harness("data", "info", "made/one", "--json").stdout)["splits"]
+    assert {split: row["speakers"] for split, row in facts.items()} == {"test": 8, "train": 3, "validation": 8}
+    assert facts["train"]["frames"] / 6000 == pytest.approx(0.5, rel=0.3)
+    (row,) = (line.split() for line in done.stdout.splitlines() if line.startswith("train  ") and "=" not in line)
+    assert row[3] == f"{facts['train']['frames']:,}"
+    assert "minutes per minute of work" in done.stdout
+    assert tomllib.loads(done.stdout.partition("In an experiment file\n")[2])["data"] == {
+        "corpus": "made/one", "train": "train", "validation": "validation", "test": "test",
+    }  # fmt: skip
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    again = harness("data", "synthesize", "--out", "made/one", *options)
+    assert again.exit_code == 2
+    assert "made/one: it is there already" in again.stderr
+
+
+@speaks
+@pytest.mark.slow
+def test_synthesize_stopped_with_ctrl_c_leaves_nothing_under_the_name_and_goes_on(tmp_path):
+    command = [*COMMAND, "synthesize", "--out", "made", "--minutes", "6"]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""}
+    started = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("made.unfinished/*/transcript/*.npy")):
+        assert started.poll() is None
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=30)
+    assert started.returncode == 130
+    assert "the same command goes on from here" in said
+    assert "Traceback" not in said
+    assert {path.name for path in tmp_path.iterdir()} == {"made.unfinished"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"made"}
+
+
+@pytest.mark.parametrize(
+    ("labelled", "unlabelled", "expected"),
+    [
+        (("test", "train", "validation"), (), ("train", "validation", "test")),
+        (("dev-clean", "train-clean-100", "train-clean-360"), ("test-clean",), ("train-clean-100", None, "dev-clean")),
+        (("dev-clean", "dev-other", "test-clean", "test-other", "train-clean-100", "train-other-500"), (),
+         ("train-clean-100", "dev-clean", "test-clean")),
+        (("dev", "train"), (), ("train", None, "dev")),
+        (("test", "train"), (), ("train", None, "test")),
+        (("train",), (), ("train", None, "NAME")),
+        (("a", "b"), (), ("NAME", None, "NAME")),
+    ],
+)  # fmt: skip
+def test_the_lines_for_an_experiment_file_choose_the_splits(labelled, unlabelled, expected):
+    lines = data_lines(Path("C:\\x") / 'a "b"', labelled, unlabelled)
+    told = tomllib.loads("\n".join(lines))["data"]
+    train, validation, test = expected
+    assert told["corpus"] == str(Path("C:\\x") / 'a "b"')
+    assert (told["train"], told["test"]) == (train, test)
+    assert told["validation"] == (validation or {"speakers": 0.1})
+    if unlabelled:
+        assert any("test-clean without labels" in line for line in lines)
+
+
+def test_a_corpus_needs_room_on_the_disk(tmp_path):
+    destination.check_room(tmp_path / "a" / "b", 1, "the corpus")
+    with pytest.raises(UserError, match=r"the corpus needs 1,000,000\.0 GB of disk, [\d.,]+ [kMG]B are free there"):
+        destination.check_room(tmp_path / "a" / "b", 10**15, "the corpus")
+
+
+def test_two_processes_do_not_make_one_corpus(tmp_path):
+    with (
+        destination.held(tmp_path / "a"),
+        pytest.raises(UserError, match="another process is making it"),
+        destination.held(tmp_path / "a"),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="choose another --out"), destination.held(tmp_path / "file" / "a"):
+        pass

@@ -14,8 +14,10 @@ architectures harness harness.errors harness.settings harness.results harness.pr
 harness.corpora.mfcc harness.corpora.features
 harness.corpora.audio
 harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
-harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.store
-harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness harness.corpora
+harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.synthesis
+harness.corpora.store
+harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness harness.corpora.destination
+harness.corpora.data_lines harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.experiment harness.rules harness.config harness.data harness.device harness.precision harness.checkpoint
 harness.evaluate harness.train harness.saved_model harness.run harness.provenance harness.study
@@ -26,7 +28,7 @@ harness.report.figures harness.report.figures_scores harness.report.figures_conf
 harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
 harness.bench_usual harness.bench_reading harness.bench harness.bench_table
-harness.inventory_table harness.cli_data harness.cli
+harness.inventory_table harness.made_table harness.cli_data harness.cli
 """.split()  # noqa: SIM905
 """Bottom to top: a module may import those before it."""
 

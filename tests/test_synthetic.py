@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.corpora import augment, espeak, espeak_phones, mfcc, open_corpus, synthetic, voices
+from harness.corpora import augment, espeak, espeak_phones, mfcc, open_corpus, synthesis, synthetic, voices
 from harness.corpora.espeak import SAMPLE_RATE, Phrase, Spoken
 from harness.corpora.phones import BROAD, PHONEMES
 from harness.errors import RunFailed, UserError
@@ -26,7 +26,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("espeakng_loader") is None:
         pytest.skip("the speech synthesiser is not installed")
     root = tmp_path_factory.mktemp("made") / synthetic.key(MINUTES, 0)
-    synthetic.make(root, minutes=MINUTES, seed=0, processes=2)
+    synthesis.make(root, minutes=MINUTES, seed=0, processes=2)
     return root
 
 
@@ -45,7 +45,7 @@ def say(*words: str) -> tuple[Spoken, np.ndarray, list[str]]:
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_processes(small: Path, tmp_path: Path) -> None:
-    synthetic.make(tmp_path / "alone", minutes=MINUTES, seed=0, processes=1)
+    synthesis.make(tmp_path / "alone", minutes=MINUTES, seed=0, processes=1)
     assert files(tmp_path / "alone") == files(small)
 
 
@@ -197,21 +197,67 @@ def test_recording_keeps_the_time_of_a_sound() -> None:
 
 
 @speaks
-def test_an_interrupted_corpus_is_not_there_and_is_made_anew(tmp_path: Path) -> None:
+def test_an_interrupted_corpus_is_not_there_and_the_next_call_goes_on(small: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    root, unfinished = tmp_path / "corpus", tmp_path / "corpus.unfinished"
+    with pytest.raises(KeyboardInterrupt):
+        synthesis.make(root, minutes=MINUTES, seed=0, progress=interrupt)
+    assert not root.exists()
+    assert unfinished.exists()
+    (unfinished / "train" / "mfcc" / "stranger.npy").touch()
+    (unfinished / "train" / "mfcc" / "train00000-0000.unfinished").touch()
+    seen = []
+    made = synthesis.make(root, minutes=MINUTES, seed=0, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i, 18) for i in range(1, 19)]
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+    assert files(root) == files(small)
+    assert sum(made.frames.values()) == sum(len(np.load(file)) for file in root.glob("*/mfcc/*.npy"))
+    assert 0 < made.spoken < sum(made.frames.values()) * 12 / 18
+
+
+@speaks
+def test_what_is_left_of_another_recipe_is_not_used(small: Path, tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    root = tmp_path / "corpus"
     with pytest.raises(KeyboardInterrupt):
-        synthetic.make(root, minutes=MINUTES, seed=0, progress=interrupt)
-    assert not root.exists()
-    assert (tmp_path / "corpus.unfinished").exists()
-    (tmp_path / "corpus.unfinished" / "train" / "mfcc" / "stranger.npy").touch()
-    seen = []
-    synthetic.make(root, minutes=MINUTES, seed=0, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(i, 18) for i in range(1, 19)]
-    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
-    assert not (root / "train" / "mfcc" / "stranger.npy").exists()
+        synthesis.make(tmp_path / "corpus", minutes=MINUTES, seed=1, progress=interrupt)
+    made = synthesis.make(tmp_path / "corpus", minutes=MINUTES, seed=0)
+    assert files(tmp_path / "corpus") == files(small)
+    assert made.spoken == sum(made.frames.values())
+
+
+@pytest.mark.parametrize(("minutes", "n_speakers"), [(60, 40), (20, 9), (1, 30), (0.1, 2), (3, 8)])
+def test_the_number_of_speakers_may_be_chosen_and_they_share_the_minutes(minutes: float, n_speakers: int) -> None:
+    everyone = synthetic.speakers(minutes, 0, n_speakers)
+    per_utterance = synthetic.SECONDS_PER_SPEAKER / synthetic.UTTERANCES_PER_SPEAKER / 60
+    for split in synthetic.SPLITS:
+        own = [speaker for speaker in everyone if speaker.split == split]
+        assert len(own) == (n_speakers if split == "train" else max(8, n_speakers))
+        counts = [speaker.n_utterances for speaker in own]
+        assert max(counts) - min(counts) <= 1 <= min(counts)
+        wanted = minutes if split == "train" else minutes / 4
+        assert sum(counts) == len(own) or abs(sum(counts) * per_utterance - wanted) <= per_utterance / 2
+        assert [name for speaker in own for take in speaker.takes() for name in take] == [
+            name for speaker in own for name in speaker.utterances()
+        ]
+
+
+@speaks
+def test_a_speaker_who_says_more_begins_with_the_same(small: Path) -> None:
+    short, long = (synthetic.Speaker("train", 1, seed=0, n_utterances=n) for n in (5, 7))
+    assert [len(take) for take in short.takes()] == [3, 2]
+    assert [len(take) for take in long.takes()] == [3, 3, 1]
+    first, second = synthetic.say(short, 0), synthetic.say(short, 1)
+    for (frames, _), name in zip(first, short.utterances(), strict=False):
+        np.testing.assert_array_equal(frames, np.load(small / "train" / "mfcc" / f"{name}.npy"))
+    for (a, a_labels), (b, b_labels) in zip(second, synthetic.say(long, 1), strict=False):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a_labels, b_labels)
+    assert len({len(frames) for frames, _ in [*first, *second]}) == 5, "no take repeats another"
 
 
 def test_without_the_synthesiser_the_message_says_what_to_install(
@@ -219,7 +265,7 @@ def test_without_the_synthesiser_the_message_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(UserError, match=r"pip install 'harness\[synthetic\]'"):
-        synthetic.make(tmp_path / "corpus", minutes=MINUTES, seed=0)
+        synthesis.make(tmp_path / "corpus", minutes=MINUTES, seed=0)
     assert not list(tmp_path.iterdir())
 
 

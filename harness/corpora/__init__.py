@@ -137,14 +137,14 @@ def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
 
 
 def _synthetic(size: Synthetic, cache: Path, progress: Progress | None) -> Path:
-    from harness.corpora import synthetic
+    from harness.corpora import synthesis, synthetic
 
     root = cache / "corpora" / synthetic.key(size.minutes, size.seed)
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{root}.lock"):  # two makers would be in each other's way
         if not root.exists():
             report = (lambda done, total: progress("speaking", done, total)) if progress else None
-            synthetic.make(root, minutes=size.minutes, seed=size.seed, progress=report)
+            synthesis.make(root, minutes=size.minutes, seed=size.seed, progress=report)
         elif not (root / features.FILE).exists():  # made before there was such a file
             features.write(root, synthetic.FEATURES)
     return root

@@ -4,26 +4,20 @@ Common English words in random order are spoken by espeak-ng, a voice of its own
 with noise (`augment`), and labelled by the times that the synthesiser gives (`espeak_phones`).
 
 The same bytes on one machine whatever the number of processes, and a bigger corpus begins with the smaller one: a
-speaker is drawn from (seed, split, number) alone and speaks in a process of their own; more minutes are more speakers.
+speaker is drawn from (seed, split, number) alone, and each take (up to three utterances) is spoken in a process of its
+own; more minutes are more speakers, or more takes where the number of speakers is given.
 """
 
 import csv
-import json
-import os
-import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from harness.corpora import augment, espeak, espeak_phones, features, mfcc, voices
+from harness.corpora import augment, espeak, espeak_phones, mfcc, voices
 from harness.corpora.espeak import SAMPLE_RATE, Phrase, Spoken
 from harness.corpora.features import Features
-from harness.corpora.phones import PHONEMES
 
 VERSION = 1
 """Raised with every change of the recipe that changes a byte."""
@@ -31,8 +25,9 @@ VERSION = 1
 FEATURES = Features(rate=augment.RATE)
 SPLITS = ("train", "validation", "test")
 UTTERANCES_PER_SPEAKER = 3
+"""Unless the number of speakers is given; a take of a speaker has no more."""
 SECONDS_PER_SPEAKER = 18.5
-"""On average, pauses included."""
+"""On average, pauses included, for that many utterances."""
 LEAST_HELD_OUT = 8
 """Speakers in validation and in test: fewer than that make no interval."""
 
@@ -49,81 +44,59 @@ class Speaker:
     split: str
     number: int
     seed: int
+    n_utterances: int = UTTERANCES_PER_SPEAKER
 
     @property
     def name(self) -> str:
         return f"{self.split}{self.number:05d}"
 
     def utterances(self) -> list[str]:
-        return [f"{self.name}-{i:04d}" for i in range(UTTERANCES_PER_SPEAKER)]
+        return [f"{self.name}-{i:04d}" for i in range(self.n_utterances)]
+
+    def takes(self) -> list[list[str]]:
+        """The utterances, as many together as one process speaks."""
+        names = self.utterances()
+        return [names[i : i + UTTERANCES_PER_SPEAKER] for i in range(0, len(names), UTTERANCES_PER_SPEAKER)]
 
 
-def speakers(minutes: float, seed: int) -> list[Speaker]:
-    """All speakers of a corpus, split by split."""
-    n_train = max(2, round(minutes * 60 / SECONDS_PER_SPEAKER))
-    n_held_out = max(LEAST_HELD_OUT, round(n_train / 4))
-    counts = {"train": n_train, "validation": n_held_out, "test": n_held_out}
-    return [Speaker(split, number, seed) for split in SPLITS for number in range(counts[split])]
-
-
-def make(
-    root: Path,
-    *,
-    minutes: float,
-    seed: int,
-    processes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Write a corpus in the HW1P2 layout to `root`; it appears there when it is whole.
+def speakers(minutes: float, seed: int, n_speakers: int | None = None) -> list[Speaker]:
+    """All speakers of a corpus, split by split.
 
     Args:
         minutes: of speech in the training split; validation and test add a quarter each, of other speakers.
-        processes: that speak at once; as many as there are cores unless given. They do not change a byte.
-        progress: called with (speakers done, all speakers).
-
-    Raises:
-        UserError: the synthesiser is not installed.
-        RunFailed: it died.
+        n_speakers: in each split (held out at least 8), who share its minutes and say at least an utterance each; as
+            many as the minutes need unless given.
     """
-    espeak.find()
-    everyone = speakers(minutes, seed)
-    unfinished = root.with_name(root.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    if n_speakers is None:
+        n_train = max(2, round(minutes * 60 / SECONDS_PER_SPEAKER))
+        n_held_out = max(LEAST_HELD_OUT, round(n_train / 4))
+        counts = {"train": n_train, "validation": n_held_out, "test": n_held_out}
+        return [Speaker(split, number, seed) for split in SPLITS for number in range(counts[split])]
+    everyone = []
     for split in SPLITS:
-        (unfinished / split / "mfcc").mkdir(parents=True)
-        (unfinished / split / "transcript").mkdir()
-    _speak_all(everyone, unfinished, processes or os.cpu_count() or 1, progress)
-    _describe(unfinished, minutes, seed, everyone)
-    unfinished.rename(root)
+        n = n_speakers if split == "train" else max(LEAST_HELD_OUT, n_speakers)
+        seconds = minutes * 60 / (1 if split == "train" else 4)
+        n_utterances = max(n, round(seconds / SECONDS_PER_SPEAKER * UTTERANCES_PER_SPEAKER))
+        each, rest = divmod(n_utterances, n)
+        everyone += [Speaker(split, number, seed, each + (number < rest)) for number in range(n)]
+    return everyone
 
 
-def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Callable[[int, int], None] | None) -> None:
-    # Threads suffice: the engine speaks in processes of its own, and numpy lets go of the interpreter. Its matrix
-    # products are small; with threads of their own under ours they cost half as much again.
-    pool = ThreadPoolExecutor(at_once)
-    with threadpool_limits(1, user_api="blas"):
-        try:
-            jobs = [pool.submit(_write_speaker, speaker, root / speaker.split) for speaker in everyone]
-            for done, job in enumerate(as_completed(jobs), start=1):
-                job.result()
-                if progress:
-                    progress(done, len(everyone))
-        finally:
-            pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: those who speak finish, within a second
+def n_bytes(everyone: list[Speaker]) -> int:
+    """On disk, about: 1.1 MB a minute."""
+    n_utterances = sum(speaker.n_utterances for speaker in everyone)
+    return round(n_utterances / UTTERANCES_PER_SPEAKER * SECONDS_PER_SPEAKER / 60 * 1.1e6)
 
 
-def _write_speaker(speaker: Speaker, folder: Path) -> None:
-    for name, (frames, labels) in zip(speaker.utterances(), say(speaker), strict=True):
-        transcript = np.array(["[SOS]", *(PHONEMES[label] for label in labels), "[EOS]"], dtype="<U5")
-        np.save(folder / "mfcc" / f"{name}.npy", frames)
-        np.save(folder / "transcript" / f"{name}.npy", transcript)
-
-
-def say(speaker: Speaker) -> list[tuple[np.ndarray, np.ndarray]]:
-    """A speaker's utterances: [(features (T, 28) float32, labels (T,) uint8)]."""
-    rng = np.random.default_rng([speaker.seed, SPLITS.index(speaker.split), speaker.number])
+def say(speaker: Speaker, take: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The utterances of a take: [(features (T, 28) float32, labels (T,) uint8)]."""
+    origin = [speaker.seed, SPLITS.index(speaker.split), speaker.number]
+    rng = np.random.default_rng(origin)
     voice = voices.draw(rng)
+    if take:
+        rng = np.random.default_rng([*origin, take])
     texts = [_phrases(voice, rng) for _ in range(UTTERANCES_PER_SPEAKER)]
+    texts = texts[: len(speaker.takes()[take])]  # after all are drawn: a longer take begins with the shorter one
     spoken = iter(espeak.speak(voice.text, [phrase for text in texts for phrase in text]))
     result = []
     for text in texts:
@@ -168,23 +141,3 @@ def lexicon() -> tuple[tuple[str, ...], np.ndarray]:
         rows = list(csv.DictReader(table, delimiter="\t"))
     weights = np.array([float(row["frequency"]) for row in rows]) ** 0.7
     return tuple(espeak_phones.mnemonics(row["pronunciation"].split()) for row in rows), weights / weights.sum()
-
-
-def _describe(folder: Path, minutes: float, seed: int, everyone: list[Speaker]) -> None:
-    with (folder / "speakers.csv").open("w", encoding="utf-8", newline="") as table:
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerow(["utterance", "speaker"])
-        rows.writerows([utterance, speaker.name] for speaker in everyone for utterance in speaker.utterances())
-    features.write(folder, FEATURES)
-    recipe = {"corpus": "synthetic", "version": VERSION, "minutes": minutes, "seed": seed, "phonemes": PHONEMES}
-    (folder / "recipe.json").write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.txt").write_text(" ".join(_README.split()) + "\n", encoding="utf-8")
-
-
-_README = """
-Synthetic speech with exact phoneme labels, in the HW1P2 layout: SPLIT/mfcc/NAME.npy (T, 28) float32, a frame every
-10 ms; SPLIT/transcript/NAME.npy (T + 2,) strings, [SOS] first and [EOS] last. Made by harness.corpora.synthetic with
-the settings in recipe.json: random sequences of common English words, spoken by espeak-ng in randomly drawn voices,
-with a room, a channel and noise added. No voice is in two splits. It can be deleted: it is made again, the same, when
-it is needed.
-"""

@@ -1,0 +1,56 @@
+"""Where a corpus is to be made: a folder that is not there yet, room for it, and one process that makes it."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness.errors import UserError
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder that is to appear from other processes.
+
+    Raises:
+        UserError: it is there, cannot be made, or is being made by another process.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"{folder}: it is there already; choose another --out, or remove it to make it anew")
+    lock = folder.with_name(f".{folder.name}.lock")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+    except Timeout:
+        raise UserError(f"{folder}: another process is making it; wait for it, or stop it") from None
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
+
+
+def check_room(folder: Path, needed: int, for_what: str) -> None:
+    """
+    Args:
+        needed: bytes.
+
+    Raises:
+        UserError: the disk has less free.
+    """
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise UserError(
+            f"{folder}: {for_what} needs {size(needed)} of disk, {size(free)} are free there; "
+            "make room, or choose another --out"
+        )
+
+
+def size(n_bytes: int) -> str:
+    """4812345678 -> 4.8 GB"""
+    unit, name = next((pair for pair in ((1e9, "GB"), (1e6, "MB")) if n_bytes >= pair[0]), (1e3, "kB"))
+    return f"{n_bytes / unit:,.1f} {name}"
