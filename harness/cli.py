@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness import __version__, cli_data
+from harness import __version__, cli_data, cli_models
 from harness.errors import Interrupted, RunFailed, UserError
 
 # Read when torch is imported. Its threads would else spin while they wait for each other, which makes small models
@@ -150,6 +150,7 @@ def bench_(
 
 
 main.add_command(cli_data.data)
+main.add_command(cli_models.predict)
 
 
 @main.command(name="list")

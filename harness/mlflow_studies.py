@@ -50,14 +50,7 @@ def load(client: Any, study: str, where: str) -> StudyRecord:
     Raises:
         UserError: there is no such study, or it is not finished; says what there is.
     """
-    studies = _studies(client)
-    archived = client.get_experiment_by_name(study)
-    if archived is not None and archived.tags.get("harness.state") == "archived":
-        studies[study] = archived
-    if study not in studies:
-        raise UserError(_unknown(study, list(studies), where))
-    experiment = studies[study]
-    mlflow_refusals.served(experiment, where)
+    experiment = _find(client, study, where)
     found = list(runs(client, [experiment.experiment_id]))
     if "harness.finished" not in experiment.tags:
         raise UserError(_unfinished(client, experiment, found))
@@ -68,6 +61,32 @@ def load(client: Any, study: str, where: str) -> StudyRecord:
         records = [_arm(client, arms[arm], found, place) for arm in known.pop("arms")]
     known["notes"] = tuple(known["notes"])
     return StudyRecord(arms=tuple(records), **known)
+
+
+def finals(client: Any, study: str, arm: str, where: str) -> dict[int, str]:
+    """The finished finals of an arm, in the order of the comparison's seeds: seed -> run id.
+
+    Args:
+        where: the store's URI.
+
+    Raises:
+        UserError: there is no such study or arm, or no final of the arm is finished.
+    """
+    experiment = _find(client, study, where)
+    arms = json.loads(experiment.tags.get("harness.arms", "[]"))
+    if arm not in arms:
+        near = difflib.get_close_matches(arm, arms, n=1, cutoff=0.5)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise UserError(f"--arm {arm}: no such arm in study {study}.{hint} There are: {', '.join(arms)}")
+    found = list(runs(client, [experiment.experiment_id]))
+    ids = {
+        int(run.data.tags["seed"]): run.info.run_id
+        for run in found
+        if run.data.tags.get("kind") == "final" and run.data.tags["arm"] == arm and run.info.status == "FINISHED"
+    }
+    if not ids:
+        raise UserError(_unfinished(client, experiment, found))
+    return {seed: ids[seed] for seed in json.loads(experiment.tags["harness.seeds"]) if seed in ids}
 
 
 def experiments(client: Any) -> Iterator[Any]:
@@ -90,6 +109,18 @@ def runs(client: Any, experiment_ids: Sequence[str], query: str = "") -> Iterato
         token = page.token
         if not token:
             return
+
+
+def _find(client: Any, study: str, where: str) -> Any:
+    """The experiment of a study, which may be an archived one."""
+    studies = _studies(client)
+    archived = client.get_experiment_by_name(study)
+    if archived is not None and archived.tags.get("harness.state") == "archived":
+        studies[study] = archived
+    if study not in studies:
+        raise UserError(_unknown(study, list(studies), where))
+    mlflow_refusals.served(studies[study], where)
+    return studies[study]
 
 
 def _studies(client: Any) -> dict[str, Any]:

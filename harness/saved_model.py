@@ -12,7 +12,8 @@ import architectures
 from harness.corpora import features as corpus_features
 from harness.corpora.features import Features
 from harness.data import Statistics
-from harness.settings import Settings
+from harness.errors import UserError
+from harness.settings import Boundary, Normalisation, Settings
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class SavedModel:
     """Context, frames each side."""
     d_features: int
     phonemes: tuple[str, ...]
-    normalisation: str
-    boundary: str
+    normalisation: Normalisation
+    boundary: Boundary
     statistics: Statistics | None
     """Of the training frames, for normalisation "global"."""
     features: Features | None = None
@@ -65,10 +66,26 @@ def save(
 
 
 def load(folder: Path) -> SavedModel:
-    """Read what `save` wrote, in evaluation mode on the CPU. Executes nothing from the files."""
+    """Read what `save` wrote, in evaluation mode on the CPU. Executes nothing from the files.
+
+    Raises:
+        UserError: a file is missing, is of another kind, or does not fit the architecture as it is today.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    facts = json.loads((folder / "model.json").read_text())
+    try:
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "model.safetensors")
+    except FileNotFoundError as error:
+        raise UserError(f"{folder}: {Path(str(error.filename or 'model.safetensors')).name} is not there") from None
+    except SafetensorError as error:
+        raise UserError(
+            f"{folder / 'model.safetensors'}: no safetensors file ({error}); nothing in it was executed. A pickle "
+            "(.pt, .bin, .ckpt) is not read: save its weights with safetensors.torch.save_file"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{folder / 'model.json'}: not readable as JSON ({error})") from None
     facts["phonemes"] = tuple(facts["phonemes"])
     facts["params"] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["params"].items()}
     if facts["statistics"]:
@@ -76,8 +93,15 @@ def load(folder: Path) -> SavedModel:
     if facts.get("features"):
         facts["features"] = corpus_features.parse(facts["features"], str(folder / "model.json"))
     window = facts["left"] + 1 + facts["right"]
-    model = architectures.build(
-        facts["architecture"], window, facts["d_features"], len(facts["phonemes"]), facts["params"]
-    )
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    try:
+        model = architectures.build(
+            facts["architecture"], window, facts["d_features"], len(facts["phonemes"]), facts["params"]
+        )
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        why = str(error.args[0] if error.args else error).strip()
+        raise UserError(
+            f"{folder}: does not fit the architecture {facts['architecture']!r} as it is here; use the version of the "
+            f"project that trained it (its commit is in MLflow): {why}"
+        ) from None
     return SavedModel(model=model.eval(), **facts)

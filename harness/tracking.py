@@ -109,6 +109,26 @@ class Store:
         """A finished study, from MLflow alone. Raises UserError as `mlflow_studies.load` does."""
         return mlflow_studies.load(self.client, study, self.uri)
 
+    def finals(self, study: str, arm: str) -> dict[int, str]:
+        """seed -> run id of an arm's finished finals. Raises UserError as `mlflow_studies.finals` does."""
+        return mlflow_studies.finals(self.client, study, arm, self.uri)
+
+    def fetch(self, run_id: str, folder: Path) -> Path:
+        """Bring a final's artifacts `result/` and `model/` into a folder, which is given back.
+
+        Raises:
+            UserError: they are not there.
+        """
+        for name in ("result", "model"):
+            try:
+                self.client.download_artifacts(run_id, name, str(folder))
+            except (MlflowException, OSError) as error:
+                why = str(error).strip().splitlines()[0]
+                raise UserError(
+                    f"MLflow run {run_id}: its artifact {name}/ cannot be had from {self.uri}: {why}"
+                ) from None
+        return folder
+
     def view(self, study: str) -> str:
         """The link to a finished study's prepared view; "" if there is none."""
         experiment = self.client.get_experiment_by_name(study)

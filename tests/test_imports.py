@@ -16,6 +16,7 @@ harness.corpora.audio
 harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
 harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.synthesis
 harness.corpora.store
+harness.corpora.recordings
 harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness harness.corpora.destination
 harness.corpora.data_lines harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
@@ -28,7 +29,9 @@ harness.report.figures harness.report.figures_scores harness.report.figures_conf
 harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
 harness.bench_usual harness.bench_reading harness.bench harness.bench_table
-harness.inventory_table harness.made_table harness.cli_data harness.cli
+harness.inventory_table harness.made_table harness.cli_data
+harness.trained harness.source harness.predict harness.textgrid harness.outputs harness.prediction_table
+harness.cli_models harness.cli
 """.split()  # noqa: SIM905
 """Bottom to top: a module may import those before it."""
 
@@ -39,7 +42,7 @@ ONE_IMPORTER = {
     "plotly": {"harness.report.figures"},
     "soundfile": {"harness.corpora.audio"},
     "pydantic": {"harness.schema"},
-    "click": {"harness.cli", "harness.cli_data"},
+    "click": {"harness.cli", "harness.cli_data", "harness.cli_models"},
 }
 
 

@@ -1,0 +1,83 @@
+"""The commands that put a trained model to use: `harness predict`, `harness export`."""
+
+import time
+from pathlib import Path
+
+import click
+
+_STUDY = click.option("--study", required=True, metavar="NAME", help="The study, as its file names it.")
+_ARM = click.option("--arm", required=True, metavar="NAME", help="The arm, as the file names it.")
+_SEED = click.option("--seed", type=int, metavar="N", help="The final run.  [the comparison's first]")
+
+
+@click.command()
+@click.argument("data")
+@_STUDY
+@_ARM
+@_SEED
+@click.option("--ensemble", is_flag=True, help="Average the posteriors of all the arm's seeds.")
+@click.option("--split", metavar="SPLIT", help="Of a corpus.  [its only one]")
+@click.option("--out", "outs", required=True, multiple=True, metavar="FILE", help="May be given several times.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def predict(
+    data: str,
+    study: str,
+    arm: str,
+    seed: int | None,
+    ensemble: bool,
+    split: str | None,
+    outs: tuple[str, ...],
+    device: str,
+) -> None:
+    """Label DATA, frame by frame, with a trained model.
+
+    DATA is a corpus (a folder in the HW1P2 layout, with or without transcripts), a sound file, or a folder of sound
+    files. The ending of FILE says what is written:
+
+    \b
+    NAME.csv       id,label for every frame, utterances in the order of their names
+    NAME.npz       posteriors
+    NAME.TextGrid  labels in time, of one utterance
+    FOLDER/        a TextGrid for each utterance
+
+    With transcripts it also prints the classification report.
+    """
+    from harness import outputs, source, trained
+    from harness.errors import UserError
+
+    forms = [outputs.form(out) for out in outs]
+    if ensemble and seed is not None:
+        raise UserError(f"--seed {seed}: --ensemble takes all seeds; give one of the two")
+    root = _root()
+    models = trained.load_all(root, study, arm) if ensemble else [trained.load(root, study, arm, seed)]
+
+    from harness import prediction_table, provenance, screen
+    from harness.device import choose_device
+    from harness.predict import predict as labelled
+    from harness.progress import Progress
+    from harness.workspace import cache
+
+    chosen = choose_device(device)
+    with screen.display() as display:
+        progress = Progress(display)
+        found = source.read(data, split, models[0], cache(root), progress.reading)
+        outputs.check(outs, len(found.part.lengths))
+        started = time.perf_counter()
+        prediction = labelled(
+            models,
+            found.part,
+            chosen,
+            keep_posteriors=".npz" in forms,
+            progress=lambda done, total: progress.reading("labelling", done, total),
+        )
+        seconds = time.perf_counter() - started
+    written = [(out, outputs.write(out, found, prediction, models[0].saved.phonemes)) for out in outs]
+    files = [screen.Line(f"{out}: {what}") for out, what in written]
+    machine = provenance.of_machine(chosen.type, models[0].precision)["device"]
+    screen.show([*prediction_table.blocks(models, found, prediction, seconds, machine), *files])
+
+
+def _root() -> Path:
+    from harness.workspace import project_root
+
+    return project_root(Path.cwd())
