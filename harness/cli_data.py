@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli_import import folder, librispeech, timit
+
 
 @click.group()
 def data() -> None:
@@ -16,6 +18,10 @@ def data() -> None:
 @data.group(name="import")
 def import_() -> None:
     """Bring a corpus into the HW1P2 layout."""
+
+
+for command in (timit, librispeech, folder):
+    import_.add_command(command)
 
 
 @data.command()

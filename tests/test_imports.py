@@ -13,6 +13,10 @@ ORDER = """
 architectures harness harness.errors harness.settings harness.results harness.processes harness.corpora.phones
 harness.corpora.mfcc harness.corpora.features
 harness.corpora.audio
+harness.corpora.alignments.segments harness.corpora.alignments.columns harness.corpora.alignments.textgrid
+harness.corpora.alignments.ctm harness.corpora.alignments harness.corpora.spelling harness.corpora.phone_table
+harness.corpora.recording harness.corpora.unfinished harness.corpora.importing
+harness.corpora.speaker_splits harness.corpora.timit harness.corpora.librispeech harness.corpora.folder
 harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
 harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.synthesis
 harness.corpora.store
@@ -29,7 +33,9 @@ harness.report.figures harness.report.figures_scores harness.report.figures_conf
 harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
 harness.bench_usual harness.bench_reading harness.bench harness.bench_table
-harness.inventory_table harness.made_table harness.cli_data
+harness.inventory_table harness.made_table
+harness.import_table harness.cli_import
+harness.cli_data
 harness.trained harness.source harness.predict harness.textgrid harness.outputs harness.prediction_table
 harness.cli_models harness.cli
 """.split()  # noqa: SIM905
@@ -42,7 +48,7 @@ ONE_IMPORTER = {
     "plotly": {"harness.report.figures"},
     "soundfile": {"harness.corpora.audio"},
     "pydantic": {"harness.schema"},
-    "click": {"harness.cli", "harness.cli_data", "harness.cli_models"},
+    "click": {"harness.cli", "harness.cli_data", "harness.cli_import", "harness.cli_models"},
 }
 
 

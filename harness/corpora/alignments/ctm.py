@@ -1,0 +1,51 @@
+"""NIST's CTM: `UTTERANCE CHANNEL START DURATION SYMBOL [CONFIDENCE]`, seconds, many utterances in one file.
+
+A corpus' file is large: `ranges` finds where each utterance's lines lie, and `read` takes those alone.
+"""
+
+from pathlib import Path
+
+from harness.corpora.alignments.segments import Segment
+
+
+def ranges(path: Path) -> dict[str, tuple[int, int]]:
+    """Utterance -> (first byte, number of bytes) of its lines.
+
+    Raises:
+        ValueError: an utterance's lines do not stand together.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    last, first, here = "", 0, 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            name = line.split(None, 1)[0].decode("utf-8", "replace") if line.strip() else ""
+            if name and not name.startswith(";;") and name != last:
+                if last:
+                    found[last] = (first, here - first)
+                if name in found:
+                    raise ValueError(f"line {number}: {name} again; the lines of an utterance must stand together")
+                last, first = name, here
+            here += len(line)
+    if last:
+        found[last] = (first, here - first)
+    return found
+
+
+def read(text: str) -> list[Segment]:
+    """The lines of one utterance, in order of time.
+
+    Raises:
+        ValueError: a line that is something else, or two channels.
+    """
+    rows = [line.split() for line in text.splitlines() if line.strip() and not line.startswith(";;")]
+    channels = {row[1] for row in rows if len(row) > 1}
+    if len(channels) > 1:
+        raise ValueError(f"channels {', '.join(sorted(channels))} for one utterance; one is allowed")
+    segments = []
+    for row in rows:
+        try:
+            start, duration = float(row[2]), float(row[3])
+            segments.append(Segment(start, round(start + duration, 6), row[4]))
+        except (ValueError, IndexError):
+            raise ValueError(f"{' '.join(row)[:60]!r} is not 'UTTERANCE CHANNEL START DURATION SYMBOL'") from None
+    return sorted(segments)

@@ -1,0 +1,75 @@
+"""Praat's TextGrid, long and short form, as the Montreal Forced Aligner writes it.
+
+Both forms hold the same values in the same order. Praat takes as a value what stands free between blanks: a number, a
+"text" (with "" for one quote), a <flag>; everything else, and what follows a "!", is comment (Praat manual, *TextGrid
+file formats*). The long form is the short form with comments.
+"""
+
+import re
+from collections.abc import Iterator
+
+from harness.corpora.alignments.segments import Segment
+
+_VALUE = re.compile(r'"((?:[^"]|"")*)"|!.*|(?<!\S)(-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)|<(\w+)>')
+
+
+def read(text: str, tier: str | None = None) -> list[Segment]:
+    """The segments of an interval tier; empty labels are silence and stay empty.
+
+    Args:
+        tier: its name. Without one: "phones", else the only one that ends in "phones" (the aligner's "SPEAKER -
+            phones"), else the only tier.
+
+    Raises:
+        ValueError: it is no TextGrid, is truncated, or has no such tier.
+    """
+    tiers = _tiers(text)
+    intervals = {name: rows for kind, name, rows in tiers if kind == "IntervalTier"}
+    name = tier or _phones(list(intervals))
+    if name not in intervals:
+        listed = ", ".join(repr(known) for known in intervals) or "none"
+        wanted = f"no interval tier {tier!r}" if tier else "no tier of phones that is the only one"
+        raise ValueError(f"{wanted}; its interval tiers: {listed}")
+    return intervals[name]
+
+
+def _phones(names: list[str]) -> str | None:
+    for candidates in ([n for n in names if n == "phones"], [n for n in names if n.endswith("phones")], names):
+        if len(candidates) == 1:
+            return candidates[0]
+    return None
+
+
+def _tiers(text: str) -> list[tuple[str, str, list[Segment]]]:
+    """(kind, name, segments) of each; those of a point tier are left out."""
+    values = _values(text)
+    try:
+        if (next(values), next(values)) != ("ooTextFile", "TextGrid"):
+            raise ValueError("no Praat TextGrid")
+        next(values), next(values)
+        has_tiers = next(values) == "exists"
+        return [_tier(values) for _ in range(int(next(values)))] if has_tiers else []
+    except StopIteration:
+        raise ValueError("no Praat TextGrid, or truncated") from None
+
+
+def _tier(values: Iterator[str]) -> tuple[str, str, list[Segment]]:
+    kind, name, _, _, n = [next(values) for _ in range(5)]
+    try:
+        if kind == "IntervalTier":
+            rows = [(next(values), next(values), next(values)) for _ in range(int(n))]
+            return kind, name, [Segment(float(start), float(end), label.strip()) for start, end, label in rows]
+        for _ in range(2 * int(n)):
+            next(values)
+    except ValueError as error:
+        raise ValueError(f"tier {name!r}: a time or a number was expected ({error})") from None
+    return kind, name, []
+
+
+def _values(text: str) -> Iterator[str]:
+    for found in _VALUE.finditer(text):
+        quoted, number, flag = found.groups()
+        if quoted is not None:
+            yield quoted.replace('""', '"')
+        elif number is not None or flag is not None:
+            yield number or flag

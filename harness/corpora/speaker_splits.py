@@ -1,0 +1,79 @@
+"""Which speakers train, which validate, which test: whole speakers always, an utterance of theirs never apart."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """Of the speakers."""
+
+    validation: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+
+
+def draw(speakers: Iterable[str], fractions: Fractions) -> dict[str, str]:
+    """Speaker -> split, at random by the seed: at least one speaker to each split whose fraction is above 0.
+
+    Raises:
+        UserError: there are too few speakers.
+    """
+    names = sorted(set(speakers))
+    asked = {"validation": fractions.validation, "test": fractions.test}
+    counts = {split: max(1, round(share * len(names))) if share else 0 for split, share in asked.items()}
+    if sum(counts.values()) >= len(names):
+        needed = 1 + len([share for share in asked.values() if share])
+        shares = f"{fractions.validation:g} for validation and {fractions.test:g} for test"
+        raise UserError(
+            f"{len(names)} speakers ({', '.join(names[:5])}), {shares}: none is left to train on. At least {needed} "
+            "speakers and fractions of less than 1 in all are allowed; one speaker's utterances are never split, for a "
+            "score on them would not tell of new speakers"
+        )
+    order = np.random.default_rng(fractions.seed).permutation(names).tolist()
+    held = iter(order)
+    chosen = {next(held): split for split, n in counts.items() for _ in range(n)}
+    return {name: chosen.get(name, "train") for name in names}
+
+
+def read(path: Path, speakers: Iterable[str]) -> dict[str, str]:
+    """Speaker -> split from a CSV file `speaker,split`, in which each of `speakers` has a line.
+
+    Raises:
+        UserError: lines that are something else, and speakers without a line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if not rows or rows[0] != ["speaker", "split"]:
+        raise UserError(f"{path}:1: the first line has to be 'speaker,split'")
+    wrong = [f"{path}:{n}: {','.join(row)!r} is not 'speaker,split'" for n, row in enumerate(rows[1:], 2)
+             if len(row) != 2 or not all(row) or "/" in row[1]]  # fmt: skip
+    split_of = {row[0]: row[1] for row in rows[1:] if len(row) == 2}
+    wrong += [f"{path}: no line for speaker {name}" for name in sorted(set(speakers) - split_of.keys())]
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return split_of
+
+
+def assign(speakers: Iterable[str], fractions: Fractions, file: Path | None) -> tuple[Mapping[str, str], str]:
+    """Speaker -> split from the file if there is one, else at random; and how, in words.
+
+    Raises:
+        UserError: as `read` and `draw`.
+    """
+    names = sorted(set(speakers))
+    if file:
+        return read(file, names), f"split by speaker as {file.name} says"
+    shares = f"{fractions.validation:g} validation, {fractions.test:g} test, seed {fractions.seed}"
+    return draw(names, fractions), f"split by speaker at random: {shares}"
