@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from harness.corpora.recording import Plan
+    from harness.corpora.import_plan import Plan
 
 _PATH = click.Path(path_type=Path)
 _SHARE = click.FloatRange(0, 1, max_open=True)
@@ -116,7 +116,7 @@ def _import(
     from harness import import_table, screen
     from harness.corpora import importing, phone_table
     from harness.corpora.features import Features
-    from harness.corpora.recording import Recipe
+    from harness.corpora.import_plan import Recipe
     from harness.errors import UserError
     from harness.progress import Progress
 

@@ -1,18 +1,11 @@
 """`harness data import`: what was made, as a table, what was decided on the way, and the next command."""
 
 from collections import Counter
-from pathlib import Path
 
 from harness.corpora.importing import Result
 from harness.corpora.mfcc import FRAMES_PER_SECOND
+from harness.made_table import experiment_lines
 from harness.screen import Block, Heading, Line, Table
-
-_ROLES = {
-    "train": ("train", "train-clean-100", "train-clean-360", "train-other-500"),
-    "validation": ("validation", "dev-clean", "dev-other", "dev"),
-    "test": ("test", "test-clean", "test-other"),
-}
-"""What splits may be called that an experiment names by these; the first that is there."""
 
 
 def blocks(result: Result, root: str, command: str) -> list[Block]:
@@ -31,13 +24,11 @@ def blocks(result: Result, root: str, command: str) -> list[Block]:
         rows.append((split, f"{len(there):,}", f"{speakers:,}", f"{frames:,}", f"{hours:.2f}"))
     shown: list[Block] = [Heading(f"{plan.corpus}: {root}"), Table(_COLUMNS, tuple(rows))]
     shown += [Line(note) for note in [*plan.notes, *_notes(result, root)]]
-    run = f"{command} run experiments/ladnn_vs_ffdnn.toml --set data.corpus={root} --set study={Path(root).name}"
-    splits = plan.splits()
-    roles = {role: next((name for name in names if name in splits), "") for role, names in _ROLES.items()}
-    run += "".join(f" --set data.{role}={name}" for role, name in roles.items() if name and name != role)
-    missing = [role for role, name in roles.items() if not name]
-    told = [Line(f"No split is called {', '.join(missing)}: choose in [data] of the experiment")] if missing else []
-    return [*shown, Heading("Next"), Line(f"{command} data info {root}"), Line(run), *told]
+    shown += experiment_lines(result.root, tuple(plan.splits()))[:-1]
+    usual = set(plan.splits()) == {"train", "validation", "test"}
+    run = f"{command} run {'experiments/ladnn_vs_ffdnn.toml' if usual else 'FILE'} "
+    sets = [f"--set study={result.root.name}", *([f"--set data.corpus={root}"] if usual else [])]
+    return [*shown, Heading("Next"), Line(f"{command} data info {root}"), Line(run + " ".join(sets))]
 
 
 _COLUMNS = ("split", ">utterances", ">speakers", ">frames", ">hours")

@@ -23,7 +23,7 @@ from harness.cli import main
 from harness.corpora import folder, importing, librispeech, mfcc, phone_table, timit
 from harness.corpora.features import Features
 from harness.corpora.features import read as features_of
-from harness.corpora.recording import Plan, Recipe
+from harness.corpora.import_plan import Plan, Recipe
 from harness.corpora.speaker_splits import Fractions, draw
 from harness.errors import UserError
 from harness.settings import Data
@@ -322,9 +322,9 @@ def test_other_settings_begin_anew(own: Path, tmp_path: Path) -> None:
     importing.run(folder.plan(own), recipe(n_coefficients=13), tmp_path / "out", processes=1)
     assert not growing.exists()
     assert "left" not in names(tmp_path / "out", "train")
-    with pytest.raises(UserError, match="there already; remove it, or name another folder with --out"):
+    with pytest.raises(UserError, match="it is there already; choose another --out"):
         importing.run(folder.plan(own), recipe(), tmp_path / "out")
-    with FileLock(tmp_path / "busy.unfinished.lock"), pytest.raises(UserError, match="another import is writing it"):
+    with FileLock(tmp_path / ".busy.lock"), pytest.raises(UserError, match="another process is making it"):
         importing.run(folder.plan(own), recipe(), tmp_path / "busy")
     with pytest.raises(UserError, match="nothing to import"):
         importing.run(Plan("folder"), recipe(), tmp_path / "empty")
@@ -360,11 +360,11 @@ def test_the_commands_end_with_a_table_and_the_next_command(ldc: Path, own: Path
     status, out, _ = command("timit", ldc, "--processes", 1, cwd=tmp_path)
     assert status == 0
     assert re.search(r"train +6 +3 +588 +0\.00", out)
-    assert "--set data.corpus=corpora/timit --set study=timit\n" in out
+    assert "--set study=timit --set data.corpus=corpora/timit\n" in out
     root, aligned = librispeech_sample(tmp_path / "libri")
     status, out, _ = command("librispeech", root, "--alignments", aligned, "--processes", 1, cwd=tmp_path)
     assert status == 0
-    assert "--set data.train=train-clean-100 --set data.validation=dev-clean --set data.test=test-other" in out
+    assert re.search(r'train += "train-clean-100"\nvalidation = "dev-clean"\ntest += "test-other"\n', out)
     status, out, _ = command("folder", own, "--out", "x", "--deltas", 1, "--rate", 8000, "--high", 3800, cwd=tmp_path)
     assert status == 0
     with (tmp_path / "x/speakers.csv").open() as table:

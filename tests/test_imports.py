@@ -15,13 +15,13 @@ harness.corpora.mfcc harness.corpora.features
 harness.corpora.audio
 harness.corpora.alignments.segments harness.corpora.alignments.columns harness.corpora.alignments.textgrid
 harness.corpora.alignments.ctm harness.corpora.alignments harness.corpora.spelling harness.corpora.phone_table
-harness.corpora.recording harness.corpora.unfinished harness.corpora.importing
+harness.corpora.destination harness.corpora.import_plan harness.corpora.unfinished harness.corpora.importing
 harness.corpora.speaker_splits harness.corpora.timit harness.corpora.librispeech harness.corpora.folder
 harness.corpora.espeak_process harness.corpora.espeak harness.corpora.espeak_phones
 harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness.corpora.synthesis
 harness.corpora.store
 harness.corpora.recordings
-harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness harness.corpora.destination
+harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness
 harness.corpora.data_lines harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.experiment harness.rules harness.config harness.data harness.device harness.precision harness.checkpoint

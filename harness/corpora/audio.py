@@ -81,8 +81,11 @@ def _check_whole(path: Path, n_samples: int, promised: int, said: str) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        header = file.read(1024)
+    try:
+        with path.open("rb") as file:
+            header = file.read(1024)
+    except OSError as denied:
+        return f"cannot be read ({denied.strerror})"
     if not header:
         return "empty file"
     if header.startswith(b"NIST_1A") and b"shorten" in header:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.corpora import audio
 from harness.corpora.alignments import find
-from harness.corpora.recording import Plan, Recording
+from harness.corpora.import_plan import Plan, Recording
 from harness.corpora.speaker_splits import Fractions, assign
 from harness.errors import UserError
 

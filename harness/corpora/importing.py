@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 
-from harness.corpora import unfinished
-from harness.corpora.recording import Imported, Plan, Recipe, Recording, import_one
+from harness.corpora import destination, unfinished
+from harness.corpora.import_plan import Imported, Plan, Recipe, Recording, import_one
 from harness.errors import RunFailed, UserError
 
 SHOWN = 100
@@ -61,18 +60,9 @@ def run(
         UserError: `root` is there already, or recordings are refused: a line each, all at once.
         RunFailed: a process died.
     """
-    if root.exists():
-        raise UserError(f"{root}: there already; remove it, or name another folder with --out")
     growing = root.with_name(root.name + ".unfinished")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{growing}.lock")
-    try:
-        with lock.acquire(timeout=0):
-            result = _run(plan, recipe, root, growing, leave_out, processes or os.cpu_count() or 1, progress)
-    except Timeout:
-        raise UserError(f"{root}: another import is writing it") from None
-    Path(lock.lock_file).unlink(missing_ok=True)
-    return result
+    with destination.held(root):
+        return _run(plan, recipe, root, growing, leave_out, processes or os.cpu_count() or 1, progress)
 
 
 def _run(
@@ -120,6 +110,8 @@ def _import_all(
                 yield from zip(jobs.pop(job), job.result(), strict=True)
         except BrokenProcessPool:
             raise RunFailed("a process of the import died (no memory left?); the same command goes on") from None
+        except OSError as error:  # a full disk, say; what cannot be read is a refusal
+            raise RunFailed(f"{error}; the same command goes on") from None
         finally:
             pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: what was begun is finished, in a second
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.corpora import audio
 from harness.corpora.alignments import Sources, find
-from harness.corpora.recording import Plan, Recording
+from harness.corpora.import_plan import Plan, Recording
 from harness.errors import UserError
 
 SPLITS = (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.corpora import features
 from harness.corpora.phones import PHONEMES
-from harness.corpora.recording import Imported, Plan, Recipe, Recording
+from harness.corpora.import_plan import Imported, Plan, Recipe, Recording
 
 REFUSED = "refused.txt"
 """A line for each recording that is refused."""

@@ -1,4 +1,4 @@
-"""One utterance from its recording and its alignment into the HW1P2 layout."""
+"""What is to be imported, and how one recording with its alignment becomes an utterance in the HW1P2 layout."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
