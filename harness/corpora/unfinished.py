@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.corpora import features
-from harness.corpora.phones import PHONEMES
 from harness.corpora.import_plan import Imported, Plan, Recipe, Recording
+from harness.corpora.phones import PHONEMES
 
 REFUSED = "refused.txt"
 """A line for each recording that is refused."""
