@@ -15,7 +15,7 @@ install: .venv/installed
 	  { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
 	@echo "Installing into .venv: some minutes, and some hundred MB to download (on Linux with a GPU's libraries: GB)"
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[synthetic,dev]'
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[synthetic,export,dev]'
 	@touch .venv/installed
 
 run: install

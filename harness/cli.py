@@ -151,6 +151,7 @@ def bench_(
 
 main.add_command(cli_data.data)
 main.add_command(cli_models.predict)
+main.add_command(cli_models.export)
 
 
 @main.command(name="list")

@@ -77,6 +77,32 @@ def predict(
     screen.show([*prediction_table.blocks(models, found, prediction, seconds, machine), *files])
 
 
+@click.command()
+@_STUDY
+@_ARM
+@_SEED
+@click.option("--out", required=True, metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+def export(study: str, arm: str, seed: int | None, out: Path) -> None:
+    """Write a trained model as ONNX, with a .pt2 (torch.export) beside it; as .pt2 alone if FILE is one.
+
+    Its input is a batch of windows of normalised frames, its output their logits; the metadata tells the rest.
+    """
+    from harness import export as exporting
+    from harness import trained
+    from harness.report import wording
+
+    model = trained.load(_root(), study, arm, seed)
+    differences = exporting.export(model, out)
+    size = wording.count(model.result.parameters)
+    click.echo(f"{study}, {model.result.arm}, seed {model.result.seed}: {size} parameters, {model.saved.architecture}")
+    for file, difference in differences.items():
+        click.echo(f"{file}: {file.stat().st_size:,} bytes; logits differ from torch's by at most {difference:.1g}")
+    if model.features() is None:
+        click.echo(
+            "note: how the frames are made from sound is not known, and not in the files (docs/using-a-model.md)"
+        )
+
+
 def _root() -> Path:
     from harness.workspace import project_root
 

@@ -37,6 +37,7 @@ harness.inventory_table harness.made_table
 harness.import_table harness.cli_import
 harness.cli_data
 harness.trained harness.source harness.predict harness.textgrid harness.outputs harness.prediction_table
+harness.export
 harness.cli_models harness.cli
 """.split()  # noqa: SIM905
 """Bottom to top: a module may import those before it."""
@@ -46,6 +47,7 @@ ONE_IMPORTER = {
     "optuna": {"harness.study"},
     "rich": {"harness.screen"},
     "plotly": {"harness.report.figures"},
+    "onnxruntime": {"harness.export"},
     "soundfile": {"harness.corpora.audio"},
     "pydantic": {"harness.schema"},
     "click": {"harness.cli", "harness.cli_data", "harness.cli_import", "harness.cli_models"},
