@@ -131,6 +131,18 @@ def build(name: str, window: int, d_features: int, n_classes: int, params: Mappi
     return find(name)(window, d_features, n_classes, **params)
 
 
+def n_parameters(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> int:
+    """The parameters of the model, without making their values.
+
+    Raises:
+        KeyError, ValueError: as `build`.
+    """
+    import torch
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in build(name, window, d_features, n_classes, params).parameters())
+
+
 @dataclass(frozen=True)
 class Size:
     """What a model costs: parameters, and floating-point operations of one forward pass of one frame."""

@@ -65,7 +65,7 @@ class FactoredLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and self.is_semi_orthogonal:
+        if self.training and self.is_semi_orthogonal and not x.is_meta:
             self.constrain()
         y = self.f(self.B(_joined(self.A(_joined(x, self.span)), self.span)))
         y = self.norm(y.flatten(0, 1)).unflatten(0, y.shape[:2])

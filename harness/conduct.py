@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from harness import corpora, precision, provenance, run, tracking
+from harness import corpora, precision, provenance, run, sizes, tracking
 from harness.corpora import Corpus
 from harness.data import Residents
 from harness.device import choose_device
@@ -223,6 +223,7 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
         chosen = choose_device(device)
         arithmetic = _arithmetic(experiment, workspace, chosen)
         corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
+        experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
         workspace.check(corpus=corpus.digest, device=chosen.type, precision=arithmetic)
         recorder = store.begin(
             experiment.study,

@@ -10,12 +10,13 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import architectures
-from harness import ranges, rules
+from architectures import Between
+from harness import ranges, rules, sizes
 from harness.errors import UserError
-from harness.experiment import Arm, Comparison, Experiment, Search
+from harness.experiment import ASSUMED, Arm, Comparison, Experiment, Limit, Search
 from harness.mistakes import Mistakes, dotted, spelled, unknown
 from harness.ranges import Range
 from harness.schema import Key, Keys, check_table, keys_of, keys_of_architecture
@@ -31,8 +32,11 @@ _FILE: Keys = {
     "arms": Key(dict, is_required=True),
     "search": Key(dict),
     "comparison": Key(dict),
+    "limit": Key(dict),
 }
-_SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search)}
+_SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search), "limit": keys_of(Limit)}
+_SOLVED: Keys = {"parameters": Key(Annotated[int, Between(1)])}
+"""What stands in an arm's `params` for the width."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 
@@ -61,6 +65,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     arms = _arms(top.get("arms", {}), common, mistakes)
     search = _search(top["search"], training, mistakes) if "search" in top else None
     comparison = _comparison(top.get("comparison", {}), list(top.get("arms", {})), mistakes)
+    limit = Limit(**check_table(top.get("limit", {}), _SECTIONS["limit"], ("limit",), mistakes))
     experiment = Experiment(
         path,
         "\n".join([text.rstrip("\n"), *("# --set " + override.replace("\n", " ") for override in overrides), ""]),
@@ -72,9 +77,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         arms,
         search,
         comparison,
+        limit,
         tuple(overrides),
     )
     _check_names(top, mistakes)
+    experiment = _matched(tree, experiment, mistakes)
     notes = rules.check(tree, _parse(path, text), experiment, mistakes)
     mistakes.raise_if_any()
     return replace(experiment, notes=notes)
@@ -151,7 +158,7 @@ def _arms(tables: dict[str, Any], common: dict[str, Any], mistakes: Mistakes) ->
             mistakes.add(path, f"{spelled(table)} is not allowed; it must be a table")
             continue
         is_known = table.get("architecture") in known
-        params = keys_of_architecture(table["architecture"]) if is_known else {}
+        params = keys_of_architecture(table["architecture"]) | _SOLVED if is_known else {}
         sections = {"params": params, "data": _SECTIONS["data"], "training": _SECTIONS["training"]}
         arm = check_table(table, keys, path, mistakes, (f"{s}.{key}" for s in sections for key in sections[s]))
         if is_known:
@@ -160,6 +167,19 @@ def _arms(tables: dict[str, Any], common: dict[str, Any], mistakes: Mistakes) ->
             found = {k: v for k, v in (common | own).items() if isinstance(v, Range)}
             arms[name] = Arm(name, arm["architecture"], given, found)
     return arms
+
+
+def _matched(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> Experiment:
+    """With what each arm needs to solve its width, for a corpus that has not been read."""
+    before = len(mistakes)
+    sizes.check_match(tree, experiment, mistakes)
+    if len(mistakes) > before or any(mistakes.below("arms", name) for name in experiment.arms):
+        return experiment
+    try:
+        return sizes.matched(experiment, *ASSUMED)
+    except ValueError as error:
+        mistakes.add(("arms", experiment.comparison.baseline or ""), str(error))
+        return experiment
 
 
 def _own_settings(arm: dict[str, Any], sections: dict[str, Keys], path: KeyPath, mistakes: Mistakes) -> dict[str, Any]:

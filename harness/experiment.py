@@ -1,15 +1,19 @@
 """What an experiment file says, once read and checked by `config`: arms, their ranges, the search, the comparison."""
 
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from architectures import Between, parameters_of
+from harness import matching
 from harness.mistakes import spelled
 from harness.ranges import Range
 from harness.settings import Data, Settings, Training
+
+ASSUMED = (28, 40)
+"""Coefficients and classes, until the corpus has been read."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,20 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Match:
+    """What every arm has alike."""
+
+    parameters: Annotated[int, Between(1)]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What no model may exceed."""
+
+    parameters: Annotated[int, Between(1)] | None = None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """How the arms' chosen configurations are compared, on test."""
 
@@ -43,6 +61,8 @@ class Comparison:
     level: Annotated[float, Between(above=0.5, below=1)] = 0.95
     """Of the intervals."""
     resamples: Annotated[int, Between(200, 100_000)] = 2000
+    match: Literal["parameters"] | Match | None = None
+    """Parameters that every arm's width is solved for: the baseline's, or a number."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +74,23 @@ class Arm:
     given: dict[str, Any]
     """The settings that the file gives, its common ones among them; all others are at their defaults."""
     ranges: dict[str, Range] = field(default_factory=dict)
+    frame: tuple[int, int] = ASSUMED
+    """Coefficients and classes; the corpus's, once it is read."""
+    limit: int | None = None
+    """Parameters that no model may exceed."""
 
     def settings(self, values: Mapping[str, Any]) -> Settings:
-        """The settings with a value for each range.
+        """The settings with a value for each range, and with a solved width where parameters are stated.
+
+        Raises:
+            ValueError: a range without a value, or a value without a range; or no width gives the stated parameters.
+        """
+        stated = self.stated(values)
+        shape = (stated.data.window, *self.frame)
+        return replace(stated, params=matching.resolved(self.architecture, shape, stated.params, self.limit))
+
+    def stated(self, values: Mapping[str, Any]) -> Settings:
+        """The settings in the file's words: `params.parameters` where a width is to be solved.
 
         Raises:
             ValueError: a range without a value, or a value without a range.
@@ -71,17 +105,20 @@ class Arm:
             Training(**section(flat, "training")),
         )
 
+    @property
+    def is_matched(self) -> bool:
+        """Whether its width is solved for stated parameters."""
+        return "params.parameters" in self.given or "params.parameters" in self.ranges
+
     def ends(self) -> tuple[Settings, Settings]:
         """The settings with every range at its low end (a choice at its first), and at its high (last)."""
         low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
         return self.settings(low), self.settings(high)
 
-    def probes(self) -> Iterator[tuple[dict[str, Any], Settings]]:
-        """The values and settings that stand for all: both ends, and each choice with all else at the low end."""
+    def probes(self) -> list[dict[str, Any]]:
+        """The values that stand for all: both ends, and each choice with all else at the low end."""
         low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
-        others = [low | {k: choice} for k, r in self.ranges.items() for choice in r.choices[1:]]
-        for values in [low, high, *others]:
-            yield values, self.settings(values)
+        return [low, high, *(low | {k: choice} for k, r in self.ranges.items() for choice in r.choices[1:])]
 
     def size(self) -> int | None:
         """How many configurations there are; None if they cannot be counted."""
@@ -98,7 +135,7 @@ class Arm:
 
         Hyper-parameters at the constructor's defaults are left out, so that one added later changes no old study.
         """
-        low, _ = self.ends()
+        low = self.stated({k: r.ends[0] for k, r in self.ranges.items()})
         defaults = {f"params.{p.name}": p.default for p in parameters_of(self.architecture).values()}
         rows = _canonical(low, self.ranges)
         return {k: v for k, v in rows.items() if k in self.ranges or k not in defaults or defaults[k] != v}
@@ -121,6 +158,7 @@ class Experiment:
     arms: dict[str, Arm]
     search: Search | None
     comparison: Comparison
+    limit: Limit = Limit()
     overrides: tuple[str, ...] = ()
     """`KEY=VALUE` each, as given beside the file."""
     notes: tuple[str, ...] = ()
@@ -134,7 +172,7 @@ class Experiment:
     @property
     def widest_context(self) -> tuple[int, int]:
         """The most frames to the left and to the right that any arm may see."""
-        seen = [settings.data for arm in self.arms.values() for _, settings in arm.probes()]
+        seen = [arm.stated(values).data for arm in self.arms.values() for values in arm.probes()]
         return max(data.left for data in seen), max(data.right for data in seen)
 
     def canonical(self) -> dict[str, Any]:
@@ -149,6 +187,8 @@ class Experiment:
         for name, part in (("search", self.search), ("comparison", self.comparison)):
             rows |= {f"{name}.{k}": v for k, v in asdict(part).items()} if part else {}
         rows["comparison.seeds"] = sorted(self.comparison.seeds)
+        rows["limit.parameters"] = self.limit.parameters
+        del rows["comparison.match"]  # every arm has its number
         return {k: v for k, v in sorted(rows.items()) if v is not None}
 
 

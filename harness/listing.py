@@ -17,7 +17,10 @@ def blocks(root: Path) -> list[Block]:
 
 
 def _architectures() -> list[Block]:
-    shown: list[Block] = [Heading("Architectures (architecture = NAME; params.SETTING)")]
+    shown: list[Block] = [
+        Heading("Architectures (architecture = NAME; params.SETTING)"),
+        Line("params.parameters = N instead of width: solved for that many parameters"),
+    ]
     for name in architectures.names():
         parameters = architectures.parameters_of(name)
         keys = keys_of_architecture(name)

@@ -1,16 +1,18 @@
 """`harness run --plan`: what a study would run, and what it costs. Trains nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 import architectures
-from harness import corpora
+from harness import corpora, sizes
 from harness.device import choose_device
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
 from harness.report.wording import count, rounded, several
+from harness.report.wording import settings as said
 from harness.screen import Block, Heading, Line, Table
 from harness.settings import Settings
 from harness.study import n_ended
@@ -31,6 +33,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     if workspace.exists:
         workspace.open()
     corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
+    experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
     search, seeds = experiment.search, experiment.comparison.seeds
     trials = search.trials if search else 0
     trial_frames = round(corpus.train.n_frames * search.subset) * search.epochs if search else 0
@@ -42,9 +45,8 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         memory = max(memory, max(size for _, size in ends))
         parameters = _ends([cost.parameters for cost, _ in ends])
         flops = _ends([cost.flops_per_frame for cost, _ in ends])
-        rows.append(
-            (arm.name, arm.architecture, f"{trials} + {len(seeds)}" if search else str(len(seeds)), parameters, flops)
-        )
+        runs = f"{trials} + {len(seeds)}" if search else str(len(seeds))
+        rows.append((arm.name, arm.architecture, runs, parameters, flops))
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
     resident = sum(
         part.n_frames * (part.d_features * 4 + _FRAME_BYTES) for part in (corpus.train, corpus.validation, corpus.test)
@@ -57,6 +59,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
         Table(("arm", "architecture", ">runs", ">parameters", ">FLOPs per frame"), tuple(rows)),
         *_ranges(experiment),
+        *_widths(experiment),
         Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
         Table(("part", ">utterances", ">speakers", ">frames"), tuple(frames)),
         Heading("Cost"),
@@ -104,6 +107,22 @@ def _cost(settings: Settings, d_features: int, n_classes: int) -> tuple[architec
         model(torch.empty(2, settings.data.window, d_features))
     per_frame = outputs // 2 + settings.data.window * d_features
     return size, 4 * (_COPIES * size.parameters + settings.training.batch_size * per_frame)
+
+
+def _widths(experiment: Experiment) -> list[Block]:
+    """Of every arm that states its parameters, the width that has been solved at the ends of its ranges."""
+    lines: list[Block] = []
+    for arm in experiment.arms.values():
+        ends = [_width(arm, values) for values in arm.probes()[:2]] if arm.is_matched else []
+        lines += [Line(f"{arm.name}: {' to '.join(dict.fromkeys(ends))}")] if ends else []
+    return [Heading("Widths, solved for the stated parameters"), *lines] if lines else []
+
+
+def _width(arm: Arm, values: dict[str, Any]) -> str:
+    params = arm.settings(values).params
+    width = ", ".join(map(str, params.get("widths") or [params["width"]]))
+    where = said({key: values[key] for key in sizes.ranges_of_size(arm)})
+    return f"{width} ({where})" if where else width
 
 
 def _ends(values: list[int]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import architectures
+from harness import sizes
 from harness.experiment import Arm, Experiment, Search
 from harness.mistakes import Mistakes, spelled
 from harness.ranges import is_range, why_not, why_shared
@@ -17,8 +18,6 @@ _ACTS_WITH: dict[str | int, tuple[str, tuple[str, ...]]] = {
     "momentum": ("optimiser", ("sgd",)),
 }
 """Settings of `[training]` that act only where another has one of these values."""
-
-_D_FEATURES, _N_CLASSES = 28, 40  # for shapes: the corpus has not been read
 
 
 def check(
@@ -56,8 +55,9 @@ def check(
     else:
         _check_search(tree, original, experiment, mistakes)
     for arm in arms:
-        if not (mistakes.below("arms", arm.name) or mistakes.below("data", "context")):
-            _check_shapes(arm, mistakes)
+        is_clean = not any(mistakes.below(*path) for path in (("arms", arm.name), ("data", "context"), ("limit",)))
+        if is_clean and not mistakes.below("comparison", "match") and (reason := sizes.problem(arm)):
+            mistakes.add(("arms", arm.name), reason)
     return notes
 
 
@@ -170,22 +170,3 @@ def _check_space(tree: dict[str, Any], arm: Arm, search: Search, mistakes: Mista
             f"{search.trials} trials cannot be spent on arm {arm.name!r}, which has {size} ({factors}); "
             "every arm gets as many",
         )
-
-
-def _check_shapes(arm: Arm, mistakes: Mistakes) -> None:
-    """Build the arm on the meta device wherever its ranges end."""
-    seen: set[str] = set()
-    for values, settings in arm.probes():
-        model = f"{settings.data.window} {settings.params}"
-        if model in seen:
-            continue
-        seen.add(model)
-        try:
-            architectures.measure(arm.architecture, settings.data.window, _D_FEATURES, _N_CLASSES, settings.params)
-        except (ValueError, RuntimeError, AssertionError) as error:
-            where = ", ".join(f"{key} = {spelled(value)}" for key, value in values.items())
-            reason = str(error).partition("\n")[0]
-            place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
-            reason = f"{place}: {reason}" if place else reason
-            mistakes.add(("arms", arm.name), f"{reason} (at {where})" if where else reason)
-            return

@@ -80,7 +80,8 @@ def refusals() -> list[tuple[str, list[str]]]:
     text = Path(__file__).with_name("refusals.txt").read_text()
     text = text.replace("{architectures}", ", ".join(json.dumps(name) for name in architectures.names()))
     for name in ("ffdnn", "linear"):
-        text = text.replace(f"{{parameters of {name}}}", ", ".join(architectures.parameters_of(name)))
+        keys = [*architectures.parameters_of(name), "parameters"]
+        text = text.replace(f"{{parameters of {name}}}", ", ".join(keys))
     blocks = [block.split("\n") for block in text.strip().split("\n\n") if not block.startswith("==")]
     return [
         (
@@ -336,7 +337,7 @@ def test_overrides_are_toml_or_else_text() -> None:
         (
             "comparison.sedes=[1]",
             "--set comparison.sedes: unknown key 'sedes'; did you mean 'seeds'? "
-            "allowed: baseline, seeds, unit, level, resamples",
+            "allowed: baseline, seeds, unit, level, resamples, match",
         ),
         ("training.epochs", "--set training.epochs: give KEY=VALUE, such as training.epochs=2"),
         ("=2", "--set =2: give KEY=VALUE, such as training.epochs=2"),

@@ -1,0 +1,180 @@
+"""What the arms may cost: matched to one number of parameters, and within the limit, wherever their ranges end.
+
+The number of parameters hangs on the corpus: coefficients and phonemes. A file is checked for 28 and 40 before any data
+is read (`experiment.ASSUMED`), and again for those of the corpus.
+"""
+
+from dataclasses import replace
+from itertools import islice, product
+from typing import Any
+
+import architectures
+from harness import matching
+from harness.errors import UserError
+from harness.experiment import Arm, Experiment, Match
+from harness.mistakes import Mistakes, spelled
+from harness.ranges import Range
+from harness.settings import Settings
+
+_MOST = 256  # configurations that are checked one by one
+
+
+def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
+    """Note what contradicts `[comparison] match`, or a `params.parameters`.
+
+    Args:
+        tree: the file as parsed.
+    """
+    match, baseline = experiment.comparison.match, experiment.comparison.baseline
+    if match is not None and len(tree.get("arms", [])) == 1:
+        mistakes.add(("comparison", "match"), "without effect: there is a single arm; give it params.parameters")
+    for name, arm in experiment.arms.items():
+        path = ("arms", name, "params")
+        params = tree["arms"][name].get("params", {})
+        params = params if isinstance(params, dict) else {}
+        is_source = match == "parameters" and name == baseline
+        if not matching.has_width(arm.architecture) and "parameters" in params:
+            mistakes.add((*path, "parameters"), f'architecture "{arm.architecture}" has no width to be solved')
+        elif not matching.has_width(arm.architecture) and match and not is_source:
+            mistakes.add(
+                ("comparison", "match"),
+                f'arm {name!r}: architecture "{arm.architecture}" has no width to be solved; '
+                "give params.parameters to the other arms instead",
+            )
+        elif "parameters" in params and match and not is_source:
+            mistakes.add((*path, "parameters"), "not beside comparison.match, which says it for every arm")
+        elif "width" in params and ("parameters" in params or (match and not is_source)):
+            by = "params.parameters" if "parameters" in params else "comparison.match"
+            mistakes.add((*path, "width"), f"without effect: {by} is given, and the width is solved")
+    if match == "parameters" and baseline in experiment.arms:
+        varying = [str(r) for r in ranges_of_size(experiment.arms[baseline]).values()]
+        if varying:
+            mistakes.add(
+                ("comparison", "match"),
+                f"the size of the baseline {baseline!r} is not one number, its ranges change it; "
+                "say which: match = { parameters = NUMBER }",
+            )
+
+
+def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
+    """Every arm with what it needs to solve its width: the corpus's numbers, the limit, and what `match` says.
+
+    Raises:
+        ValueError: the baseline, whose size is to be matched, cannot be built.
+    """
+    limit, match = experiment.limit.parameters, experiment.comparison.match
+    arms = {name: replace(arm, frame=(d_features, n_classes), limit=limit) for name, arm in experiment.arms.items()}
+    source = arms.get(experiment.comparison.baseline or "")
+    if match is None or source is None:
+        return replace(experiment, arms=arms)
+    if isinstance(match, Match):
+        target, others = match.parameters, list(arms.values())
+    else:
+        others = [arm for arm in arms.values() if arm is not source]
+        target = source.given.get("params.parameters") or _parameters(source, source.ends()[0])
+    solved = {arm.name: replace(arm, given=arm.given | {"params.parameters": target}) for arm in others}
+    return replace(experiment, arms=arms | solved)
+
+
+def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
+    """The experiment with its sizes as the corpus makes them.
+
+    Raises:
+        UserError: an arm cannot be built, matched or kept within the limit, a line each.
+    """
+    experiment = matched(experiment, d_features, n_classes)
+    found = {name: problem(arm) for name, arm in experiment.arms.items()}
+    corpus = f"with the corpus's {d_features} coefficients and {n_classes} phonemes"
+    lines = [f"{experiment.path}: arms.{name}: {reason} ({corpus})" for name, reason in found.items() if reason]
+    if lines:
+        raise UserError("\n".join(lines))
+    return experiment
+
+
+def problem(arm: Arm) -> str | None:
+    """Why not every model that the arm may ask for can be built, matched and kept within the limit; None if all can."""
+    if arm.limit is not None and (target := _target(arm)) > arm.limit:
+        return f"{target} stated parameters are above limit.parameters = {arm.limit}"
+    seen: set[str] = set()
+    for values in arm.probes():
+        stated = arm.stated(values)
+        if (key := f"{stated.data.window} {stated.params}") in seen:
+            continue
+        seen.add(key)
+        try:
+            architectures.measure(arm.architecture, *_shape(arm, stated), arm.settings(values).params)
+        except (ValueError, RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0]
+            place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
+            return _at(arm, f"{place}: {reason}" if place else reason, values)
+    return _beyond_limit(arm) or _unreachable(arm)
+
+
+def _beyond_limit(arm: Arm) -> str | None:
+    """A search may not skip what is too large, which would bias it; so the largest must be allowed."""
+    if arm.limit is None or arm.is_matched:
+        return None
+    values: dict[str, Any] = {key: r.ends[1] for key, r in arm.ranges.items()}
+    for key, r in ranges_of_size(arm).items():
+        values[key] = max(r.probes, key=lambda v: _parameters(arm, arm.settings(values | {key: v})))
+    size = _parameters(arm, arm.settings(values))
+    if size <= arm.limit:
+        return None
+    mend = "narrow the ranges, or give params.parameters and no width" if ranges_of_size(arm) else "make it smaller"
+    return _at(arm, f"{size} parameters are above limit.parameters = {arm.limit}: {mend}", values)
+
+
+def _target(arm: Arm) -> int:
+    """The most parameters that are stated; 0 if none are."""
+    r = arm.ranges.get("params.parameters")
+    return max(r.probes) if r else arm.given.get("params.parameters", 0)
+
+
+def _unreachable(arm: Arm) -> str | None:
+    """What lies between the ends of ranges must be within 1 % of the stated number as well.
+
+    Where all ends are wide enough that neighbouring widths differ by 1 % or less, everything between is; else each
+    configuration is tried.
+    """
+    sizing = ranges_of_size(arm)
+    if not arm.is_matched or not sizing:
+        return None
+    if all(_step(arm, values) <= matching.TOLERANCE for values in arm.probes()):
+        return None
+    counted = [r.values() if r.size() is not None else r.probes for r in sizing.values()]
+    low = {key: r.ends[0] for key, r in arm.ranges.items()}
+    every = list(islice(product(*counted), _MOST + 1))
+    for combination in every[:_MOST]:
+        values = low | dict(zip(sizing, combination, strict=True))
+        try:
+            arm.settings(values)
+        except ValueError as error:
+            return _at(arm, str(error), values)
+    if len(every) > _MOST:
+        return f"its models are so narrow that each of more than {_MOST} must be tried: narrow the ranges"
+    return None
+
+
+def _step(arm: Arm, values: dict[str, Any]) -> float:
+    """Between neighbouring widths, as a fraction of the stated parameters."""
+    stated = arm.stated(values)
+    solved = matching.solve(arm.architecture, _shape(arm, stated), stated.params, arm.limit)
+    return float(solved.step / stated.params["parameters"])
+
+
+def ranges_of_size(arm: Arm) -> dict[str, Range]:
+    """The ranges that the number of parameters may hang on."""
+    return {k: r for k, r in arm.ranges.items() if k == "data.context" or k.startswith("params.")}
+
+
+def _shape(arm: Arm, settings: Settings) -> matching.Shape:
+    return settings.data.window, *arm.frame
+
+
+def _parameters(arm: Arm, settings: Settings) -> int:
+    return architectures.n_parameters(arm.architecture, *_shape(arm, settings), settings.params)
+
+
+def _at(arm: Arm, reason: str, values: dict[str, Any]) -> str:
+    where = ", ".join(f"{key} = {spelled(values[key])}" for key in ranges_of_size(arm))
+    return f"{reason} (at {where})" if where else reason
