@@ -22,9 +22,10 @@ from harness import bench_reading, evaluate, precision, train
 from harness.bench_usual import usual_frames_per_second
 from harness.corpora.phones import PHONEMES
 from harness.corpora.store import Part
-from harness.data import Resident, place
 from harness.errors import UserError
+from harness.normalisation import Normaliser
 from harness.settings import Settings, Training
+from harness.windows import Resident, place
 
 D_FEATURES = 28
 N_FRAMES = 200_000
@@ -158,8 +159,15 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
         digest="random",
     )
     dtype = precision.dtype_of_frames(arithmetic)
-    placed = place(part, max(left, right), "none", "utterance", device, dtype, None)
-    return Resident(placed.frames, placed.rows, placed.labels, left, left + 1 + right, part)
+    placed = place(
+        Normaliser(part, "none"),
+        slice(None),
+        padding=max(left, right),
+        boundary="utterance",
+        device=device,
+        dtype=dtype,
+    )
+    return replace(placed, left=left, window=left + 1 + right)
 
 
 def step_of(
@@ -170,7 +178,7 @@ def step_of(
     totals = torch.zeros(2, dtype=torch.float64, device=indices.device)
     finite = torch.ones((), dtype=torch.bool, device=indices.device)
     model.train()
-    return lambda: train.step(model, data, indices, optimiser, training, arithmetic, totals, finite)
+    return lambda: train.step(model, *data.examples(indices), optimiser, training, arithmetic, totals, finite)
 
 
 def ceiling(model: nn.Module, windows: Tensor, arithmetic: str, seconds: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.data import Resident
+from harness.windows import Resident
 
 
 class Windows(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):

@@ -17,8 +17,9 @@ import torch
 
 from harness import corpora, precision, provenance, run, sizes, tracking
 from harness.corpora import Corpus
+from harness.corpora.store import Part
 from harness.data import Residents
-from harness.device import choose_device
+from harness.device import choose_device, memory_limit
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
@@ -26,8 +27,6 @@ from harness.results import ArmRecord, Epoch, RunResult, StudyRecord, Trial
 from harness.settings import Settings
 from harness.study import ArmStudy, Asked
 from harness.workspace import Workspace, cache
-
-_SUBSET_SEED = 0  # the same utterances for every arm
 
 
 @dataclass
@@ -37,7 +36,7 @@ class Conductor:
     experiment: Experiment
     workspace: Workspace
     corpus: Corpus
-    device: torch.device
+    residents: Residents
     precision: str
     recorder: tracking.Recorder
     progress: Progress
@@ -46,10 +45,7 @@ class Conductor:
     def study(self) -> StudyRecord:
         """Every arm's search and finals."""
         experiment, started = self.experiment, time.perf_counter()
-        finals = self._residents(self.corpus)
-        searched = self._searched() if experiment.search else None
-        search = finals if searched is self.corpus else self._residents(searched) if searched else None
-        arms = [self._arm(arm, search, finals) for arm in experiment.arms.values()]
+        arms = [self._arm(arm) for arm in experiment.arms.values()]
         spent = self.workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
         self.workspace.remember(seconds=spent)
         return StudyRecord(
@@ -66,34 +62,21 @@ class Conductor:
             provenance=self.provenance | {"seconds": spent, "command": experiment.command},
         )
 
-    def _searched(self) -> Corpus:
-        """The corpus that trials see: fewer training utterances, the same for every arm."""
-        assert self.experiment.search
-        fraction = self.experiment.search.subset
-        if fraction == 1:
-            return self.corpus
-        return replace(self.corpus, train=corpora.subset(self.corpus.train, fraction, _SUBSET_SEED))
-
-    def _residents(self, corpus: Corpus) -> Residents:
-        parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-        padding = max(self.experiment.widest_context)
-        return Residents(parts, padding, self.device, precision.dtype_of_frames(self.precision))
-
-    def _arm(self, arm: Arm, search: Residents | None, finals: Residents) -> ArmRecord:
-        chosen, trials, importances = self._search(arm, search) if search else ({}, (), {})
+    def _arm(self, arm: Arm) -> ArmRecord:
+        chosen, trials, importances = self._search(arm) if self.experiment.search else ({}, (), {})
         settings = arm.settings(chosen)
         self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
-        results = [self._final(arm, settings, seed, finals) for seed in self.experiment.comparison.seeds]
+        results = [self._final(arm, settings, seed) for seed in self.experiment.comparison.seeds]
         return ArmRecord(arm.name, arm.architecture, chosen, tuple(results), trials, importances)
 
-    def _search(self, arm: Arm, residents: Residents) -> tuple[dict[str, Any], tuple[Trial, ...], dict[str, float]]:
+    def _search(self, arm: Arm) -> tuple[dict[str, Any], tuple[Trial, ...], dict[str, float]]:
         """All trials of an arm: the chosen values, what was tried, and what mattered."""
         assert self.experiment.search
         study = ArmStudy(self.workspace.journal, arm, self.experiment.search)
         for trial in study.trials():
             self.progress.known(arm.name, f"trial {trial.number}", trial.value, trial.frames)
         while asked := study.ask():
-            study.tell(self._trial(study, asked, residents))
+            study.tell(self._trial(study, asked))
             shutil.rmtree(self.workspace.trial(arm.name, asked.number))
         best = study.best()
         if best is None:
@@ -103,7 +86,7 @@ class Conductor:
             )
         return best.settings, study.trials(), study.importances()
 
-    def _trial(self, study: ArmStudy, asked: Asked, residents: Residents) -> Trial:
+    def _trial(self, study: ArmStudy, asked: Asked) -> Trial:
         search, arm = study.search, study.arm
         settings = arm.settings(asked.values)
         settings = replace(settings, training=replace(settings.training, epochs=search.epochs))
@@ -115,9 +98,10 @@ class Conductor:
             return study.should_prune(asked.number, epoch.epoch, epoch.validation_accuracy)
 
         label = f"trial {asked.number}"
-        self.progress.begins(arm.name, label, search.epochs, residents.parts["train"].n_frames, asked.values)
+        n_frames = self.residents.searched.n_frames
+        self.progress.begins(arm.name, label, search.epochs, n_frames, asked.values)
         try:
-            result = self._run(arm, settings, residents, search.seed, asked.number, should_prune)
+            result = self._run(arm, settings, search.seed, asked.number, should_prune)
         except RunFailed as failure:
             self.progress.ends(arm.name, label, None, "failed")
             self.progress.say(f"{arm.name} {label}: {failure}")
@@ -131,8 +115,8 @@ class Conductor:
         frames = result.history[-1].frames
         return Trial(asked.number, result.state, value, asked.values, frames, result.seconds, curve)
 
-    def _final(self, arm: Arm, settings: Settings, seed: int, residents: Residents) -> RunResult:
-        label, epochs, n_frames = f"seed {seed}", settings.training.epochs, residents.parts["train"].n_frames
+    def _final(self, arm: Arm, settings: Settings, seed: int) -> RunResult:
+        label, epochs, n_frames = f"seed {seed}", settings.training.epochs, self.corpus.train.n_frames
         folder = self.workspace.final(arm.name, seed)
         if (folder / "result.json").exists():
             result = RunResult.load(folder)
@@ -142,16 +126,14 @@ class Conductor:
             return result
         self.progress.begins(arm.name, label, epochs, n_frames, {})
         try:
-            result = self._run(arm, settings, residents, seed, None, lambda epoch: False)
+            result = self._run(arm, settings, seed, None, lambda epoch: False)
         except RunFailed as failure:
             raise RunFailed(f"arm {arm.name!r}, seed {seed}: {failure}") from None
         assert result.test
         self.progress.ends(arm.name, label, result.test.accuracy, "scored on test")
         return result
 
-    def _run(
-        self, arm: Arm, settings: Settings, residents: Residents, seed: int, trial: int | None, should_end: Any
-    ) -> RunResult:
+    def _run(self, arm: Arm, settings: Settings, seed: int, trial: int | None, should_end: Any) -> RunResult:
         """Train (or go on with) one run and record it; its folder then holds the result."""
         folder = self.workspace.final(arm.name, seed) if trial is None else self.workspace.trial(arm.name, trial)
         if (folder / "result.json").exists():  # recorded in part when the process was killed
@@ -171,7 +153,7 @@ class Conductor:
                 result = run.run(
                     arm.name,
                     settings,
-                    residents,
+                    self.residents,
                     seed=seed,
                     precision=self.precision,
                     trial=trial,
@@ -224,7 +206,15 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
         arithmetic = _arithmetic(experiment, workspace, chosen)
         corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
         experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
-        workspace.check(corpus=corpus.digest, device=chosen.type, precision=arithmetic)
+        residents = Residents(
+            parts(experiment, corpus),
+            max(experiment.widest_context),
+            chosen,
+            precision.dtype_of_frames(arithmetic),
+            memory_limit(chosen, experiment.data.memory),
+        )
+        streamed = list(residents.placement.streamed)
+        workspace.check(corpus=corpus.digest, device=chosen.type, precision=arithmetic, streamed=streamed)
         recorder = store.begin(
             experiment.study,
             question=experiment.question,
@@ -236,11 +226,19 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
         facts = provenance.of_machine(chosen.type, arithmetic) | provenance.of_code(root) | {"corpus": corpus.digest}
         progress.plans(experiment, corpus)
         try:
-            record = Conductor(experiment, workspace, corpus, chosen, arithmetic, recorder, progress, facts).study()
+            record = Conductor(experiment, workspace, corpus, residents, arithmetic, recorder, progress, facts).study()
         except (Interrupted, KeyboardInterrupt):
             recorder.stopped()
             raise Interrupted from None
         return _compare(record, recorder)
+
+
+def parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
+    """What a study sees: "train", "validation", "test", and "search" if trials see fewer training utterances."""
+    seen = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
+    if experiment.search and experiment.search.subset < 1:
+        seen["search"] = corpora.subset(corpus.train, experiment.search.subset)
+    return seen
 
 
 def _compare(record: StudyRecord, recorder: tracking.Recorder) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.data import Resident
+from harness.data import Placed
 from harness.precision import autocast
 from harness.results import Scores
 
@@ -30,23 +30,23 @@ class Predictions:
     """(F,) float32, -log posterior of the true class, nats; None of an unlabelled part."""
 
 
-def predict(model: nn.Module, data: Resident, precision: str) -> Predictions:
+def predict(model: nn.Module, data: Placed, precision: str) -> Predictions:
     """Frames in their order, in large batches. The model is left in evaluation mode."""
     return gather(log_posteriors(model, data, precision), data)
 
 
 @torch.inference_mode()
-def log_posteriors(model: nn.Module, data: Resident, precision: str) -> Iterator[Tensor]:
+def log_posteriors(model: nn.Module, data: Placed, precision: str) -> Iterator[Tensor]:
     """(B, C) float32 for each large batch of frames, in their order. The model is left in evaluation mode."""
     model.eval()
-    for start in range(0, len(data), _BATCH):
-        with autocast(data.frames.device, precision):
-            logits = model(data.windows(slice(start, start + _BATCH)))
+    for windows, _ in data.in_order(_BATCH):
+        with autocast(windows.device, precision):
+            logits = model(windows)
         yield F.log_softmax(logits.float(), dim=1)
 
 
 @torch.inference_mode()
-def gather(batches: Iterable[Tensor], data: Resident) -> Predictions:
+def gather(batches: Iterable[Tensor], data: Placed) -> Predictions:
     """From the log posteriors (B, C) of all frames, batch by batch in their order."""
     predicted, probability, log_loss = [], [], []
     start = 0
@@ -57,11 +57,11 @@ def gather(batches: Iterable[Tensor], data: Resident) -> Predictions:
         labels = data.labels[start : start + len(log_posterior)]
         start += len(log_posterior)
         if len(labels):
-            log_loss.append(F.nll_loss(log_posterior, labels, reduction="none"))
+            log_loss.append(F.nll_loss(log_posterior, labels.long(), reduction="none"))
     return Predictions(torch.cat(predicted), torch.cat(probability), torch.cat(log_loss) if log_loss else None)
 
 
-def loss_and_accuracy(predictions: Predictions, data: Resident) -> tuple[float, float]:
+def loss_and_accuracy(predictions: Predictions, data: Placed) -> tuple[float, float]:
     """Mean log loss (nats) and accuracy in [0, 1] over frames."""
     assert predictions.log_loss is not None
     correct = (predictions.predicted == data.labels).double().mean()
@@ -69,7 +69,7 @@ def loss_and_accuracy(predictions: Predictions, data: Resident) -> tuple[float, 
     return loss, accuracy
 
 
-def scores(predictions: Predictions, data: Resident, n_classes: int, keep_frames: bool) -> Scores:
+def scores(predictions: Predictions, data: Placed, n_classes: int, keep_frames: bool) -> Scores:
     """Counts (U, C, C) and log loss (U,) per utterance; with `keep_frames` also the predictions of each frame."""
     assert predictions.log_loss is not None
     part = data.part
@@ -84,7 +84,7 @@ def scores(predictions: Predictions, data: Resident, n_classes: int, keep_frames
         frames = {
             "predicted": predictions.predicted.cpu().numpy(),
             "probability": predictions.probability.half().cpu().numpy(),
-            "truth": data.labels.to(torch.uint8).cpu().numpy(),
+            "truth": data.labels.cpu().numpy(),
         }
     return Scores(
         split=part.split,

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 import architectures
-from harness import corpora, sizes
-from harness.device import choose_device
+from harness import corpora, precision, sizes
+from harness.conduct import parts
+from harness.data import placement
+from harness.device import choose_device, memory_limit
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
 from harness.report.wording import count, rounded, several
@@ -19,7 +21,6 @@ from harness.study import n_ended
 from harness.workspace import Workspace, cache
 
 _COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, the best epoch's
-_FRAME_BYTES = 16  # a frame's row and label, int64 each
 
 
 def plan(experiment: Experiment, root: Path, device: str, progress: Progress) -> list[Block]:
@@ -48,9 +49,6 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         runs = f"{trials} + {len(seeds)}" if search else str(len(seeds))
         rows.append((arm.name, arm.architecture, runs, parameters, flops))
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
-    resident = sum(
-        part.n_frames * (part.d_features * 4 + _FRAME_BYTES) for part in (corpus.train, corpus.validation, corpus.test)
-    )
     n_runs = len(rows) * (trials + len(seeds))
     total = len(experiment.arms) * (trials * trial_frames + len(seeds) * final_frames)
     return [
@@ -65,10 +63,26 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Heading("Cost"),
         *([Line(f"training frames of a trial: {count(trial_frames)}")] if search else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
-        Line(f"device: {chosen.type}; the frames stay there: {rounded(resident)}B"),
+        Line(f"device: {chosen.type}; {_where(experiment, corpus, chosen)}"),
         Line(f"memory for the largest model and its batch: about {rounded(memory)}B"),
         *(Line(f"note: {note}") for note in experiment.notes),
     ]
+
+
+def _where(experiment: Experiment, corpus: corpora.Corpus, device: torch.device) -> str:
+    """Which parts stay on the device and which pass through, and why."""
+    wanted = experiment.training.precision
+    dtype = precision.dtype_of_frames(precision.choose(device) if wanted == "auto" else wanted)
+    limit = memory_limit(device, experiment.data.memory)
+    placed = placement(parts(experiment, corpus), max(experiment.widest_context), dtype, limit)
+    allowed = "data.memory" if experiment.data.memory else "half of its memory"
+    why = f"frames {rounded(placed.needed)}B, {allowed} {rounded(limit)}B"
+    if not placed.streamed:
+        return f"all frames stay there ({why})"
+    return (
+        f"{' and '.join(placed.streamed)} pass through in chunks of {count(placed.chunk_frames)} frames, "
+        f"the rest stays ({why})"
+    )
 
 
 def _done(experiment: Experiment, root: Path) -> str:

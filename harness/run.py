@@ -33,13 +33,14 @@ def run(
 
     Args:
         on_epoch: called after each epoch; true ends the run, which is then "pruned".
-        residents: parts "train" and "validation", and "test" for a final.
+        residents: parts "train" and "validation", and "test" for a final. Trials train on "search", if it is there.
         folder: for the state of the training (`state.pt`), from which it goes on, and a final's model.
 
     Raises:
         RunFailed, Interrupted: as `train`.
     """
     device, part = residents.device, residents.parts["train"]
+    seen = "search" if trial is not None and "search" in residents.parts else "train"
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cuda":
@@ -52,7 +53,7 @@ def run(
     validation = residents.get("validation", settings.data)
     trained = train(
         model,
-        residents.get("train", settings.data),
+        residents.get(seen, settings.data),
         validation,
         settings.training,
         seed=seed,

@@ -11,8 +11,8 @@ from torch import nn
 import architectures
 from harness.corpora import features as corpus_features
 from harness.corpora.features import Features
-from harness.data import Statistics
 from harness.errors import UserError
+from harness.normalisation import Statistics
 from harness.settings import Boundary, Normalisation, Settings
 
 

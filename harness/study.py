@@ -16,10 +16,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.data import mix
 from harness.experiment import Arm, Search
 from harness.ranges import Range
 from harness.results import Trial
+from harness.windows import mix
 
 _ABANDONED = "abandoned"  # mark of a trial that was cut off before it had its settings; it counts for nothing
 _STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}

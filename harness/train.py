@@ -15,11 +15,12 @@ from torch.optim import lr_scheduler
 
 from harness import checkpoint, evaluate
 from harness.checkpoint import State
-from harness.data import Resident, batches, mix
+from harness.data import Placed
 from harness.errors import Interrupted, RunFailed
 from harness.precision import autocast
 from harness.results import Epoch
 from harness.settings import Training
+from harness.windows import mix
 
 _LOOK = 256  # steps between two looks at the device: is everything finite?
 _DROPOUT = 1  # added to the seed, so that dropout and the order of frames are unrelated
@@ -28,8 +29,8 @@ _PER_STEP = ("cosine", "one-cycle")  # schedules that move every step; the other
 
 def train(
     model: nn.Module,
-    data: Resident,
-    validation: Resident,
+    data: Placed,
+    validation: Placed,
     training: Training,
     *,
     seed: int,
@@ -54,7 +55,7 @@ def train(
         RunFailed: a loss or gradient was not finite; no update was made with it or after it.
         Interrupted: `should_stop` said so; the state was written.
     """
-    device = data.frames.device
+    device = data.labels.device
     n_steps = -(-len(data) // training.batch_size)
     optimiser = make_optimiser(model, training)
     schedule = make_schedule(optimiser, training, n_steps)
@@ -71,10 +72,10 @@ def train(
                 torch.manual_seed(mix(seed + _DROPOUT, at.epoch))
                 at.totals.zero_()
             model.train()
-            for done, index in enumerate(batches(len(data), training.batch_size, seed, at.epoch, device), start=1):
+            for done, examples in enumerate(data.batches(training.batch_size, seed, at.epoch), start=1):
                 if done <= at.step:  # done before an interruption
                     continue
-                step(model, data, index, optimiser, training, precision, at.totals, finite)
+                step(model, *examples, optimiser, training, precision, at.totals, finite)
                 if training.schedule in _PER_STEP:
                     schedule.step()
                 if (done % _LOOK == 0 or done == n_steps) and not finite:
@@ -115,18 +116,17 @@ def train(
 
 def step(
     model: nn.Module,
-    data: Resident,
-    index: Tensor,
+    windows: Tensor,
+    labels: Tensor,
     optimiser: torch.optim.Optimizer,
     training: Training,
     precision: str,
     totals: Tensor,
     finite: Tensor,
 ) -> None:
-    """One update on the frames at `index` (B,). Adds to `totals`; once `finite` is false, nothing is updated."""
-    labels = data.labels[index]
-    with autocast(index.device, precision):
-        logits = model(data.windows(index))
+    """One update on windows (B, W, D), labels (B,). Adds to `totals`; once `finite` is false, nothing is updated."""
+    with autocast(labels.device, precision):
+        logits = model(windows)
     logits = logits.float()
     loss = F.cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
     optimiser.zero_grad(set_to_none=True)
@@ -137,7 +137,7 @@ def step(
     finite &= loss.isfinite() & norm.isfinite()
     optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]  # a fused step then leaves the weights alone
     optimiser.step()
-    totals += torch.stack([loss.detach().double() * len(index), (logits.argmax(dim=1) == labels).sum().double()])
+    totals += torch.stack([loss.detach().double() * len(labels), (logits.argmax(dim=1) == labels).sum().double()])
 
 
 def make_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimizer:

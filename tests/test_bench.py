@@ -9,8 +9,8 @@ from click.testing import CliRunner
 import architectures
 from harness import bench
 from harness.cli import main
-from harness.data import mix
 from harness.settings import Settings, Training
+from harness.windows import mix
 
 CPU = torch.device("cpu")
 SMALL = bench.BenchArm("small", Settings("ladnn", {"depth": 1, "width": 32}))

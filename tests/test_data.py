@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from harness.corpora.store import Part
-from harness.data import Residents, batches, normalise, statistics
+from harness.data import Residents
+from harness.normalisation import Normaliser, statistics
 from harness.settings import Data
 
 LENGTHS = [5, 1, 12, 3, 1]
@@ -88,7 +89,7 @@ def test_one_placing_serves_every_narrower_context():
 @pytest.mark.parametrize("normalisation", ["utterance", "frame", "speaker", "global"])
 def test_normalisation_gives_mean_0_and_variance_1_over_its_group(normalisation):
     part = make_part([50, 40, 30, 20], d_features=6)
-    frames = normalise(part, normalisation, statistics(part))
+    frames = Normaliser(part, normalisation, statistics(part)).frames(slice(None))
     if normalisation == "frame":
         groups = list(frames)
         axis = 0
@@ -106,7 +107,7 @@ def test_a_constant_coefficient_becomes_0_not_nan():
     part = make_part([4, 1])
     part.frames[:, 1] = 7
     for normalisation in ("utterance", "speaker", "global"):
-        frames = normalise(part, normalisation, statistics(part))
+        frames = Normaliser(part, normalisation, statistics(part)).frames(slice(None))
         assert np.isfinite(frames).all()
         np.testing.assert_array_equal(frames[:, 1], 0)
 
@@ -119,10 +120,23 @@ def test_global_statistics_are_those_of_train():
     np.testing.assert_allclose(frames.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
+def order_of(placed, batch_size, seed, epoch):
+    """Which frame comes when, told by a coefficient that numbers them."""
+    batches = list(placed.batches(batch_size, seed, epoch))
+    return torch.cat([windows[:, 0, 0] for windows, _ in batches]), [len(labels) for _, labels in batches]
+
+
+def numbered(lengths):
+    part = make_part(lengths)
+    part.frames[:, 0] = np.arange(part.n_frames)
+    return part
+
+
 def test_an_epoch_sees_every_frame_once_in_an_order_of_seed_and_epoch_alone():
-    cpu = torch.device("cpu")
-    order = torch.cat(list(batches(1000, 64, seed=3, epoch=2, device=cpu)))
+    placed = residents(numbered([300, 700]), 0).get("train", Data(context=0, normalisation="none"))
+    order, sizes = order_of(placed, 64, seed=3, epoch=2)
     assert sorted(order.tolist()) == list(range(1000))
-    assert torch.equal(order, torch.cat(list(batches(1000, 300, seed=3, epoch=2, device=cpu))))
-    assert not torch.equal(order, torch.cat(list(batches(1000, 64, seed=3, epoch=3, device=cpu))))
-    assert not torch.equal(order, torch.cat(list(batches(1000, 64, seed=4, epoch=2, device=cpu))))
+    assert sizes == [64] * 15 + [40]
+    assert torch.equal(order, order_of(placed, 300, seed=3, epoch=2)[0])
+    assert not torch.equal(order, order_of(placed, 64, seed=3, epoch=3)[0])
+    assert not torch.equal(order, order_of(placed, 64, seed=4, epoch=2)[0])

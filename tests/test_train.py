@@ -12,7 +12,7 @@ import architectures
 from harness import evaluate, run, saved_model
 from harness.corpora import open_corpus
 from harness.corpora.features import Features
-from harness.data import Residents, batches
+from harness.data import Residents
 from harness.errors import Interrupted, RunFailed
 from harness.settings import Data, Settings, Training
 from harness.train import make_optimiser, make_schedule, train
@@ -99,8 +99,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(residents, op
     own = settings(optimiser=optimiser, clip_norm=0.0).training
     data = residents.get("train", DATA)
     broken = replace(data, frames=data.frames.clone())
-    first = next(iter(batches(len(data), own.batch_size, 0, 1, CPU)))
-    broken.frames[data.rows[first[0]]] = float("nan")
+    broken.frames[data.rows] = float("nan")
     torch.manual_seed(0)
     model = architectures.build("ffdnn", DATA.window, 6, 40, {"depth": 1, "width": 8})
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -147,8 +146,8 @@ def test_one_step_is_that_of_a_plain_torch_loop(residents):
         models.append(architectures.build("ladnn", DATA.window, 6, 40, {"depth": 2, "width": 16}))
     train(models[0], few, data, replace(training, epochs=1), seed=2, precision="fp32")
     optimiser = torch.optim.Adam(models[1].parameters(), lr=1e-3, weight_decay=1e-2)
-    for index in batches(192, 64, 2, 1, CPU):
-        loss = F.cross_entropy(models[1](few.windows(index)), few.labels[index], label_smoothing=0.1)
+    for windows, labels in few.batches(64, seed=2, epoch=1):
+        loss = F.cross_entropy(models[1](windows), labels, label_smoothing=0.1)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(models[1].parameters(), 0.5)

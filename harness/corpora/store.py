@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,8 +78,22 @@ class Part:
         first = np.cumsum(self.lengths) - self.lengths
         return np.repeat(self.starts - first, self.lengths) + np.arange(self.n_frames)
 
-    def select(self, keep: np.ndarray) -> "Part":
-        """The utterances that a boolean mask (U,) or indices name, in their order."""
+    def read(self) -> np.ndarray:
+        """(sum of lengths, D) float32: a copy of this part's frames."""
+        return np.asarray(self.frames[self.rows()])
+
+    def blocks(self, n_frames: int) -> Iterator[slice]:
+        """Neighbouring utterances, as many at a time as have at most `n_frames` together; at least one."""
+        ends = np.cumsum(self.lengths)
+        first = 0
+        while first < len(ends):
+            before = ends[first] - self.lengths[first]
+            behind = max(first + 1, int(np.searchsorted(ends, before + n_frames, side="right")))
+            yield slice(first, behind)
+            first = behind
+
+    def select(self, keep: np.ndarray | slice) -> "Part":
+        """The utterances that a boolean mask (U,), indices or a slice name, in their order."""
         chosen = {name: getattr(self, name)[keep] for name in ("starts", "lengths", "utterances", "speakers")}
         return replace(self, **chosen)
 
