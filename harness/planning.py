@@ -63,26 +63,25 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Heading("Cost"),
         *([Line(f"training frames of a trial: {count(trial_frames)}")] if search else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
-        Line(f"device: {chosen.type}; {_where(experiment, corpus, chosen)}"),
+        *(Line(text) for text in _where(experiment, corpus, chosen)),
         Line(f"memory for the largest model and its batch: about {rounded(memory)}B"),
         *(Line(f"note: {note}") for note in experiment.notes),
     ]
 
 
-def _where(experiment: Experiment, corpus: corpora.Corpus, device: torch.device) -> str:
+def _where(experiment: Experiment, corpus: corpora.Corpus, device: torch.device) -> list[str]:
     """Which parts stay on the device and which pass through, and why."""
     wanted = experiment.training.precision
     dtype = precision.dtype_of_frames(precision.choose(device) if wanted == "auto" else wanted)
-    limit = memory_limit(device, experiment.data.memory)
-    placed = placement(parts(experiment, corpus), max(experiment.widest_context), dtype, limit)
-    allowed = "data.memory" if experiment.data.memory else "half of its memory"
-    why = f"frames {rounded(placed.needed)}B, {allowed} {rounded(limit)}B"
+    limit, seen = memory_limit(device, experiment.data.memory), parts(experiment, corpus)
+    placed = placement(seen, max(experiment.widest_context), dtype, limit)
+    allowed = "data.memory allows" if experiment.data.memory else "half of its memory is"
+    sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B, {allowed} {rounded(limit)}B:"
     if not placed.streamed:
-        return f"all frames stay there ({why})"
-    return (
-        f"{' and '.join(placed.streamed)} pass through in chunks of {count(placed.chunk_frames)} frames, "
-        f"the rest stays ({why})"
-    )
+        return [f"{sizes} they stay there"]
+    chunks = f"  {', '.join(placed.streamed)} pass through in chunks of {count(placed.chunk_frames)} frames"
+    staying = [name for name in seen if name not in placed.streamed]
+    return [sizes, chunks + (f"; {', '.join(staying)} stay" if staying else "")]
 
 
 def _done(experiment: Experiment, root: Path) -> str:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import data, evaluate, precision
+from harness import evaluate, precision
 from harness.corpora.store import Part
+from harness.normalisation import Normaliser
 from harness.trained import Trained
+from harness.windows import place
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,13 @@ def predict(
         progress: called with (frames done, all frames).
     """
     saved, arithmetic = models[0].saved, models[0].precision
-    resident = data.place(
-        part,
-        max(saved.left, saved.right),
-        saved.normalisation,
-        saved.boundary,
-        device,
-        precision.dtype_of_frames(arithmetic),
-        saved.statistics,
+    resident = place(
+        Normaliser(part, saved.normalisation, saved.statistics),
+        slice(None),
+        padding=max(saved.left, saved.right),
+        boundary=saved.boundary,
+        device=device,
+        dtype=precision.dtype_of_frames(arithmetic),
     )
     resident = replace(resident, left=saved.left, window=saved.left + 1 + saved.right)
     networks = [model.saved.model.to(device) for model in models]

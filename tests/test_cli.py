@@ -185,6 +185,21 @@ def test_the_plan_trains_nothing(tmp_path, monkeypatch):
     assert not (folder / ".harness" / "studies").exists()
 
 
+def test_the_plan_says_what_stays_on_the_device_what_passes_through_and_why(tmp_path, monkeypatch):
+    folder = make_project(tmp_path)
+    stays = invoke(folder, "run", "tiny.toml", "--plan", monkeypatch=monkeypatch)
+    assert "they stay there" in stays.stdout
+    assert "device: cpu; the frames take 169 kB, half of its memory is" in stays.stdout
+    limited = ["--set", "data.memory=1.3e-4"]
+    passes = invoke(folder, "run", "tiny.toml", "--plan", *limited, monkeypatch=monkeypatch)
+    assert "  train, validation pass through in chunks of" in passes.stdout
+    assert "test, search stay" in passes.stdout
+    assert "the frames take 169 kB, data.memory allows 130 kB:" in passes.stdout
+    refused = invoke(folder, "run", "tiny.toml", "--plan", "--set", "data.memory=1e-6", monkeypatch=monkeypatch)
+    assert refused.exit_code == 2
+    assert "data.memory: 1e-06 GB are too little for this corpus" in refused.stderr
+
+
 def test_list_names_architectures_corpora_and_studies(project, monkeypatch):
     done = invoke(project, "list", monkeypatch=monkeypatch)
     assert done.exit_code == 0

@@ -17,8 +17,8 @@ from harness import export, trained
 from harness.cli import main
 from harness.corpora import features
 from harness.corpora.features import Features
-from harness.data import Statistics
 from harness.errors import RunFailed, UserError
+from harness.normalisation import Statistics
 from harness.saved_model import SavedModel
 from harness.trained import Trained
 from tests.corpora import CLASSES, D_FEATURES, write_corpus
