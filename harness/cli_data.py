@@ -119,6 +119,45 @@ def synthesize(out: Path, minutes: float, speakers: int | None, seed: int, proce
     screen.show(made_table.synthesized(out, everyone, made, seconds))
 
 
+@import_.command()
+@click.argument("competition")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="A new folder.  [corpora/COMPETITION]")
+@click.option(
+    "--zip",
+    "packed",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Downloaded by hand: a zip file, or a folder.",
+)
+def kaggle(competition: str, out: Path | None, packed: Path | None) -> None:
+    """The data of a Kaggle COMPETITION: 11785-hw1p2-f23.
+
+    Or another year's. Downloads with Kaggle's own client and its credentials, unpacks, and checks. A command that was
+    stopped goes on.
+    """
+    from harness import made_table, screen
+    from harness.corpora import archive
+    from harness.corpora import competition as competitions
+    from harness.errors import UserError
+    from harness.progress import Progress
+
+    name = competitions.name_of(competition)
+    root = out or Path("corpora", name)
+    with screen.display() as display:
+        report = Progress(display).reading
+        if packed is None:
+            imported = competitions.from_kaggle(name, root, report)
+        elif not packed.is_dir():
+            imported = competitions.from_zip(packed, root, report)
+        elif out is None:
+            imported = competitions.examine(archive.locate(packed), report)
+        else:
+            raise UserError(f"--out {out}: without effect; the folder {packed} is used where it lies")
+    screen.show(made_table.imported(imported))
+    if imported.refused:
+        click.get_current_context().exit(2)
+
+
 def _cache() -> Path:
     from harness.workspace import cache, project_root
 

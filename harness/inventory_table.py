@@ -13,7 +13,7 @@ def blocks(name: str, splits: dict[str, dict[str, Any]]) -> list[Block]:
          str(facts["features"]), "no" if facts["phonemes"] is None else "yes")
         for split, facts in splits.items()
     )  # fmt: skip
-    columns = ("split", ">utterances", ">speakers", ">frames", ">hours", ">features", "labels")
+    columns = ("split", ">utterances", ">speakers", ">frames", ">hours", ">features", ">labels")
     shown: list[Block] = [Heading(name), Table(columns, rows)]
     for split, facts in splits.items():
         if facts["phonemes"] is not None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.corpora.competition import Imported
 from harness.corpora.data_lines import data_lines
 from harness.corpora.synthesis import Made
 from harness.corpora.synthetic import SPLITS, Speaker
@@ -9,6 +10,7 @@ from harness.report.wording import count, duration
 from harness.screen import Block, Heading, Line, Table
 
 _FRAMES_PER_MINUTE = 6000
+_SHOWN = 20  # refusals of an imported corpus
 
 
 def synthesized(folder: Path, everyone: list[Speaker], made: Made, seconds: float) -> list[Block]:
@@ -29,6 +31,16 @@ def synthesized(folder: Path, everyone: list[Speaker], made: Made, seconds: floa
         ),
         *experiment_lines(folder, SPLITS),
     ]
+
+
+def imported(found: Imported) -> list[Block]:
+    """What is there, everything that is refused of it, and what to write in an experiment file."""
+    if found.refused:
+        told = [Line(f"{found.root}: {count(len(found.refused))} refused (harness data check {found.root}):")]
+        told += [Line(refusal) for refusal in found.refused[:_SHOWN]]
+    else:
+        told = [Line(f"{found.root}: fine: {found.fine}")]
+    return [*told, *experiment_lines(found.root, found.labelled, found.unlabelled)]
 
 
 def experiment_lines(folder: Path, labelled: tuple[str, ...], unlabelled: tuple[str, ...] = ()) -> list[Block]:

@@ -128,6 +128,8 @@ def _panel(facts: Facts) -> Group:
     """The study, its arms so far, the run in progress, and the time left."""
     if facts.reading:
         return Group(Text(f"{facts.reading}  "), ProgressBar(total=1, completed=facts.fraction_read, width=40))
+    if not facts.arms:
+        return Group()
     arms = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("arm", "done", "best on validation", "test, each seed"):
         arms.add_column(name, no_wrap=True)

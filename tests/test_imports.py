@@ -22,7 +22,8 @@ harness.corpora.voices harness.corpora.augment harness.corpora.synthetic harness
 harness.corpora.store
 harness.corpora.recordings
 harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness
-harness.corpora.data_lines harness.corpora
+harness.corpora.archive harness.corpora.kaggle_client harness.corpora.competition harness.corpora.data_lines
+harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.matching harness.experiment harness.sizes harness.rules harness.config harness.normalisation harness.windows
 harness.streaming harness.data harness.device harness.precision harness.checkpoint
@@ -51,6 +52,7 @@ ONE_IMPORTER = {
     "onnxruntime": {"harness.export"},
     "soundfile": {"harness.corpora.audio"},
     "pydantic": {"harness.schema"},
+    "kaggle": {"harness.corpora.kaggle_client"},
     "click": {"harness.cli", "harness.cli_data", "harness.cli_import", "harness.cli_models"},
 }
 

@@ -17,8 +17,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         UserError: it is there, cannot be made, or is being made by another process.
     """
-    if folder.exists() or folder.is_symlink():
-        raise UserError(f"{folder}: it is there already; choose another --out, or remove it to make it anew")
+    check_absent(folder)
     lock = folder.with_name(f".{folder.name}.lock")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +30,15 @@ def held(folder: Path) -> Iterator[None]:
         raise UserError(f"{folder}: another process is making it; wait for it, or stop it") from None
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
+
+
+def check_absent(folder: Path) -> None:
+    """
+    Raises:
+        UserError: it is there.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"{folder}: it is there already; choose another --out, or remove it to make it anew")
 
 
 def check_room(folder: Path, needed: int, for_what: str) -> None:
@@ -48,6 +56,11 @@ def check_room(folder: Path, needed: int, for_what: str) -> None:
             f"{folder}: {for_what} needs {size(needed)} of disk, {size(free)} are free there; "
             "make room, or choose another --out"
         )
+
+
+def n_bytes(folder: Path) -> int:
+    """Of all files in it; 0 if there is no such folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def size(n_bytes: int) -> str:
