@@ -48,6 +48,7 @@ def check(
         mistakes.add(
             ("data", "synthetic"), f'without effect: it needs data.corpus = "synthetic", not {spelled(corpus)}'
         )
+        _check_time_mask(tree, arm, mistakes)
     notes = _check_splits(tree, experiment, mistakes)
     if "search" not in tree:
         if here := _ranges(tree):
@@ -90,6 +91,20 @@ def _check_effect(arms: Sequence[Arm], path: Path, mistakes: Mistakes) -> None:
     if not set(seen) & set(values):
         needed, given = (" or ".join(spelled(v) for v in dict.fromkeys(group)) for group in (values, seen))
         mistakes.add(path, f"without effect: it needs {key} = {needed}, not {given}")
+
+
+def _check_time_mask(tree: dict[str, Any], arm: Arm, mistakes: Mistakes) -> None:
+    """Note it if more frames may be hidden than a window has."""
+    if mistakes.below("arms", arm.name) or mistakes.below("data", "context") or mistakes.below("training"):
+        return
+    seen = [arm.stated(values) for values in arm.probes()]
+    widest, window = max(s.training.time_mask for s in seen), min(s.data.window for s in seen)
+    if widest > window:
+        is_own = "time_mask" in _table(tree, "arms", arm.name, "training")
+        mistakes.add(
+            ("arms", arm.name, "training", "time_mask") if is_own else ("training", "time_mask"),
+            f"{widest} frames cannot be hidden in a window of {window}: it must be no more, or data.context larger",
+        )
 
 
 def _check_splits(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:

@@ -88,6 +88,10 @@ class Training:
     clip_norm: Annotated[float, Between(0)] = 1.0
     """Largest gradient norm; 0 does not clip."""
     label_smoothing: Annotated[float, Between(0, below=1)] = 0.0
+    time_mask: Annotated[int, Between(0, 401)] = 0
+    """Most frames that are hidden in each training window, one block of them (SpecAugment); 0 hides none."""
+    frequency_mask: Annotated[int, Between(0)] = 0
+    """Most coefficients that are hidden in each training window, one block of them; 0 hides none."""
     early_stopping: Annotated[int, Between(0)] = 0
     """Epochs without better validation accuracy after which a run ends; 0 never ends early."""
     keep: Literal["best", "last"] = "best"

@@ -80,10 +80,10 @@ def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Exper
     """The experiment with its sizes as the corpus makes them.
 
     Raises:
-        UserError: an arm cannot be built, matched or kept within the limit, a line each.
+        UserError: an arm cannot be built, matched or kept within the limit, or hides too much, a line each.
     """
     experiment = matched(experiment, d_features, n_classes)
-    found = {name: problem(arm) for name, arm in experiment.arms.items()}
+    found = {name: problem(arm) or _too_wide_a_mask(arm) for name, arm in experiment.arms.items()}
     corpus = f"with the corpus's {d_features} coefficients and {n_classes} phonemes"
     lines = [f"{experiment.path}: arms.{name}: {reason} ({corpus})" for name, reason in found.items() if reason]
     if lines:
@@ -108,6 +108,13 @@ def problem(arm: Arm) -> str | None:
             place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
             return _at(arm, f"{place}: {reason}" if place else reason, values)
     return _beyond_limit(arm) or _unreachable(arm)
+
+
+def _too_wide_a_mask(arm: Arm) -> str | None:
+    widest = max(arm.stated(values).training.frequency_mask for values in arm.probes())
+    return (
+        f"training.frequency_mask = {widest} hides more coefficients than there are" if widest > arm.frame[0] else None
+    )
 
 
 def _beyond_limit(arm: Arm) -> str | None:

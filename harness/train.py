@@ -17,13 +17,14 @@ from harness import checkpoint, evaluate
 from harness.checkpoint import State
 from harness.data import Placed
 from harness.errors import Interrupted, RunFailed
+from harness.masking import mask
 from harness.precision import autocast
 from harness.results import Epoch
 from harness.settings import Training
 from harness.windows import mix
 
 _LOOK = 256  # steps between two looks at the device: is everything finite?
-_DROPOUT = 1  # added to the seed, so that dropout and the order of frames are unrelated
+_DROPOUT = 1  # added to the seed, so that dropout (and masks) and the order of frames are unrelated
 _PER_STEP = ("cosine", "one-cycle")  # schedules that move every step; the others move every epoch
 
 
@@ -42,7 +43,7 @@ def train(
     """Train `model` in place; it ends with the weights of the kept epoch.
 
     Args:
-        seed: of the order of frames and of dropout.
+        seed: of the order of frames, of dropout and of masks.
         precision: "bf16" or "fp32".
         state_file: written after each epoch and when stopped; if it is there, training goes on from it.
         on_epoch: called after each epoch, first for those that the state file remembers; true ends the training.
@@ -125,6 +126,7 @@ def step(
     finite: Tensor,
 ) -> None:
     """One update on windows (B, W, D), labels (B,). Adds to `totals`; once `finite` is false, nothing is updated."""
+    windows = mask(windows, training.time_mask, training.frequency_mask)
     with autocast(labels.device, precision):
         logits = model(windows)
     logits = logits.float()

@@ -176,6 +176,16 @@ def test_what_only_the_corpus_makes_too_large_is_refused_when_it_is_known(tmp_pa
         sizes.for_corpus(experiment, 40, 40)
 
 
+def test_masks_hide_no_more_coefficients_than_the_corpus_has(tmp_path):
+    text = 'question = "q"\nstudy = "s"\narms.a.architecture = "linear"\ntraining.frequency_mask = 13\n'
+    experiment = loaded(tmp_path, text)
+    assert sizes.for_corpus(experiment, 13, 40)
+    with pytest.raises(
+        UserError, match=r"frequency_mask = 13 hides more coefficients than there are \(with .* 12 coeff"
+    ):
+        sizes.for_corpus(experiment, 12, 40)
+
+
 def test_the_plan_shows_the_solved_widths_at_both_ends(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_corpus(tmp_path / "corpus", n_train=2, n_held=1)

@@ -86,6 +86,35 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights_bit_for_bit(
     np.testing.assert_array_equal(whole.test.counts, resumed.test.counts)
 
 
+def test_masks_hide_parts_of_training_windows_only_and_survive_an_interruption(residents, tmp_path):
+    own = settings("tdnnf", {"depth": 2, "width": 16}, time_mask=3, frequency_mask=2)
+    seen = []
+
+    class Watching(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.output = torch.nn.Linear(DATA.window * 6, 40)
+
+        def forward(self, windows):
+            seen.append((self.training, (windows == 0).all(dim=2).float().mean(), (windows == 0).all(dim=1)))
+            return self.output(windows.flatten(1))
+
+    data = residents.get("train", DATA)
+    inner = replace(data, rows=data.rows[4:60], labels=data.labels[4:60])  # no window reaches an utterance's edge
+    train(Watching(), inner, inner, own.training, seed=0, precision="fp32")
+    assert {is_training: bool(frames) for is_training, frames, _ in seen} == {True: True, False: False}
+    assert any(coefficients.sum(1).max() == 2 for _, _, coefficients in seen)
+
+    whole = run.run("x", own, residents, seed=1, precision="fp32", folder=tmp_path / "whole")
+    plain = run.run("x", settings("tdnnf", own.params), residents, seed=1, precision="fp32")
+    assert whole.history[0].train_loss > plain.history[0].train_loss
+    asked = iter([False] * 11 + [True])
+    with pytest.raises(Interrupted):
+        run.run("x", own, residents, seed=1, precision="fp32", folder=tmp_path / "cut", should_stop=lambda: next(asked))
+    run.run("x", own, residents, seed=1, precision="fp32", folder=tmp_path / "cut")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
 def test_a_run_that_goes_on_tells_the_epochs_it_remembers(residents, tmp_path):
     own = settings()
     seen = []
