@@ -20,6 +20,7 @@ from torch import Tensor, nn
 import architectures
 from harness import bench_reading, evaluate, precision, train
 from harness.bench_usual import usual_frames_per_second
+from harness.capture import captured
 from harness.corpora.phones import PHONEMES
 from harness.corpora.store import Part
 from harness.errors import UserError
@@ -178,7 +179,12 @@ def step_of(
     totals = torch.zeros(2, dtype=torch.float64, device=indices.device)
     finite = torch.ones((), dtype=torch.bool, device=indices.device)
     model.train()
-    return lambda: train.step(model, *data.examples(indices), optimiser, training, arithmetic, totals, finite)
+    update = captured(
+        lambda windows, labels: train.step(model, windows, labels, optimiser, training, arithmetic, totals, finite),
+        optimiser,
+        indices.device,
+    )
+    return lambda: update(*data.examples(indices))
 
 
 def ceiling(model: nn.Module, windows: Tensor, arithmetic: str, seconds: float) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
 from harness import checkpoint, evaluate
+from harness.capture import captured
 from harness.checkpoint import State
 from harness.data import Placed
 from harness.errors import Interrupted, RunFailed
@@ -67,6 +68,12 @@ def train(
             at = checkpoint.restore(state_file, device, model, optimiser, schedule)
         for epoch in at.history:
             at.is_ended = on_epoch(epoch)
+        totals = at.totals
+        update = captured(
+            lambda windows, labels: step(model, windows, labels, optimiser, training, precision, totals, finite),
+            optimiser,
+            device,
+        )
         while at.epoch <= training.epochs and not at.is_ended and not stops_early(at, training):
             started = time.perf_counter() - at.seconds
             if at.step == 0:
@@ -76,7 +83,7 @@ def train(
             for done, examples in enumerate(data.batches(training.batch_size, seed, at.epoch), start=1):
                 if done <= at.step:  # done before an interruption
                     continue
-                step(model, *examples, optimiser, training, precision, at.totals, finite)
+                update(*examples)
                 if training.schedule in _PER_STEP:
                     schedule.step()
                 if (done % _LOOK == 0 or done == n_steps) and not finite:
@@ -144,11 +151,11 @@ def step(
 
 def make_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     """Fused: one kernel updates all weights."""
-    weights, rate, decay = model.parameters(), training.learning_rate, training.weight_decay
+    weights, rate, decay = list(model.parameters()), training.learning_rate, training.weight_decay
     if training.optimiser == "sgd":
         return torch.optim.SGD(weights, lr=rate, weight_decay=decay, momentum=training.momentum, fused=True)
     of = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
-    return of(weights, lr=rate, weight_decay=decay, fused=True)
+    return of(weights, lr=rate, weight_decay=decay, fused=True, capturable=weights[0].is_cuda)
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps: int) -> Any:

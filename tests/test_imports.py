@@ -26,7 +26,7 @@ harness.corpora.archive harness.corpora.kaggle_client harness.corpora.competitio
 harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.matching harness.experiment harness.sizes harness.rules harness.config harness.normalisation harness.windows
-harness.streaming harness.data harness.masking harness.device harness.precision harness.checkpoint
+harness.streaming harness.data harness.masking harness.device harness.precision harness.capture harness.checkpoint
 harness.evaluate harness.train harness.saved_model harness.run harness.provenance harness.study
 harness.metrics harness.stats harness.pictures harness.mlflow_entries harness.mlflow_refusals
 harness.mlflow_studies harness.mlflow_views harness.recording harness.tracking harness.workspace

@@ -1,0 +1,63 @@
+"""A training step recorded once as a CUDA graph and then replayed: the host launches one thing instead of hundreds.
+
+Small models are bound by these launches. Follows "Whole-network capture" in PyTorch's notes on CUDA graphs.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+_EAGER = 3  # steps before the recording: they make the optimiser's state and choose the kernels
+
+Step = Callable[[Tensor, Tensor], None]
+"""Windows (B, W, D), labels (B,): one update. Reads and writes the same tensors each time, and never waits."""
+
+
+def captured(step: Step, optimiser: torch.optim.Optimizer, device: torch.device) -> Step:
+    """`step` itself on a CPU; on a GPU the same arithmetic, replayed. `optimiser` may get other learning rates."""
+    return _Captured(step, optimiser, device) if device.type == "cuda" else step
+
+
+class _Captured:
+    def __init__(self, step: Step, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
+        self.step = step
+        self.optimiser = optimiser
+        self.stream = torch.cuda.Stream(device)
+        self.rates = [torch.zeros((), device=device) for _ in optimiser.param_groups]
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.n_eager = 0
+        self.windows = self.labels = torch.empty(0, device=device)
+
+    def __call__(self, windows: Tensor, labels: Tensor) -> None:
+        if self.graph is None and self.n_eager < _EAGER:
+            self.n_eager += 1
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                self.step(windows, labels)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            return
+        if self.graph is None:
+            self._record(windows, labels)
+        if windows.shape != self.windows.shape:  # the last batch of an epoch
+            self.step(windows, labels)
+            return
+        assert self.graph is not None
+        for rate, group in zip(self.rates, self.optimiser.param_groups, strict=True):
+            rate.fill_(group["lr"])
+        self.windows.copy_(windows)
+        self.labels.copy_(labels)
+        self.graph.replay()
+
+    def _record(self, windows: Tensor, labels: Tensor) -> None:
+        """Recording does not execute. The graph reads the learning rates from tensors that a replay fills before."""
+        self.windows, self.labels = windows.clone(), labels.clone()
+        known = [group["lr"] for group in self.optimiser.param_groups]
+        for rate, group in zip(self.rates, self.optimiser.param_groups, strict=True):
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, stream=self.stream):
+            self.step(self.windows, self.labels)
+        for rate, group in zip(known, self.optimiser.param_groups, strict=True):
+            group["lr"] = rate
