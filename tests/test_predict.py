@@ -19,6 +19,7 @@ from sklearn.metrics import accuracy_score
 from harness import saved_model, textgrid, trained
 from harness.cli import main
 from harness.corpora import features, mfcc
+from harness.corpora.alignments import textgrid as alignments_textgrid
 from harness.corpora.features import Features
 from harness.errors import UserError
 
@@ -191,6 +192,7 @@ def test_a_textgrid_has_the_label_of_each_frame_at_its_centre(predict, project, 
     centres = 0.0125 + 0.01 * np.arange(len(expected))
     at = [next(label for begin, end, label in found if begin <= centre < end) for centre in centres]
     assert at == expected
+    assert [tuple(segment) for segment in alignments_textgrid.read(text)] == found  # as an import reads it
     assert text.count(f"xmax = {found[-1][1]:g}") == 3  # of the grid, the tier and the last interval
 
 
