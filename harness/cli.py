@@ -96,7 +96,8 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
 @click.option("--study", required=True, metavar="NAME", help="The study, as its file names it.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the files.  [reports/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of the tables.")
-def report(study: str, out: Path | None, as_json: bool) -> None:
+@click.option("--all", "everything", is_flag=True, help="Print the long tables too.")
+def report(study: str, out: Path | None, as_json: bool, everything: bool) -> None:
     """Print the comparison of a study and write its files, from MLflow alone."""
     from harness import finished
     from harness.report import files
@@ -108,7 +109,7 @@ def report(study: str, out: Path | None, as_json: bool) -> None:
         files.write(comparison, out)
         click.echo(files.as_json(comparison), nl=False)
     else:
-        _show(comparison, root, out)
+        _show(comparison, root, out, everything)
 
 
 @main.command(name="bench")
@@ -162,20 +163,21 @@ def list_() -> None:
     screen.show(listing.blocks(_root()))
 
 
-def _show(comparison: dict[str, Any], root: Path, folder: Path) -> None:
+def _show(comparison: dict[str, Any], root: Path, folder: Path, everything: bool = False) -> None:
     """Tables, files, and what to do next."""
     from harness import screen, tracking
     from harness.report import files, terminal
 
     files.write(comparison, folder)
+    again = f"{_own_command()} report --study {comparison['study']}"
     next_ = [
         ("report", _typed(folder / "index.html")),
         ("every run", f"{tracking.ui_command(root)}   (takes half a minute to start)"),
         ("side by side", tracking.open_store(root).view(comparison["study"])),
-        ("again", f"{_own_command()} report --study {comparison['study']}"),
+        ("all tables" if not everything else "again", again if everything else f"{again} --all"),
     ]
     lines = [screen.Line(f"{what + ':':<14}{how}") for what, how in next_ if how]
-    screen.show([*terminal.blocks(comparison), screen.Heading("Next"), *lines])
+    screen.show([*terminal.blocks(comparison, everything=everything), screen.Heading("Next"), *lines])
 
 
 def _root() -> Path:

@@ -20,6 +20,7 @@ from harness.corpora import Corpus
 from harness.corpora.store import Part
 from harness.data import Residents
 from harness.device import choose_device, memory_limit
+from harness.effort import n_random
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
@@ -58,6 +59,8 @@ class Conductor:
             experiment=experiment.text,
             arms=arms,
             resamples=experiment.comparison.resamples,
+            margin=experiment.comparison.margin,
+            random_trials=n_random(experiment.search.sampler, experiment.search.trials) if experiment.search else None,
             notes=experiment.notes,
             provenance=self.provenance | {"seconds": spent, "command": experiment.command},
         )

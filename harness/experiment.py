@@ -63,6 +63,8 @@ class Comparison:
     resamples: Annotated[int, Between(200, 100_000)] = 2000
     match: Literal["parameters"] | Match | None = None
     """Parameters that every arm's width is solved for: the baseline's, or a number."""
+    margin: Annotated[float, Between(0, below=1)] = 0.0
+    """Accuracy: an interval within it on both sides of zero reads practically equal; 0 calls nothing so."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ class Experiment:
         rows["comparison.seeds"] = sorted(self.comparison.seeds)
         rows["limit.parameters"] = self.limit.parameters
         del rows["comparison.match"]  # every arm has its number
+        rows["comparison.margin"] = self.comparison.margin or None  # studies from before there was one go on
         return {k: v for k, v in sorted(rows.items()) if v is not None}
 
 

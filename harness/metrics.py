@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness.corpora.phones import SILENCE
+from harness.corpora.phones import BROAD, SILENCE
+
+LOWER_IS_BETTER = frozenset({"phone_error_rate"})
+"""Of the measures that arms are compared by; in all others more is better."""
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(correct, predicted, true), each (..., C) -> (...) or, one value per class, (..., C)."""
@@ -42,6 +45,11 @@ def macro_f1(correct: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np
     return _ratio((f1(correct, predicted, true) * occurs).sum(axis=-1), occurs.sum(axis=-1))
 
 
+def balanced_accuracy(correct: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that occur: accuracy if all were equally frequent. As scikit-learn's."""
+    return _ratio(_ratio(correct, true).sum(axis=-1), (true > 0).sum(axis=-1))
+
+
 def accuracy_without(silence: Sequence[int]) -> Metric:
     """Accuracy over the frames whose true class is not silence; speech taken for silence remains an error.
 
@@ -58,7 +66,12 @@ def accuracy_without(silence: Sequence[int]) -> Metric:
 def headline(phonemes: Sequence[str]) -> dict[str, Metric]:
     """The metrics that arms are compared by, most important first."""
     silence = [i for i, name in enumerate(phonemes) if name == SILENCE]
-    return {"accuracy": accuracy, "macro_f1": macro_f1, "accuracy_without_silence": accuracy_without(silence)}
+    return {
+        "accuracy": accuracy,
+        "macro_f1": macro_f1,
+        "accuracy_without_silence": accuracy_without(silence),
+        "balanced_accuracy": balanced_accuracy,
+    }
 
 
 def per_phoneme(confusion: np.ndarray, phonemes: Sequence[str]) -> list[dict]:
@@ -68,6 +81,26 @@ def per_phoneme(confusion: np.ndarray, phonemes: Sequence[str]) -> list[dict]:
     return [
         {"phoneme": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
         for name, p, r, f, n in zip(phonemes, *columns, true, strict=True)
+    ]
+
+
+def per_broad_class(confusion: np.ndarray, phonemes: Sequence[str]) -> list[dict]:
+    """(C, C) -> one row per broad class that occurs: broad, support (frames), accuracy (share of its frames with the
+    right phoneme), precision, recall and f1 (of the class itself: a vowel taken for another vowel is right).
+
+    Phonemes without a class are "other"; without any known phoneme there are no rows.
+    """
+    if not any(name in BROAD for name in phonemes):
+        return []
+    of_phoneme = [BROAD.get(name, "other") for name in phonemes]
+    classes = list(dict.fromkeys(of_phoneme))
+    member = np.array([[broad == name for broad in of_phoneme] for name in classes], dtype=confusion.dtype)
+    right = member @ np.diagonal(confusion)
+    rows = per_phoneme(member @ confusion @ member.T, classes)
+    return [
+        {"broad": row.pop("phoneme"), "accuracy": float(exact / row["support"]), **row}
+        for row, exact in zip(rows, right, strict=True)
+        if row["support"]
     ]
 
 

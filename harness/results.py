@@ -58,6 +58,11 @@ class Scores:
         return self.counts.sum(axis=0, dtype=np.int64)
 
     @property
+    def lengths(self) -> np.ndarray:
+        """(U,) int64 frames of each utterance."""
+        return self.counts.sum(axis=(1, 2), dtype=np.int64)
+
+    @property
     def accuracy(self) -> float:
         return float(np.trace(self.confusion) / self.confusion.sum())
 
@@ -186,6 +191,10 @@ class StudyRecord:
     arms: Sequence[ArmRecord]
     resamples: int = 2000
     """Of the bootstrap."""
+    margin: float = 0.0
+    """Accuracy in [0, 1): arms whose difference surely lies within it are practically equal; 0 calls none so."""
+    random_trials: int | None = None
+    """How many of an arm's first trials were drawn at random; None where the record is too old to say."""
     notes: tuple[str, ...] = ()
     """What a reader must know, e.g. that validation and test are the same split."""
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from harness.metrics import Metric, marginals
 METHOD = "paired bootstrap of whole units and of seeds (n - 1 of n draws), Student's t with Satterthwaite's freedom"
 RESAMPLES = 2000
 NO_DIFFERENCE = "no difference shown"
+PRACTICALLY_EQUAL = "practically equal"
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,20 @@ class Tally:
     @staticmethod
     def of(counts: Sequence[np.ndarray], units: Sequence[str]) -> "Tally":
         """From one (U, C, C) array of counts per seed and the unit (the speaker, say) of each of the U utterances."""
-        utterance, unit = _members(units)
         parts = [marginals(seed) for seed in counts]
-        correct, predicted, true = (
-            np.stack([np.add.reduceat(part[i][utterance], unit, axis=0, dtype=float) for part in parts])
-            for i in range(3)
-        )
+        correct, predicted, true = (np.stack([grouped(part[i], units) for part in parts]) for i in range(3))
         return Tally(correct, predicted, true[0])
+
+    @staticmethod
+    def of_shares(parts: Sequence[np.ndarray], whole: np.ndarray, units: Sequence[str]) -> "Tally":
+        """Of anything that is a sum over a sum, such as errors over segments: its `accuracy` is that share.
+
+        Args:
+            parts: (U,) for each seed.
+            whole: (U,) the same for all seeds.
+        """
+        found = np.stack([grouped(part[:, None], units) for part in parts])
+        return Tally(found, found, grouped(whole[:, None], units))
 
     @property
     def n_seeds(self) -> int:
@@ -102,11 +110,13 @@ def _weigh(weights: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
     return (weights.T.reshape(shape) * per_seed).sum(axis=0)
 
 
-def _members(units: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """An order of the utterances that puts each unit's together, and where each unit begins in it."""
+def grouped(values: np.ndarray, units: Sequence[str]) -> np.ndarray:
+    """(U, ...) -> (G, ...) float64 sums over the utterances of each unit, in the order of the units' names."""
     _, codes = np.unique(np.asarray(units), return_inverse=True)
     order = np.argsort(codes, kind="stable")
-    return order, np.searchsorted(codes[order], np.arange(codes.max() + 1))
+    return np.add.reduceat(
+        values[order], np.searchsorted(codes[order], np.arange(codes.max() + 1)), axis=0, dtype=float
+    )
 
 
 def draw(n: int, n_resamples: int, generator: np.random.Generator) -> np.ndarray:
@@ -180,7 +190,7 @@ def paired_difference(
 
     left_out = a.tally.without_each().value(metric, pooled=pooled) - b.tally.without_each().value(metric, pooled=pooled)
     clustered_variance = (n_units - 1) * left_out.var(axis=0)
-    freedom = _satterthwaite(
+    freedom = satterthwaite(
         [clustered_variance, *seed_variances], [n_units - 1, a.tally.n_seeds - 1, b.tally.n_seeds - 1]
     )
     half = t.ppf((1 + level) / 2, freedom) * se
@@ -201,7 +211,7 @@ def _variance_of_mean(values: np.ndarray) -> np.ndarray:
     return values.var(axis=0, ddof=1) / len(values) if len(values) > 1 else np.zeros(values.shape[1:])
 
 
-def _satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarray:
+def satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarray:
     """Degrees of freedom of a sum of independent variances; those with no freedom of their own are left out."""
     known = [(np.asarray(v), f) for v, f in zip(variances, freedoms, strict=True) if f > 0]
     total = sum(v for v, _ in known)
@@ -235,13 +245,22 @@ def _influence(seeds: Sequence[np.ndarray], n_classes: int, metric: Metric) -> n
     return np.mean(of_frames, axis=0)
 
 
-def verdict(a: str, b: str, difference: Difference, unit: str) -> str:
-    """In words: "a better", "b better", or why neither can be said."""
+def verdict(
+    a: str, b: str, difference: Difference, unit: str, *, margin: float = 0.0, lower_is_better: bool = False
+) -> str:
+    """In words: "a better", "b better", "practically equal", or why none can be said.
+
+    Args:
+        margin: differences up to this size are held for none; an interval that lies within it on both sides of zero
+            says that the arms are practically equal, also where it excludes zero. 0: no difference is held for none.
+    """
     if difference.low is None or difference.high is None:
         return f"no interval: one {unit} only"
+    if margin and -margin <= difference.low and difference.high <= margin:
+        return PRACTICALLY_EQUAL
     if difference.low <= 0 <= difference.high:
         return NO_DIFFERENCE
-    return f"{a if difference.low > 0 else b} better"
+    return f"{a if (difference.low > 0) != lower_is_better else b} better"
 
 
 def corrected(p: np.ndarray) -> np.ndarray:

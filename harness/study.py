@@ -16,6 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.effort import startup_trials
 from harness.experiment import Arm, Search
 from harness.ranges import Range
 from harness.results import Trial
@@ -140,11 +141,6 @@ def n_ended(journal: Path) -> int:
     storage = JournalStorage(JournalFileBackend(str(journal)))
     studies = [storage.get_all_trials(study._study_id, deepcopy=False) for study in storage.get_all_studies()]
     return sum(t.state.is_finished() and _ABANDONED not in t.user_attrs for trials in studies for t in trials)
-
-
-def startup_trials(trials: int) -> int:
-    """How many trials TPE draws at random before it models what was good: a third, from 3 to 10."""
-    return min(10, max(3, trials // 3))
 
 
 def _distribution(r: Range) -> BaseDistribution:

@@ -168,7 +168,28 @@ def _scores(
         counts[:, c] = generator.multinomial(true[:, c] - correct[:, c], taste[c])
         counts[:, c, c] = correct[:, c]
     log_loss = true.sum(axis=1) * generator.gamma(90, 0.01, n_utterances)
-    return Scores(split, tuple(names), tuple(speakers), counts, log_loss)
+    truth, predicted = _frames(generator, counts) if split == "test" else (None, None)
+    probability = None if truth is None else generator.uniform(0.3, 1, len(truth)).astype(np.float16)
+    return Scores(split, tuple(names), tuple(speakers), counts, log_loss, predicted, probability, truth)
+
+
+def _frames(generator: np.random.Generator, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(F,) labels and predictions that give these counts; labels in runs of up to 8, the same for the same truth."""
+    truth, predicted = [], []
+    for n, utterance in enumerate(counts):
+        frames = [(c, length) for c, total in enumerate(utterance.sum(axis=1)) for length in _runs(int(total))]
+        order = np.random.default_rng(n).permutation(len(frames))
+        labels = np.repeat([frames[i][0] for i in order], [frames[i][1] for i in order])
+        found = np.empty_like(labels)
+        for c in np.unique(labels):
+            found[labels == c] = generator.permutation(np.repeat(np.arange(len(utterance)), utterance[c]))
+        truth.append(labels)
+        predicted.append(found)
+    return np.concatenate(truth).astype(np.uint8), np.concatenate(predicted).astype(np.uint8)
+
+
+def _runs(n_frames: int) -> list[int]:
+    return [8] * (n_frames // 8) + ([n_frames % 8] if n_frames % 8 else [])
 
 
 def _trial(generator: np.random.Generator, arm: str, number: int) -> Trial:

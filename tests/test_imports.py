@@ -27,10 +27,13 @@ harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.matching harness.experiment harness.sizes harness.rules harness.config harness.normalisation harness.windows
 harness.streaming harness.data harness.masking harness.device harness.precision harness.capture harness.checkpoint
-harness.evaluate harness.train harness.saved_model harness.run harness.provenance harness.study
-harness.metrics harness.stats harness.pictures harness.mlflow_entries harness.mlflow_refusals
+harness.evaluate harness.train harness.saved_model harness.run harness.provenance
+harness.metrics harness.calibration harness.boundaries harness.segments harness.stats harness.superiority
+harness.confused harness.effort harness.learning_speed harness.study harness.pictures harness.mlflow_entries
+harness.mlflow_refusals
 harness.mlflow_studies harness.mlflow_views harness.recording harness.tracking harness.workspace
-harness.report.wording harness.progress harness.report.compare harness.screen harness.report.terminal
+harness.report.wording harness.progress harness.report.kept harness.report.arms harness.report.pairs
+harness.report.details harness.report.compare harness.screen harness.report.terminal_all harness.report.terminal
 harness.report.figures harness.report.figures_scores harness.report.figures_confusion
 harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
@@ -53,6 +56,7 @@ ONE_IMPORTER = {
     "soundfile": {"harness.corpora.audio"},
     "pydantic": {"harness.schema"},
     "kaggle": {"harness.corpora.kaggle_client"},
+    "rapidfuzz": {"harness.segments"},
     "click": {"harness.cli", "harness.cli_data", "harness.cli_import", "harness.cli_models"},
 }
 

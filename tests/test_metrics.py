@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import (
     accuracy_score,
+    balanced_accuracy_score,
     classification_report,
     confusion_matrix,
     f1_score,
@@ -11,6 +12,7 @@ from sklearn.metrics import (
 )
 
 from harness import metrics
+from harness.corpora.phones import BROAD
 
 PHONEMES = ["[SIL]", "AA", "IH", "S", "Z", "ZH"]
 C = len(PHONEMES)
@@ -39,6 +41,30 @@ def test_macro_f1_is_over_the_classes_that_occur(predictions, confusion):
     expected = f1_score(*predictions, labels=occurring, average="macro", zero_division=0)
     assert metrics.macro_f1(*metrics.marginals(confusion)) == pytest.approx(expected)
     assert expected > f1_score(*predictions, average="macro", zero_division=0)  # ZH, never true, would cost a sixth
+
+
+def test_balanced_accuracy(predictions, confusion):
+    expected = balanced_accuracy_score(*predictions)
+    assert metrics.balanced_accuracy(*metrics.marginals(confusion)) == pytest.approx(expected)
+
+
+def test_broad_classes_are_those_of_relabelled_predictions(predictions, confusion):
+    relabelled = [np.array([BROAD[name] for name in PHONEMES])[part] for part in predictions]
+    rows = {row["broad"]: row for row in metrics.per_broad_class(confusion, PHONEMES)}
+    classes = sorted(set(relabelled[0]))
+    assert sorted(rows) == classes
+    expected = precision_recall_fscore_support(*relabelled, labels=classes)
+    for column, name in zip(expected, ("precision", "recall", "f1", "support"), strict=True):
+        assert [rows[broad][name] for broad in classes] == pytest.approx(column)
+    true, predicted = predictions
+    for broad in classes:
+        frames = relabelled[0] == broad
+        assert rows[broad]["accuracy"] == pytest.approx((true == predicted)[frames].mean())
+
+
+def test_phonemes_that_nobody_knows_have_no_broad_classes():
+    assert metrics.per_broad_class(np.eye(3, dtype=int), ["x", "y", "z"]) == []
+    assert [row["broad"] for row in metrics.per_broad_class(np.eye(2, dtype=int), ["AA", "y"])] == ["vowel", "other"]
 
 
 def test_accuracy_without_silence_leaves_out_frames_whose_truth_is_silence(predictions, confusion):
@@ -75,7 +101,7 @@ def test_metrics_take_any_leading_axes(confusion):
 def test_nothing_over_nothing_is_zero():
     nothing = np.zeros((C, C), int)
     marginals = metrics.marginals(nothing)
-    assert [float(metric(*marginals)) for metric in metrics.headline(PHONEMES).values()] == [0, 0, 0]
+    assert {float(metric(*marginals)) for metric in metrics.headline(PHONEMES).values()} == {0}
     assert {(row["precision"], row["recall"], row["f1"]) for row in metrics.per_phoneme(nothing, PHONEMES)} == {
         (0, 0, 0)
     }

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import false_discovery_control
 
 from harness import screen
+from harness.boundaries import distances
 from harness.corpora.phones import PHONEMES
 from harness.errors import UserError
 from harness.report import files, html, terminal, wording
@@ -22,6 +24,7 @@ from harness.report.compare import compare
 from harness.results import RunResult, StudyRecord
 from tests.records import make_record
 
+FROM_FRAMES = ("phone_error_rate", "accuracy_at_boundaries", "accuracy_away")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -40,9 +43,9 @@ def page(comparison) -> str:
     return html.page(comparison)
 
 
-def _printed(comparison: dict) -> str:
+def _printed(comparison: dict, *, everything: bool = False) -> str:
     stream = io.StringIO()
-    screen.show(terminal.blocks(comparison), stream)
+    screen.show(terminal.blocks(comparison, everything=everything), stream)
     return stream.getvalue()
 
 
@@ -84,18 +87,26 @@ def test_comparison_has_the_keys_of_the_contract(comparison):
         for metric in ("accuracy", "macro_f1", "accuracy_without_silence", "log_loss"):
             assert arm["test"][metric].keys() == {"mean", "std", "per_seed"}
         assert arm["validation"]["accuracy"].keys() == {"mean", "std", "per_seed"}
-        assert all(row.keys() == {"phoneme", "precision", "recall", "f1", "support"} for row in arm["phonemes"])
+        assert all({"phoneme", "precision", "recall", "f1", "support"} <= row.keys() for row in arm["phonemes"])
         assert arm["confusion"].keys() == {"labels", "counts"}
+        assert {"broad_classes", "speakers", "worst_speaker", "boundaries", "segments", "calibration"} <= arm.keys()
+        assert {"learning_speed", "effort"} <= arm.keys()
+        for metric in ("balanced_accuracy", "calibration_error", *FROM_FRAMES):
+            assert arm["test"][metric].keys() == {"mean", "std", "per_seed"}
+    assert {"margin", "learning_targets", "confusion_differences"} <= comparison.keys()
+    more = {"probability_a_better", "se_ratio", "p_corrected", "cost", "disagreement"}
+    assert all(more <= row.keys() for row in comparison["pairs"])
     pair = {"a", "b", "metric", "difference", "low", "high", "level", "unit", "naive_se", "clustered_se", "verdict"}
     assert all(pair <= row.keys() for row in comparison["pairs"])
 
 
-def test_every_other_arm_is_compared_with_the_baseline_in_each_metric(comparison):
+def test_every_two_arms_are_compared_in_each_measure_those_with_the_baseline_first(comparison):
+    pairs = [("ladnn", "ffdnn"), ("resmlp", "ffdnn"), ("linear", "ffdnn")]
+    pairs += [("ladnn", "resmlp"), ("ladnn", "linear"), ("resmlp", "linear")]
     assert [(pair["a"], pair["b"], pair["metric"]) for pair in comparison["pairs"]] == [
-        (arm, "ffdnn", metric)
-        for arm in ("ladnn", "resmlp", "linear")
-        for metric in ("accuracy", "macro_f1", "accuracy_without_silence")
+        (a, b, metric) for a, b in pairs for metric in wording.METRICS
     ]
+    assert comparison["verdicts"] == [p["sentence"] for p in comparison["pairs"] if p["metric"] == "accuracy"]
 
 
 def test_numbers_are_those_of_the_runs(record, comparison):
@@ -124,6 +135,63 @@ def test_phoneme_differences_are_those_of_the_phoneme_tables(comparison):
             assert row["survives"] == (row["p_corrected"] <= 0.05)
         survivors = [row["survives"] for row in found["phonemes"]]
         assert survivors == sorted(survivors, reverse=True)
+
+
+def test_measures_from_frames_are_those_of_the_frames(record, comparison):
+    for arm, found in zip(record.arms, comparison["arms"], strict=True):
+        near = distances(arm.finals[0].test.truth, arm.finals[0].test.lengths) <= 1
+        right = [final.test.predicted == final.test.truth for final in arm.finals]
+        assert found["test"]["accuracy"]["per_seed"] == pytest.approx([r.mean() for r in right])
+        assert found["test"]["accuracy_at_boundaries"]["per_seed"] == pytest.approx([r[near].mean() for r in right])
+        assert found["test"]["accuracy_away"]["per_seed"] == pytest.approx([r[~near].mean() for r in right])
+        assert sum(row["frames"] for row in found["boundaries"]) == len(near)
+        assert sum(row["frames"] for row in found["calibration"]) == 3 * len(near)
+        kinds = [found["segments"][kind]["mean"] for kind in ("substitutions", "deletions", "insertions")]
+        assert sum(kinds) == pytest.approx(found["test"]["phone_error_rate"]["mean"])
+    a, b = ([final.test.predicted == final.test.truth for final in arm.finals] for arm in record.arms[:2])
+    expected = np.mean([(one & ~other).mean() for one in a for other in b])
+    assert comparison["pairs"][0]["disagreement"]["only_a_right"] == pytest.approx(expected)
+
+
+def test_speakers_are_counted_whole_and_the_worst_is_named(record, comparison):
+    for arm, found in zip(record.arms, comparison["arms"], strict=True):
+        test = arm.finals[0].test
+        for row in found["speakers"]:
+            own = test.counts[np.array(test.speakers) == row["speaker"]].sum(axis=0)
+            assert row["frames"] == own.sum()
+            assert row["accuracy"]["per_seed"][0] == pytest.approx(np.trace(own) / own.sum())
+        means = {row["speaker"]: row["accuracy"]["mean"] for row in found["speakers"]}
+        assert found["worst_speaker"]["speaker"] == min(means, key=means.get)
+
+
+def test_a_study_whose_frames_were_not_kept_is_reported_without_them(record):
+    def stripped(final: RunResult) -> RunResult:
+        bare = dataclasses.replace(final.test, predicted=None, probability=None, truth=None)
+        return dataclasses.replace(final, test=bare)
+
+    arms = [dataclasses.replace(arm, finals=tuple(map(stripped, arm.finals))) for arm in record.arms]
+    found = compare(dataclasses.replace(record, arms=arms))
+    assert not set(FROM_FRAMES) & found["arms"][0]["test"].keys()
+    assert "The frames' predictions were not kept: no calibration, boundaries or phone error rate." in found["notes"]
+    assert "boundaries" not in _printed(found | {"notes": []}, everything=True)
+    assert "ladnn" in html.page(found)
+
+
+def test_within_the_margin_arms_are_practically_equal(record):
+    found = compare(dataclasses.replace(record, margin=0.02))
+    verdicts = {(p["a"], p["b"]): p["verdict"] for p in found["pairs"] if p["metric"] == "accuracy"}
+    assert verdicts["ladnn", "ffdnn"] == "practically equal"
+    assert verdicts["linear", "ffdnn"] == "ffdnn better"
+    assert "ladnn and ffdnn are practically equal" in _printed(found)
+
+
+def test_pairs_are_corrected_for_their_number_and_what_falls_is_said(comparison):
+    rows = [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"]
+    expected = false_discovery_control([pair["p"] for pair in rows])
+    assert [pair["p_corrected"] for pair in rows] == pytest.approx(expected)
+    fallen = [pair | {"p_corrected": 0.2} if pair["metric"] == "accuracy" else pair for pair in comparison["pairs"]]
+    n_found = sum(pair["verdict"].endswith(" better") for pair in rows)
+    assert f"Of {n_found} shown, 0 remain when corrected for 6 pairs." in _printed(comparison | {"pairs": fallen})
 
 
 def test_comparison_is_json_without_nan(comparison):
@@ -158,13 +226,22 @@ def test_arms_without_a_final_are_left_out_and_named(record):
     assert "Without a finished final run, and so left out: ladnn." in found["notes"]
 
 
-def test_without_a_finished_baseline_arms_are_shown_but_not_compared(record):
+def test_without_a_finished_baseline_the_others_are_compared_with_each_other(record):
     arms = [dataclasses.replace(arm, finals=() if arm.arm == "ffdnn" else arm.finals) for arm in record.arms]
     found = compare(dataclasses.replace(record, arms=arms))
+    assert {(pair["a"], pair["b"]) for pair in found["pairs"]} == {
+        ("ladnn", "resmlp"), ("ladnn", "linear"), ("resmlp", "linear")
+    }  # fmt: skip
+    assert found["phoneme_differences"] == found["confusion_differences"] == []
+    assert found["verdicts"][0] in _printed(found)
+    assert found["verdicts"][0] in html.page(found)
+
+
+def test_of_one_arm_there_is_nothing_to_compare():
+    found = compare(make_record(n_arms=1))
     assert found["pairs"] == found["verdicts"] == []
-    said = "No finished baseline to compare the arms with."
-    assert said in _printed(found)
-    assert said in html.page(found)
+    assert wording.NOTHING_TO_COMPARE in _printed(found)
+    assert wording.NOTHING_TO_COMPARE in html.page(found)
 
 
 def test_a_study_without_finals_is_refused(record):
@@ -188,9 +265,29 @@ def test_reading_needs_neither_torch_nor_mlflow():
 
 
 def test_in_a_pipe_there_is_no_escape_and_no_line_over_80_columns(comparison):
-    printed = _printed(comparison)
-    assert "\x1b" not in printed
-    assert max(map(len, printed.splitlines())) <= 80
+    """But for sentences, which a terminal wraps."""
+    for everything in (False, True):
+        printed = _printed(comparison, everything=everything)
+        assert "\x1b" not in printed
+        sentences = comparison["verdicts"] + comparison["notes"]
+        assert [line for line in printed.splitlines() if len(line) > 80 and line not in sentences] == []
+
+
+def test_the_terminal_stays_short_unless_all_is_asked_for(comparison):
+    assert len(_printed(comparison).splitlines()) < 60
+    assert len(_printed(compare(UNUSUAL["nine arms"]())).splitlines()) < 90
+    assert len(_printed(comparison, everything=True).splitlines()) > 120
+
+
+def test_all_shows_every_long_table(comparison):
+    printed = _printed(comparison, everything=True)
+    for arm in comparison["arms"]:
+        for row in arm["boundaries"]:
+            assert wording.spread(row["accuracy"]) in printed
+        assert wording.percent(arm["effort"]["curve"][-1]["expected"]) in printed
+    for pair in comparison["pairs"]:
+        said = f"{pair['a']} - {pair['b']}", wording.SHORT[pair["metric"]], wording.points(pair["difference"])
+        assert re.search(" +".join(map(re.escape, said)), printed)
 
 
 def test_in_a_pipe_long_lines_stay_whole(comparison):
@@ -210,8 +307,10 @@ def test_terminal_says_the_numbers_of_the_comparison(comparison):
         for metric in ("accuracy", "macro_f1", "accuracy_without_silence"):
             assert wording.spread(arm["test"][metric]) in row
     for pair in comparison["pairs"]:
-        said = wording.points(pair["difference"]), wording.interval(pair["low"], pair["high"])
-        assert re.search(" +".join(map(re.escape, said)), printed)
+        if pair["metric"] == "accuracy":
+            assert pair["sentence"] in printed
+            said = f"{pair['a']} : {pair['b']}", wording.share(pair["probability_a_better"])
+            assert re.search(" +".join(map(re.escape, said)), printed)
 
 
 def test_in_a_terminal_the_best_is_bold_and_nothing_is_coloured(comparison, monkeypatch):
@@ -275,7 +374,7 @@ def test_page_says_the_numbers_of_the_comparison(comparison, page):
 def test_figures_draw_the_numbers_of_the_comparison(comparison, page):
     drawn = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
     forest = drawn["differences"]["data"]
-    for pair in comparison["pairs"]:
+    for pair in comparison["pairs"][: 3 * len(wording.METRICS)]:
         trace = next(trace for trace in forest if pair["a"] in trace["y"][1])
         at = trace["y"][0].index(wording.METRICS[pair["metric"]])
         assert trace["x"][at] == pytest.approx(100 * pair["difference"])
@@ -329,6 +428,8 @@ def _opened(page: Path, profile: Path) -> tuple[str, str]:
 def test_wording():
     assert wording.percent(0.77414) == "77.41"
     assert wording.points(-0.0052) == "-0.52"
+    assert [wording.share(p) for p in (None, 0.004, 0.714, 0.996, 1)] == ["-", "< 1 %", "71 %", "> 99 %", "> 99 %"]
+    assert [wording.times(518, 264), wording.times(1, 0)] == ["1.96", "-"]
     assert wording.spread({"mean": 0.77414, "std": 0.00123, "per_seed": []}) == "77.41 ± 0.12"
     assert [wording.rounded(n) for n in (999, 16_840, 918_056, 1_400_000, 18_942_890, 3.2e10)] == [
         "999", "16.8 k", "918 k", "1.40 M", "18.9 M", "32.0 G"
@@ -341,6 +442,13 @@ def test_wording():
 
 def test_sentences():
     pair = {"a": "x", "b": "y", "metric": "accuracy", "difference": -0.01, "low": -0.02, "high": -0.005, "verdict": ""}
+    assert wording.sentence(pair | {"metric": "phone_error_rate"}) == (
+        "x is better than y by 1.00 points of phone error rate (0.50 to 2.00)."
+    )
+    equal = pair | {"difference": 0.001, "low": -0.001, "high": 0.003, "verdict": "practically equal", "margin": 0.005}
+    assert wording.sentence(equal) == (
+        "x and y are practically equal: +0.10 points of accuracy (-0.10 to +0.30), within 0.5."
+    )
     assert wording.sentence(pair) == "y is better than x by 1.00 points of accuracy (0.50 to 2.00)."
     assert wording.sentence(pair | {"high": 0.001}) == (
         "No difference shown between x and y: -1.00 points of accuracy (-2.00 to +0.10)."

@@ -32,22 +32,28 @@ def confusion(comparison: Comparison, arm: dict[str, Any]) -> Figure:
     return _matrix(figure, comparison, order, 0.0, 1.0)
 
 
-def confusion_difference(comparison: Comparison, a: dict[str, Any], b: dict[str, Any]) -> Figure:
-    """(C, C) rate of arm a less rate of arm b."""
+def confusion_difference(
+    comparison: Comparison, a: dict[str, Any], b: dict[str, Any], surviving: list[dict[str, Any]]
+) -> Figure:
+    """(C, C) rate of arm a less rate of arm b; coloured where the difference survives the correction."""
     order = by_class(comparison)
     counts = [_ordered(arm, order) for arm in (a, b)]
     rates = [_rates(c) for c in counts]
+    difference = rates[0] - rates[1]
+    is_shown = np.zeros(difference.shape, bool)
+    for cell in surviving:
+        is_shown[order.index(cell["true"]), order.index(cell["predicted"])] = True
     figure = Figure().add_heatmap(
-        z=rates[0] - rates[1],
+        z=np.where(is_shown, difference, 0.0),
         x=order,
         y=order,
-        customdata=np.stack([*rates, *counts], axis=-1),
+        customdata=np.stack([*rates, *counts, difference], axis=-1),
         coloraxis="coloraxis",
         hovertemplate=(
             "true <b>%{y}</b>, taken for <b>%{x}</b><br>"
             f"{a['arm']} %{{customdata[0]:.2%}} (%{{customdata[2]:,}} frames)<br>"
             f"{b['arm']} %{{customdata[1]:.2%}} (%{{customdata[3]:,}} frames)"
-            "<extra>%{z:+.2%}</extra>"
+            "<extra>%{customdata[4]:+.2%}</extra>"
         ),
     )
     limit = difference_limit(comparison)

@@ -56,9 +56,10 @@ def seeds(comparison: Comparison) -> Figure:
 def differences(comparison: Comparison) -> Figure:
     """A forest: each arm's difference to the baseline in each metric, with its interval; filled where it is shown."""
     figure = Figure()
-    arms = list(dict.fromkeys(pair["a"] for pair in comparison["pairs"]))
+    against = [pair for pair in comparison["pairs"] if pair["b"] == comparison["baseline"]]
+    arms = list(dict.fromkeys(pair["a"] for pair in against))
     for arm in arms:
-        pairs = [pair for pair in comparison["pairs"] if pair["a"] == arm]
+        pairs = [pair for pair in against if pair["a"] == arm]
         metrics = [METRICS[pair["metric"]] for pair in pairs]
         forest(
             figure,
@@ -67,7 +68,7 @@ def differences(comparison: Comparison) -> Figure:
             [f"{METRICS[pair['metric']]}: {pair['verdict']}" for pair in pairs],
             colour(comparison, arm),
         )
-    n_rows = len(comparison["pairs"])
+    n_rows = len(against)
     return finish(
         figure,
         height=80 + 30 * n_rows,

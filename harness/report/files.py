@@ -47,7 +47,9 @@ def arms_table(comparison: dict[str, Any]) -> pd.DataFrame:
 
 def phonemes_table(comparison: dict[str, Any]) -> pd.DataFrame:
     """One row per arm and phoneme: precision, recall, F1 and support, pooled over seeds."""
-    return pd.DataFrame([{"arm": arm["arm"], **row} for arm in comparison["arms"] for row in arm["phonemes"]])
+    columns = ("phoneme", "precision", "recall", "f1", "support")
+    rows = [{"arm": arm["arm"]} | {c: row[c] for c in columns} for arm in comparison["arms"] for row in arm["phonemes"]]
+    return pd.DataFrame(rows)
 
 
 def confusion_table(arm: dict[str, Any]) -> pd.DataFrame:

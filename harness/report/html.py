@@ -12,7 +12,7 @@ from harness import __version__
 from harness.report import figures, figures_confusion, sections
 from harness.report.figures import Comparison
 from harness.report.markup import Page
-from harness.report.wording import nothing_to_compare, several
+from harness.report.wording import NOTHING_TO_COMPARE, several
 
 _HERE = Path(__file__).parent
 
@@ -63,7 +63,7 @@ def _header(comparison: Comparison) -> str:
             f"<h1>{escape(comparison['question'])}</h1>",
             f'<ul class="verdicts">{verdicts}</ul>\n<p class="soft">{escape(evidence)}</p>'
             if pairs
-            else f"<p>{nothing_to_compare(len(comparison['arms']))}</p>",
+            else f"<p>{NOTHING_TO_COMPARE}</p>",
             f'<ul class="notes">{notes}</ul>' if notes else "",
         ]
     )

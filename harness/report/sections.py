@@ -3,6 +3,7 @@
 from html import escape
 from typing import Any
 
+from harness.metrics import LOWER_IS_BETTER
 from harness.report import figures_confusion, figures_learning, figures_scores
 from harness.report.figures import Comparison, by_class, colour
 from harness.report.markup import Cell, Page, definitions, scale, table
@@ -17,21 +18,28 @@ from harness.report.wording import (
     rounded,
     seconds,
     setting,
+    share,
     spread,
+    times,
     value,
 )
 
 
 def arms(written: Page, comparison: Comparison) -> None:
     arms = comparison["arms"]
-    best = {name: percent(max(arm["test"][name]["mean"] for arm in arms)) for name in METRICS}
+    measures = {name: heading for name, heading in METRICS.items() if name in arms[0]["test"]}
+    best = {
+        name: percent((min if name in LOWER_IS_BETTER else max)(arm["test"][name]["mean"] for arm in arms))
+        for name in measures
+    }
     rows: list[list[str | Cell]] = [
         [
             _arm_cell(comparison, arm["arm"]),
             *(
                 Cell(spread(arm["test"][name]), best=len(arms) > 1 and percent(arm["test"][name]["mean"]) == best[name])
-                for name in METRICS
+                for name in measures
             ),
+            percent(arm["test"].get("calibration_error", {}).get("mean")),
             _nats(arm["test"]["log_loss"]),
             spread(arm["validation"]["accuracy"]),
             count(arm["parameters"]),
@@ -43,7 +51,8 @@ def arms(written: Page, comparison: Comparison) -> None:
     ]
     headings = [
         "arm",
-        *(f">{name}" for name in METRICS.values()),
+        *(f">{name}" for name in measures.values()),
+        ">calibration error",
         ">log-loss",
         ">validation accuracy",
         ">parameters",
@@ -83,43 +92,63 @@ def differences(written: Page, comparison: Comparison) -> None:
     if not comparison["pairs"]:
         return
     unit = comparison["unit"]
+    against = [pair for pair in comparison["pairs"] if pair["b"] == comparison["baseline"]]
     rows = [
         [
             _arm_cell(comparison, pair["a"]),
+            _arm_cell(comparison, pair["b"]),
             METRICS[pair["metric"]],
             points(pair["difference"]),
             interval(pair["low"], pair["high"]),
+            share(pair["probability_a_better"]),
             points(pair["naive_se"]).lstrip("+"),
             points(pair["clustered_se"]).lstrip("+"),
+            ABSENT if pair["se_ratio"] is None else f"{pair['se_ratio']:.1f}",
+            *(times(*pair["cost"][name]) for name in _PRICES),
             pair["verdict"],
         ]
         for pair in comparison["pairs"]
     ]
     headings = [
-        "arm",
-        "metric",
+        "first",
+        "second",
+        "measure",
         ">difference",
         f">{100 * comparison['level']:g} % interval",
+        f">better for a new {unit}",
         ">naive SE",
         ">clustered SE",
+        ">ratio",
+        *(f">{name}" for name in _PRICES.values()),
         "verdict",
     ]
     written.section(
         "difference",
-        f"Difference to {comparison['baseline']}",
+        "Differences",
         written.figure(
             "differences",
             figures_scores.differences(comparison),
             f"Points above {comparison['baseline']}.",
             f"The line is the interval over {unit}s and seeds. A hollow dot: no difference shown.",
-        ),
+        )
+        if against
+        else "",
         table(
-            f"In percentage points. SE: standard error over {unit}s alone (clustered), and what it would be if every "
-            "frame were independent (naive), which it is not.",
+            f"In percentage points. Better for a new {unit}: probability that the first arm is, trained with a new "
+            f"seed. SE: standard error over {unit}s alone (clustered), and what it would be if every frame were "
+            "independent (naive), which it is not. Costs: how many times the second arm's.",
             headings,
             rows,
         ),
     )
+
+
+_PRICES = {
+    "parameters": "parameters",
+    "flops_per_frame": "FLOPs",
+    "seconds_training": "seconds",
+    "search_frames": "tuning frames",
+}
 
 
 def phonemes(written: Page, comparison: Comparison) -> None:
@@ -182,11 +211,11 @@ def confusions(written: Page, comparison: Comparison) -> None:
     differences = [
         written.figure(
             f"confusion_difference_{i}",
-            figures_confusion.confusion_difference(comparison, arms[found["a"]], arms[found["b"]]),
+            figures_confusion.confusion_difference(comparison, arms[found["a"]], arms[found["b"]], found["surviving"]),
             f"{found['a']} less {found['b']}.",
             kind="matrix",
         )
-        for i, found in enumerate(comparison["phoneme_differences"])
+        for i, found in enumerate(comparison["confusion_differences"])
     ]
     limit = f"{100 * figures_confusion.difference_limit(comparison):.0f}"
     tones = (("less-2", f"-{limit}"), ("less-1", ""), ("same", "0"), ("more-1", ""), ("more-2", f"+{limit}"))
@@ -201,11 +230,19 @@ def confusions(written: Page, comparison: Comparison) -> None:
         ),
         f'<div class="columns">{"".join(matrices)}</div>',
         "<h3>Their difference</h3><p>Blue where the first arm does it more often: good on the diagonal, bad elsewhere. "
-        "Single cells are not corrected for their number.</p>"
+        "Only cells whose difference survives the correction for their number (Benjamini-Hochberg) are coloured: "
+        f"{_surviving(comparison)}.</p>"
         if differences
         else "",
         scale("points", tones, "and beyond") if differences else "",
         f'<div class="columns">{"".join(differences)}{top}</div>' if differences else top,
+    )
+
+
+def _surviving(comparison: Comparison) -> str:
+    return ", ".join(
+        f"{found['a']} - {found['b']} {len(found['surviving'])} of {count(found['tested'])}"
+        for found in comparison["confusion_differences"]
     )
 
 

@@ -1,46 +1,108 @@
-"""What `harness report` prints, as data for `harness.screen`: the verdicts first, then tables that fit 80 columns."""
+"""What `harness report` prints, as data for `harness.screen`: the verdicts first, then tables that fit 80 columns.
+
+`terminal_all` has what is printed on demand.
+"""
 
 from typing import Any
 
+from harness.report import terminal_all
 from harness.report.wording import (
     ABSENT,
-    interval,
-    nothing_to_compare,
+    NOTHING_TO_COMPARE,
     percent,
-    points,
     rounded,
     seconds,
     settings,
     several,
+    share,
     spread,
+    times,
 )
 from harness.screen import Block, Heading, Line, Table
-from harness.stats import NO_DIFFERENCE
 
-_SHORT = {"accuracy": "accuracy", "macro_f1": "macro-F1", "accuracy_without_silence": "no silence"}
-_N_PHONEMES = 6
-_N_CONFUSIONS = 4
+_MAIN = ("accuracy", "macro_f1", "accuracy_without_silence")
+_N_OTHERS = 6
+"""Verdicts on pairs without the baseline, if there are no more."""
 
 
-def blocks(comparison: dict[str, Any]) -> list[Block]:
-    """The whole report of a comparison, top to bottom."""
+def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Block]:
+    """The report of a comparison, top to bottom.
+
+    Args:
+        everything: with the long tables.
+    """
     return [
         Heading(f"{comparison['study']}: {comparison['question']}"),
-        *_verdicts(comparison),
+        *_verdicts(comparison, everything),
         *_arms(comparison),
-        *_differences(comparison),
+        *_measures(comparison),
         *_phonemes(comparison),
-        *_confusions(comparison),
+        *(terminal_all.blocks(comparison) if everything else []),
         *([Heading("Notes")] if comparison["notes"] else []),
         *(Line(note) for note in comparison["notes"]),
     ]
 
 
-def _verdicts(comparison: dict[str, Any]) -> list[Block]:
-    if not comparison["verdicts"]:
-        return [Line(nothing_to_compare(len(comparison["arms"])))]
-    evidence = f"In brackets the {100 * comparison['level']:g} % interval over {_evidence(comparison)}."
-    return [*(Line(sentence, strong=True) for sentence in comparison["verdicts"]), Line(evidence)]
+def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
+    """A sentence for each pair, and the evidence and the price behind it."""
+    pairs = [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"]
+    if not pairs:
+        return [Line(NOTHING_TO_COMPARE)]
+    first = [pair for pair in pairs if pair["b"] == comparison["baseline"]]
+    others = [pair for pair in pairs if pair["b"] != comparison["baseline"]]
+    n_left_out = 0 if everything or len(others) <= _N_OTHERS else len(others)
+    shown = first if n_left_out else pairs
+    method = ", Student's t" if shown[0]["low"] is not None else ""
+    sentences = [Line(pair["sentence"], strong=pair in first or not first) for pair in shown]
+    lines = [
+        Line(f"In brackets the {100 * comparison['level']:g} % interval over {_evidence(comparison)}{method}."),
+        *([Line(f"And {several(n_left_out, 'pair')} without {comparison['baseline']}: --all")] if n_left_out else []),
+        *_many(comparison, pairs),
+    ]
+    rows = tuple(
+        (
+            f"{pair['a']} : {pair['b']}",
+            share(pair["probability_a_better"]),
+            *(ABSENT if pair[se] is None else f"{100 * pair[se]:.2f}" for se in ("naive_se", "clustered_se")),
+            ABSENT if pair["se_ratio"] is None else f"{pair['se_ratio']:.1f}",
+            *(times(*pair["cost"][name]) for name in _PRICES),
+        )
+        for pair in shown
+    )
+    headings = (
+        "pair",
+        ">chance",
+        ">naive\nSE",
+        ">clus-\ntered",
+        ">ratio",
+        *(f">{heading}" for heading in _PRICES.values()),
+    )
+    return [
+        *sentences,
+        *lines,
+        Heading("Behind the verdicts: the first of each pair against the second"),
+        Table(headings, rows),
+        Line(f"Chance: that the first is better for a new {comparison['unit']}, both trained with new seeds."),
+        Line(f"SE: standard error in points, naive (frames independent), clustered by {comparison['unit']}."),
+        Line("Costs: how many times those of the second."),
+    ]
+
+
+_PRICES = {
+    "parameters": "para-\nmeters",
+    "flops_per_frame": "\nFLOPs",
+    "seconds_training": "\nseconds",
+    "search_frames": "tuning\nframes",
+}
+
+
+def _many(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[Block]:
+    """What is left of the findings when they are corrected for the number of pairs."""
+    found = [pair for pair in pairs if pair["verdict"].endswith(" better")]
+    kept = [pair for pair in found if pair["p_corrected"] <= 1 - comparison["level"]]
+    if len(found) == len(kept):
+        return []
+    return [Line(f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs.")]
 
 
 def _evidence(comparison: dict[str, Any]) -> str:
@@ -52,7 +114,7 @@ def _evidence(comparison: dict[str, Any]) -> str:
 
 def _arms(comparison: dict[str, Any]) -> list[Block]:
     arms = comparison["arms"]
-    columns = [[arm["test"][metric]["mean"] for arm in arms] for metric in _SHORT]
+    columns = [[arm["test"][metric]["mean"] for arm in arms] for metric in _MAIN]
     strong = {
         (row, 1 + j)
         for j, means in enumerate(columns)
@@ -62,7 +124,7 @@ def _arms(comparison: dict[str, Any]) -> list[Block]:
     rows = tuple(
         (
             arm["arm"],
-            *(spread(arm["test"][metric]) for metric in _SHORT),
+            *(spread(arm["test"][metric]) for metric in _MAIN),
             rounded(arm["parameters"]),
             seconds(arm["seconds_training"]),
         )
@@ -89,80 +151,40 @@ def _chosen(arms: list[dict[str, Any]]) -> list[Block]:
     return [Heading(f"Chosen settings, of {spent} each"), *(Line(f"{arm}: {text}") for arm, text in chosen)]
 
 
-def _differences(comparison: dict[str, Any]) -> list[Block]:
-    if not comparison["pairs"]:
-        return []
+def _measures(comparison: dict[str, Any]) -> list[Block]:
+    """The other measures, means alone."""
+    columns = {
+        "balanced_accuracy": "\nbalanced",
+        "accuracy_at_boundaries": "at bound-\naries",
+        "accuracy_away": "\naway",
+        "phone_error_rate": "phone\nerrors",
+        "calibration_error": "calibra-\ntion error",
+    }
+    columns = {name: heading for name, heading in columns.items() if name in comparison["arms"][0]["test"]}
     rows = tuple(
         (
-            pair["a"],
-            _SHORT[pair["metric"]],
-            points(pair["difference"]),
-            interval(pair["low"], pair["high"]),
-            *(ABSENT if pair[se] is None else f"{100 * pair[se]:.2f}" for se in ("naive_se", "clustered_se")),
-            _reading(pair),
+            arm["arm"],
+            *(percent(arm["test"][name]["mean"]) for name in columns),
+            f"{arm['test']['log_loss']['mean']:.3f}",
+            f"{percent(arm['worst_speaker']['accuracy']['mean'])} {arm['worst_speaker']['speaker']}",
         )
-        for pair in comparison["pairs"]
+        for arm in comparison["arms"]
     )
-    return [
-        Heading(f"Difference to {comparison['baseline']}, in points"),
-        Table(
-            (
-                "arm",
-                "metric",
-                ">difference",
-                f">{100 * comparison['level']:g} % interval",
-                ">naive\nSE",
-                ">clustered\nSE",
-                "reads",
-            ),
-            rows,
-        ),
-        Line(f"SE: standard error, naive (frames independent) and clustered by {comparison['unit']}."),
-        Line(f"The interval takes {comparison['unit']}s and seeds for drawn at random, and so is wider."),
-    ]
-
-
-def _reading(pair: dict[str, Any]) -> str:
-    if pair["low"] is None:
-        return "unknown"
-    return "not shown" if pair["verdict"] == NO_DIFFERENCE else "better" if pair["difference"] > 0 else "worse"
+    headings = ("arm", *(f">{heading}" for heading in columns.values()), ">\nlog-loss", "worst\nspeaker")
+    return [Heading("Other measures, in percent; log-loss in nats"), Table(headings, rows)]
 
 
 def _phonemes(comparison: dict[str, Any]) -> list[Block]:
-    shown: list[Block] = []
+    """The phonemes whose difference survives, in a line for each pair."""
+    lines = []
     for found in comparison["phoneme_differences"]:
-        rows = tuple(
-            (
-                row["phoneme"],
-                comparison["broad"].get(row["phoneme"], ""),
-                percent(row["f1_a"]),
-                percent(row["f1_b"]),
-                points(row["difference"]),
-                interval(row["low"], row["high"]),
-                "yes" if row["survives"] else "no",
-            )
-            for row in found["phonemes"][:_N_PHONEMES]
-        )
-        n = len(found["phonemes"])
-        n_surviving = sum(row["survives"] for row in found["phonemes"])
-        shown += [
-            Heading(f"Phonemes that differ most in F1: {found['a']} - {found['b']}, in points"),
-            Table(
-                ("phoneme", "class", f">{found['a']}", f">{found['b']}", ">difference", ">interval alone", "shown"),
-                rows,
-            ),
-            Line(f"Shown, and first: {n_surviving} of {n}, corrected for their number (Benjamini-Hochberg)."),
-        ]
-    return shown
+        rows = [row for row in found["phonemes"] if row["survives"]]
+        shown = ", ".join(f"{row['phoneme']} {100 * row['difference']:+.1f}" for row in rows[:_N_PHONEMES])
+        more = f" and {len(rows) - _N_PHONEMES} more" if len(rows) > _N_PHONEMES else ""
+        lines.append(Line(f"{found['a']} - {found['b']}: {shown or 'none'}{more}"))
+    n = len(comparison["phoneme_differences"][0]["phonemes"]) if lines else 0
+    text = f"Phonemes that differ in F1, in points, corrected for being {n}"
+    return [Heading(text), *lines] if lines else []
 
 
-def _confusions(comparison: dict[str, Any]) -> list[Block]:
-    rows = []
-    for arm in comparison["arms"]:
-        top = arm["top_confusions"][:_N_CONFUSIONS]
-        cells = [f"{entry['true']} as {entry['predicted']} {100 * entry['rate']:.1f}" for entry in top]
-        rows.append((arm["arm"], *cells, *[""] * (_N_CONFUSIONS - len(cells))))
-    return [
-        Heading("Confusions of most frames, in percent of the true phoneme's frames"),
-        Table(("arm", "1st", "2nd", "3rd", "4th"), tuple(rows)),
-    ]
+_N_PHONEMES = 5

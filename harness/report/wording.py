@@ -5,15 +5,49 @@ None is a number that does not exist (a spread over one seed, an interval over o
 
 from typing import Any
 
-ABSENT = "-"
+from harness.metrics import LOWER_IS_BETTER
+from harness.stats import PRACTICALLY_EQUAL
 
-METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "accuracy_without_silence": "accuracy without silence"}
-"""What a metric's key is called."""
+ABSENT = "-"
+NOTHING_TO_COMPARE = "One arm: nothing to compare it with."
+
+METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "accuracy_without_silence": "accuracy without silence",
+    "balanced_accuracy": "balanced accuracy",
+    "phone_error_rate": "phone error rate",
+    "accuracy_at_boundaries": "accuracy at boundaries",
+    "accuracy_away": "accuracy away from boundaries",
+}
+"""What a measure's key is called, those that arms are compared by."""
+SHORT = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "accuracy_without_silence": "no silence",
+    "balanced_accuracy": "balanced",
+    "phone_error_rate": "phone errors",
+    "accuracy_at_boundaries": "at boundaries",
+    "accuracy_away": "away",
+}
+"""The same, where there is little room."""
 
 
 def percent(fraction: float | None) -> str:
     """0.77414 -> 77.41"""
     return ABSENT if fraction is None else f"{100 * fraction:.2f}"
+
+
+def share(fraction: float | None) -> str:
+    """0.714 -> 71 %; what is not quite certain is never rounded to it."""
+    if fraction is None:
+        return ABSENT
+    return "> 99 %" if fraction > 0.99 else "< 1 %" if fraction < 0.01 else f"{100 * fraction:.0f} %"
+
+
+def times(a: float, b: float) -> str:
+    """How many times b is a: 518, 264 -> 1.96"""
+    return f"{a / b:.2f}" if b else ABSENT
 
 
 def points(fraction: float | None) -> str:
@@ -84,16 +118,16 @@ def sentence(pair: dict[str, Any]) -> str:
     measure = METRICS.get(pair["metric"], pair["metric"])
     if low is None or high is None:
         return f"{a} and {b} differ by {points(pair['difference'])} points of {measure}; {pair['verdict']}."
+    if pair["verdict"] == PRACTICALLY_EQUAL:
+        return (
+            f"{a} and {b} are practically equal: {points(pair['difference'])} points of {measure} "
+            f"({interval(low, high)}), within {100 * pair['margin']:g}."
+        )
     if low <= 0 <= high:
         return f"No difference shown between {a} and {b}: {points(pair['difference'])} points of {measure} " + (
             f"({interval(low, high)})."
         )
-    if high < 0:
+    if (high < 0) != (pair["metric"] in LOWER_IS_BETTER):
         a, b, low, high = b, a, -high, -low
-    size = percent(abs(pair["difference"]))
-    return f"{a} is better than {b} by {size} points of {measure} ({percent(low)} to {percent(high)})."
-
-
-def nothing_to_compare(n_arms: int) -> str:
-    """Why a comparison has no verdict."""
-    return "One arm: nothing to compare it with." if n_arms == 1 else "No finished baseline to compare the arms with."
+    size, near, far = percent(abs(pair["difference"])), *sorted((abs(low), abs(high)))
+    return f"{a} is better than {b} by {size} points of {measure} ({percent(near)} to {percent(far)})."

@@ -1,0 +1,73 @@
+"""Where an arm and the baseline differ: phoneme by phoneme and confusion by confusion, corrected for their number."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from harness import confused, stats
+from harness.metrics import f1
+from harness.report.pairs import against_baseline, counts_of, units_of
+from harness.results import ArmRecord, StudyRecord
+
+
+def phoneme_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[dict[str, Any]]:
+    """Each arm against the baseline in F1 of every phoneme, pooled over seeds."""
+    units, phonemes = units_of(record, arms), list(arms[0].finals[0].phonemes)
+    resampled = stats.resample([stats.Tally.of(counts_of(arm), units) for arm in arms], record.resamples)
+    found = []
+    for a, b in against_baseline(record, arms):
+        difference = stats.paired_difference(resampled[a], resampled[b], f1, level=record.level, pooled=True)
+        rows = _phoneme_rows(difference, resampled[a].tally, resampled[b].tally, phonemes, record.level)
+        found.append({"a": arms[a].arm, "b": arms[b].arm, "metric": "f1", "phonemes": rows})
+    return found
+
+
+def confusion_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[dict[str, Any]]:
+    """Each arm against the baseline, confusion by confusion: those that survive the correction, the largest first."""
+    units, phonemes = units_of(record, arms), arms[0].finals[0].phonemes
+    found = []
+    for a, b in against_baseline(record, arms):
+        cells = confused.cells(counts_of(arms[a]), counts_of(arms[b]), units)
+        rows = []
+        for i in np.flatnonzero(cells.p_corrected <= 1 - record.level) if cells else ():
+            assert cells
+            rows.append(
+                {
+                    "true": phonemes[cells.true[i]],
+                    "predicted": phonemes[cells.predicted[i]],
+                    "rate_a": cells.rate_a[i],
+                    "rate_b": cells.rate_b[i],
+                    "difference": cells.rate_a[i] - cells.rate_b[i],
+                    "p": cells.p[i],
+                    "p_corrected": cells.p_corrected[i],
+                }
+            )
+        rows.sort(key=lambda row: -abs(row["difference"]))
+        tested = 0 if cells is None else len(cells.p)
+        found.append({"a": arms[a].arm, "b": arms[b].arm, "tested": tested, "surviving": rows})
+    return found
+
+
+def _phoneme_rows(
+    found: stats.Difference, a: stats.Tally, b: stats.Tally, phonemes: list[str], level: float
+) -> list[dict[str, Any]]:
+    """The phonemes that occur, those first whose difference survives the correction for their number, then by size."""
+    occurs = np.flatnonzero(a.total.true[0])
+    f1_a, f1_b = (tally.total.value(f1, pooled=True)[0] for tally in (a, b))
+    p_corrected = None if found.p is None else dict(zip(occurs, stats.corrected(found.p[occurs]), strict=True))
+    rows = [
+        {
+            "phoneme": phonemes[i],
+            "f1_a": f1_a[i],
+            "f1_b": f1_b[i],
+            "difference": found.difference[i],
+            "low": None if found.low is None else found.low[i],
+            "high": None if found.high is None else found.high[i],
+            "p": None if found.p is None else found.p[i],
+            "p_corrected": None if p_corrected is None else p_corrected[i],
+            "survives": p_corrected is not None and bool(p_corrected[i] <= 1 - level),
+        }
+        for i in occurs
+    ]
+    return sorted(rows, key=lambda row: (not row["survives"], -abs(row["difference"])))

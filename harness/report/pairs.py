@@ -1,0 +1,177 @@
+"""The numbers of pairs of arms: every two of them in every measure.
+
+Legend: F frames, U utterances, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from harness import stats
+from harness.metrics import LOWER_IS_BETTER, Metric, accuracy, headline
+from harness.report.kept import Kept
+from harness.report.wording import sentence
+from harness.results import ArmRecord, RunResult, StudyRecord
+from harness.superiority import probability_better
+
+_COSTS = ("parameters", "flops_per_frame", "seconds_training", "trials", "search_frames", "search_seconds")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something that arms are compared by, with what is needed of each arm."""
+
+    name: str
+    metric: Metric
+    arms: Sequence[stats.Resampled]
+    frames: np.ndarray | None
+    """(F,) bool, which frames it is about; None where it is not about frames."""
+
+
+def pairs(
+    record: StudyRecord, arms: Sequence[ArmRecord], numbers: Sequence[dict[str, Any]], kept: Kept | None
+) -> list[dict[str, Any]]:
+    """Every two arms in every measure: the baseline's pairs first, with it as b, then the others in the file's order.
+
+    Args:
+        numbers: of each arm, for what it cost.
+    """
+    units = units_of(record, arms)
+    kinds = [[_kinds(final) for final in arm.finals] for arm in arms]
+    n_classes = len(arms[0].finals[0].phonemes)
+    found = []
+    measures = _measures(record, arms, units, kept)
+    for a, b in _order(record, arms):
+        shared = {
+            "cost": {name: [numbers[a][name], numbers[b][name]] for name in _COSTS},
+            **({"disagreement": _disagreement(kept, arms[a].arm, arms[b].arm)} if kept else {}),
+        }
+        for measure in measures:
+            naive = None
+            if measure.frames is not None:
+                one, other = ([frames[measure.frames] for frames in kinds[i]] for i in (a, b))
+                naive = stats.naive_se_of_difference(one, other, n_classes, measure.metric)
+            found.append(_pair(record, arms[a], arms[b], measure, (measure.arms[a], measure.arms[b]), naive) | shared)
+    for measure in measures:
+        rows = [pair for pair in found if pair["metric"] == measure.name]
+        tested = [pair for pair in rows if pair["p"] is not None]
+        p_corrected = stats.corrected(np.array([pair["p"] for pair in tested])) if tested else ()
+        for pair in rows:
+            pair["p_corrected"] = None
+        for pair, p in zip(tested, p_corrected, strict=True):
+            pair["p_corrected"] = float(p)
+    return found
+
+
+def units_of(record: StudyRecord, arms: Sequence[ArmRecord]) -> Sequence[str]:
+    """(U,) what is resampled as a whole: the speaker of each utterance, or itself."""
+    test = arms[0].finals[0].test
+    assert test
+    return test.speakers if record.unit == "speaker" else test.utterances
+
+
+def counts_of(arm: ArmRecord) -> list[np.ndarray]:
+    """(U, C, C) of each seed."""
+    return [final.test.counts for final in arm.finals if final.test]
+
+
+def against_baseline(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, int]]:
+    """Places of each other arm and the baseline; none where the baseline is not among the arms."""
+    names = [arm.arm for arm in arms]
+    b = names.index(record.baseline) if record.baseline in names else None
+    return [] if b is None else [(a, b) for a in range(len(arms)) if a != b]
+
+
+def _order(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, int]]:
+    first = against_baseline(record, arms)
+    others = [(a, b) for a, b in combinations(range(len(arms)), 2) if (a, b) not in first and (b, a) not in first]
+    return first + others
+
+
+def _measures(record: StudyRecord, arms: Sequence[ArmRecord], units: Sequence[str], kept: Kept | None) -> list[Measure]:
+    def resampled(tallies: list[stats.Tally]) -> list[stats.Resampled]:
+        return stats.resample(tallies, record.resamples)
+
+    phonemes = arms[0].finals[0].phonemes
+    counts = resampled([stats.Tally.of(counts_of(arm), units) for arm in arms])
+    whole = np.ones(counts[0].tally.total.true.sum(dtype=int), bool)
+    found = [Measure(name, metric, counts, whole) for name, metric in headline(phonemes).items()]
+    if kept is None:
+        return found
+    errors = [
+        stats.Tally.of_shares([f.edits.total for f in finals], finals[0].edits.true, units)
+        for finals in kept.arms.values()
+    ]
+    found.append(Measure("phone_error_rate", accuracy, resampled(errors), None))
+    for name, frames in (("accuracy_at_boundaries", kept.is_near), ("accuracy_away", ~kept.is_near)):
+        if frames.any():
+            whole = kept.per_utterance(frames)
+            right = [
+                stats.Tally.of_shares([kept.per_utterance(frames & f.correct) for f in finals], whole, units)
+                for finals in kept.arms.values()
+            ]
+            found.append(Measure(name, accuracy, resampled(right), frames))
+    return found
+
+
+def _pair(
+    record: StudyRecord,
+    a: ArmRecord,
+    b: ArmRecord,
+    measure: Measure,
+    arms: tuple[stats.Resampled, stats.Resampled],
+    naive: float | None,
+) -> dict[str, Any]:
+    found = stats.paired_difference(*arms, measure.metric, level=record.level)
+    lower_is_better = measure.name in LOWER_IS_BETTER
+    higher = probability_better(arms[0].tally, arms[1].tally, measure.metric)
+    clustered = _number(found.clustered_se)
+    pair = {
+        "a": a.arm,
+        "b": b.arm,
+        "metric": measure.name,
+        "difference": _number(found.difference),
+        "low": _number(found.low),
+        "high": _number(found.high),
+        "level": record.level,
+        "margin": record.margin,
+        "unit": record.unit,
+        "units": arms[0].tally.n_units,
+        "seeds": [len(a.finals), len(b.finals)],
+        "naive_se": naive,
+        "clustered_se": clustered,
+        "se_ratio": clustered / naive if clustered is not None and naive else None,
+        "se": _number(found.se),
+        "freedom": _number(found.freedom),
+        "p": _number(found.p),
+        "probability_a_better": None if higher is None else 1 - higher if lower_is_better else higher,
+        "verdict": stats.verdict(
+            a.arm, b.arm, found, record.unit, margin=record.margin, lower_is_better=lower_is_better
+        ),
+    }
+    return pair | {"sentence": sentence(pair)}
+
+
+def _number(value: np.ndarray | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _disagreement(kept: Kept, a: str, b: str) -> dict[str, float]:
+    """Shares of frames that one arm has right and the other wrong, over all pairs of their seeds."""
+    right = [np.mean([final.correct for final in kept.arms[arm]], axis=0) for arm in (a, b)]
+    return {
+        "only_a_right": float((right[0] * (1 - right[1])).mean()),
+        "only_b_right": float((right[1] * (1 - right[0])).mean()),
+    }
+
+
+def _kinds(final: RunResult) -> np.ndarray:
+    """(F,) true * C + predicted of each test frame; without predictions, in the order of the counts."""
+    test = final.test
+    assert test
+    if test.predicted is None or test.truth is None:
+        return np.repeat(np.arange(test.confusion.size), test.confusion.ravel())
+    return test.truth.astype(np.int64) * len(final.phonemes) + test.predicted
