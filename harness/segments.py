@@ -9,6 +9,7 @@ Legend: F frames, U utterances. The only importer of rapidfuzz.
 
 from collections import Counter
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -40,7 +41,7 @@ def edits(truth: np.ndarray, predicted: np.ndarray, lengths: np.ndarray) -> Edit
     """
     rows = []
     for true, found in zip(_segments(truth, lengths), _segments(predicted, lengths), strict=True):
-        kinds = Counter(tag for tag, _, _ in Levenshtein.editops(true, found).as_list())
+        kinds = Counter(map(itemgetter(0), Levenshtein.editops(true, found).as_list()))
         rows.append((kinds["replace"], kinds["delete"], kinds["insert"], len(true)))
     return Edits(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 

@@ -220,29 +220,28 @@ def satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarra
     return np.divide(total**2, spread, out=np.full(np.shape(total), smallest), where=np.asarray(spread) > 0)
 
 
-def naive_se_of_difference(
-    a: Sequence[np.ndarray], b: Sequence[np.ndarray] | None, n_classes: int, metric: Metric
-) -> float:
+def naive_se(influence: np.ndarray) -> float:
     """The standard error if every frame were independent of every other: shown for contrast.
 
-    Of the difference of two arms on the same frames, each the mean of its seeds; or of one arm by itself, which for
-    accuracy is sqrt(p (1 - p) / F).
-
     Args:
-        a, b: for each seed (F,) the kind of every frame, true * C + predicted; no b compares with nothing.
+        influence: (F,) of an arm; or of one less that of another, for their difference on the same frames. Of accuracy
+            it gives sqrt(p (1 - p) / F).
     """
-    influence = _influence(a, n_classes, metric) - (_influence(b, n_classes, metric) if b is not None else 0.0)
     return float(np.sqrt(len(influence)) * influence.std())
 
 
-def _influence(seeds: Sequence[np.ndarray], n_classes: int, metric: Metric) -> np.ndarray:
-    """(F,) what each frame adds to the mean of a metric over seeds: the infinitesimal jackknife (Efron 1982, ch. 6)."""
+def influence(seeds: Sequence[np.ndarray], n_classes: int, metric: Metric) -> np.ndarray:
+    """(F,) what each frame adds to the mean of a metric over seeds: the infinitesimal jackknife (Efron 1982, ch. 6).
+
+    Args:
+        seeds: for each seed (F,) the kind of every frame, true * C + predicted.
+    """
     kinds = np.eye(n_classes**2).reshape(-1, n_classes, n_classes)
-    of_frames = []
+    total = np.zeros(len(seeds[0]))
     for frames in seeds:
         confusion = np.bincount(frames, minlength=n_classes**2).reshape(n_classes, n_classes).astype(float)
-        of_frames.append((metric(*marginals(confusion + kinds)) - metric(*marginals(confusion)))[frames])
-    return np.mean(of_frames, axis=0)
+        total += (metric(*marginals(confusion + kinds)) - metric(*marginals(confusion)))[frames]
+    return total / len(seeds)
 
 
 def verdict(

@@ -296,7 +296,7 @@ def test_two_thousand_resamples_of_2700_utterances_take_about_a_second():
 def naive_se(confusion, metric):
     """Of one arm, one seed, from its counts."""
     frames = np.repeat(np.arange(confusion.size), confusion.ravel())
-    return stats.naive_se_of_difference([frames], None, len(confusion), metric)
+    return stats.naive_se(stats.influence([frames], len(confusion), metric))
 
 
 def test_the_naive_error_of_a_difference_is_that_of_paired_frames():
@@ -307,6 +307,6 @@ def test_the_naive_error_of_a_difference_is_that_of_paired_frames():
     kinds = [[truth * 5 + predicted for predicted in seeds] for seeds in arms]
     correct = [np.mean([predicted == truth for predicted in seeds], axis=0) for seeds in arms]
     expected = np.std(correct[0] - correct[1]) / np.sqrt(4000)
-    found = stats.naive_se_of_difference(kinds[0], kinds[1], 5, metrics.accuracy)
-    assert found == pytest.approx(expected, rel=1e-3)
-    assert stats.naive_se_of_difference(kinds[0], kinds[0], 5, metrics.accuracy) == 0
+    one, other = (stats.influence(seeds, 5, metrics.accuracy) for seeds in kinds)
+    assert stats.naive_se(one - other) == pytest.approx(expected, rel=1e-3)
+    assert stats.naive_se(one - one) == 0

@@ -39,31 +39,29 @@ def pairs(
     Args:
         numbers: of each arm, for what it cost.
     """
-    units = units_of(record, arms)
     kinds = [[_kinds(final) for final in arm.finals] for arm in arms]
-    n_classes = len(arms[0].finals[0].phonemes)
-    found = []
-    measures = _measures(record, arms, units, kept)
-    for a, b in _order(record, arms):
-        shared = {
+    n_classes, order = len(arms[0].finals[0].phonemes), _order(record, arms)
+    found: dict[tuple[int, int], list[dict[str, Any]]] = {pair: [] for pair in order}
+    for measure in _measures(record, arms, units_of(record, arms), kept):
+        influences = [
+            stats.influence([frames[measure.frames] for frames in seeds], n_classes, measure.metric)
+            if measure.frames is not None
+            else None
+            for seeds in kinds
+        ]
+        rows = [_pair(record, (arms[a], arms[b]), measure, (a, b), (influences[a], influences[b])) for a, b in order]
+        known = [row["p"] for row in rows if row["p"] is not None]
+        p_corrected = iter(stats.corrected(np.array(known)).tolist() if known else ())
+        for pair, row in zip(order, rows, strict=True):
+            found[pair].append(row | {"p_corrected": None if row["p"] is None else next(p_corrected)})
+    shared = {
+        (a, b): {
             "cost": {name: [numbers[a][name], numbers[b][name]] for name in _COSTS},
             **({"disagreement": _disagreement(kept, arms[a].arm, arms[b].arm)} if kept else {}),
         }
-        for measure in measures:
-            naive = None
-            if measure.frames is not None:
-                one, other = ([frames[measure.frames] for frames in kinds[i]] for i in (a, b))
-                naive = stats.naive_se_of_difference(one, other, n_classes, measure.metric)
-            found.append(_pair(record, arms[a], arms[b], measure, (measure.arms[a], measure.arms[b]), naive) | shared)
-    for measure in measures:
-        rows = [pair for pair in found if pair["metric"] == measure.name]
-        tested = [pair for pair in rows if pair["p"] is not None]
-        p_corrected = stats.corrected(np.array([pair["p"] for pair in tested])) if tested else ()
-        for pair in rows:
-            pair["p_corrected"] = None
-        for pair, p in zip(tested, p_corrected, strict=True):
-            pair["p_corrected"] = float(p)
-    return found
+        for a, b in order
+    }
+    return [row | shared[pair] for pair in order for row in found[pair]]
 
 
 def units_of(record: StudyRecord, arms: Sequence[ArmRecord]) -> Sequence[str]:
@@ -119,15 +117,19 @@ def _measures(record: StudyRecord, arms: Sequence[ArmRecord], units: Sequence[st
 
 def _pair(
     record: StudyRecord,
-    a: ArmRecord,
-    b: ArmRecord,
+    arms: tuple[ArmRecord, ArmRecord],
     measure: Measure,
-    arms: tuple[stats.Resampled, stats.Resampled],
-    naive: float | None,
+    places: tuple[int, int],
+    influences: tuple[np.ndarray | None, np.ndarray | None],
 ) -> dict[str, Any]:
-    found = stats.paired_difference(*arms, measure.metric, level=record.level)
+    a, b = arms
+    first, second = (measure.arms[i] for i in places)
+    found = stats.paired_difference(first, second, measure.metric, level=record.level)
+    naive = None
+    if influences[0] is not None and influences[1] is not None:
+        naive = stats.naive_se(influences[0] - influences[1])
     lower_is_better = measure.name in LOWER_IS_BETTER
-    higher = probability_better(arms[0].tally, arms[1].tally, measure.metric)
+    higher = probability_better(first.tally, second.tally, measure.metric)
     clustered = _number(found.clustered_se)
     pair = {
         "a": a.arm,
@@ -139,7 +141,7 @@ def _pair(
         "level": record.level,
         "margin": record.margin,
         "unit": record.unit,
-        "units": arms[0].tally.n_units,
+        "units": first.tally.n_units,
         "seeds": [len(a.finals), len(b.finals)],
         "naive_se": naive,
         "clustered_se": clustered,
@@ -174,4 +176,4 @@ def _kinds(final: RunResult) -> np.ndarray:
     assert test
     if test.predicted is None or test.truth is None:
         return np.repeat(np.arange(test.confusion.size), test.confusion.ravel())
-    return test.truth.astype(np.int64) * len(final.phonemes) + test.predicted
+    return test.truth.astype(np.uint16) * np.uint16(len(final.phonemes)) + test.predicted
