@@ -355,6 +355,11 @@ def test_an_override_of_the_last_range_says_what_it_does_to_the_search() -> None
     ]
 
 
+def test_without_a_margin_a_study_from_before_there_was_one_goes_on() -> None:
+    assert "comparison.margin" not in loaded(HEAD).canonical()
+    assert loaded(f"{HEAD}comparison.margin = 0.005\n").canonical()["comparison.margin"] == 0.005
+
+
 def test_the_canonical_form_does_not_depend_on_how_the_file_is_written() -> None:
     reordered = """\
 study = "another"

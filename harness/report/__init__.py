@@ -3,9 +3,11 @@
 
 | module | gives |
 | --- | --- |
+| `kept` | what finals kept of every frame |
+| `arms`, `pairs`, `details` | the numbers of an arm, of every two arms, of phonemes and confusions against the baseline |
 | `compare` | `compare(record)`: the numbers, once; the contract of `comparison.json` |
 | `wording` | how a number is said, alike everywhere |
-| `terminal` | `blocks(comparison)`: headings, lines and tables for `harness.screen` |
+| `terminal`, `terminal_all` | `blocks(comparison)`: headings, lines and tables for `harness.screen`; the long ones |
 | `figures` | what the page's figures share; the only importer of plotly |
 | `figures_scores`, `figures_confusion`, `figures_learning` | the figures |
 | `markup` | tables and other pieces of HTML |
