@@ -4,7 +4,7 @@
 | module | gives |
 | --- | --- |
 | `kept` | what finals kept of every frame |
-| `arms`, `pairs`, `details` | the numbers of an arm, of every two arms, of phonemes and confusions against the baseline |
+| `arms`, `pairs`, `details` | the numbers of an arm, of every two, of phonemes and confusions against the baseline |
 | `compare` | `compare(record)`: the numbers, once; the contract of `comparison.json` |
 | `wording` | how a number is said, alike everywhere |
 | `terminal`, `terminal_all` | `blocks(comparison)`: headings, lines and tables for `harness.screen`; the long ones |
