@@ -83,7 +83,10 @@ def test_arpabet_drops_stress_and_place_and_knows_silence() -> None:
 def test_unknown_symbols_are_refused_with_their_time() -> None:
     with pytest.raises(ValueError) as told:  # noqa: PT011
         classes("arpabet", "sil spn AH0 spn AH3")
-    assert str(told.value) == "unknown to the phone set arpabet: 'spn' at 0.100 s (1 more), 'AH3' at 0.400 s"
+    assert (
+        str(told.value)
+        == "unknown to the phone set arpabet (--phones, --map): 'spn' at 0.100 s (1 more), 'AH3' at 0.400 s"
+    )
 
 
 def test_symbols_of_ones_own() -> None:

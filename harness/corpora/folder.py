@@ -55,13 +55,20 @@ def plan(
         name = _NAME.sub("_", sound.stem if stems[sound.stem] == 1 else "-".join(place.with_suffix("").parts))
         found = sources.of(place)
         if len(found) == 1:
-            made.recordings.append(Recording(name, split_of[speakers[sound]], speakers[sound], sound, found[0]))
+            who, words = speakers[sound], _words(found[0].path)
+            made.recordings.append(Recording(name, split_of[who], who, sound, found[0], words))
         else:
             what = f"{len(found)} alignments of its name; one is allowed" if found else "no alignment of its name"
             made.refused.append(f"{sound}: {what}")
     twice = [name for name, n in Counter(r.name for r in made.recordings).items() if n > 1]
     made.refused += [f"{root}: several recordings would be called {name}" for name in twice]
     return made
+
+
+def _words(labels: Path) -> Path | None:
+    """The words with times beside TIMIT's phones."""
+    beside = [labels.with_suffix(ending) for ending in (".wrd", ".WRD")] if labels.suffix.lower() == ".phn" else []
+    return next((path for path in beside if path.is_file()), None)
 
 
 def _speakers(root: Path, sounds: list[Path], pattern: str | None) -> dict[Path, str]:

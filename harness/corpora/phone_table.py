@@ -67,7 +67,7 @@ class PhoneTable:
                 unknown.setdefault(segment.symbol, []).append(segment)
         if unknown:
             told = [f"{symbol!r} at {at[0].start:.3f} s{_also(len(at) - 1)}" for symbol, at in unknown.items()]
-            raise ValueError(f"unknown to the phone set {self.name}: {', '.join(told)}")
+            raise ValueError(f"unknown to the phone set {self.name} (--phones, --map): {', '.join(told)}")
         index = {phoneme: i for i, phoneme in enumerate(self.classes)}
         return [index[phoneme] for phoneme in found if phoneme is not None]
 

@@ -44,6 +44,8 @@ def find(root: Path) -> Sources:
     Raises:
         ValueError: there are none, or a CTM file that cannot be used.
     """
+    if not root.exists():
+        raise ValueError(f"{root}: no such file or folder")
     files = [root] if root.is_file() else sorted(root.rglob("*"))
     found = Sources()
     for path in files:
