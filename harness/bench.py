@@ -175,14 +175,10 @@ def step_of(
     model: nn.Module, data: Resident, indices: Tensor, training: Training, arithmetic: str
 ) -> Callable[[], None]:
     """A whole training step, as the trainer makes it."""
-    optimiser = train.make_optimiser(model, training)
-    totals = torch.zeros(2, dtype=torch.float64, device=indices.device)
-    finite = torch.ones((), dtype=torch.bool, device=indices.device)
-    model.train()
+    learner = train.Learner(model, training, 1, indices.device)
+    learner.begin_epoch()
     update = captured(
-        lambda windows, labels: train.step(model, windows, labels, optimiser, training, arithmetic, totals, finite),
-        optimiser,
-        indices.device,
+        lambda windows, labels: train.step(learner, windows, labels, arithmetic), [learner.optimiser], indices.device
     )
     return lambda: update(*data.examples(indices))
 

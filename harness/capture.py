@@ -3,7 +3,7 @@
 Small models are bound by these launches. Follows "Whole-network capture" in PyTorch's notes on CUDA graphs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,20 +11,21 @@ from torch import Tensor
 _EAGER = 3  # steps before the recording: they make the optimiser's state and choose the kernels
 
 Step = Callable[[Tensor, Tensor], None]
-"""Windows (B, W, D), labels (B,): one update. Reads and writes the same tensors each time, and never waits."""
+"""Takes windows and labels, makes one update. Reads and writes the same tensors each time, and never waits."""
 
 
-def captured(step: Step, optimiser: torch.optim.Optimizer, device: torch.device) -> Step:
-    """`step` itself on a CPU; on a GPU the same arithmetic, replayed. `optimiser` may get other learning rates."""
-    return _Captured(step, optimiser, device) if device.type == "cuda" else step
+def captured(step: Step, optimisers: Sequence[torch.optim.Optimizer], device: torch.device) -> Step:
+    """`step` itself on a CPU; on a GPU the same arithmetic, replayed. Learning rates may change between the steps."""
+    return _Captured(step, optimisers, device) if device.type == "cuda" else step
 
 
 class _Captured:
-    def __init__(self, step: Step, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
+    def __init__(self, step: Step, optimisers: Sequence[torch.optim.Optimizer], device: torch.device) -> None:
         self.step = step
-        self.optimiser = optimiser
+        self.groups = [group for optimiser in optimisers for group in optimiser.param_groups]
+        self.optimisers = optimisers
         self.stream = torch.cuda.Stream(device)
-        self.rates = [torch.zeros((), device=device) for _ in optimiser.param_groups]
+        self.rates = [torch.zeros((), device=device) for _ in self.groups]
         self.graph: torch.cuda.CUDAGraph | None = None
         self.n_eager = 0
         self.windows = self.labels = torch.empty(0, device=device)
@@ -43,7 +44,7 @@ class _Captured:
             self.step(windows, labels)
             return
         assert self.graph is not None
-        for rate, group in zip(self.rates, self.optimiser.param_groups, strict=True):
+        for rate, group in zip(self.rates, self.groups, strict=True):
             rate.fill_(group["lr"])
         self.windows.copy_(windows)
         self.labels.copy_(labels)
@@ -52,12 +53,13 @@ class _Captured:
     def _record(self, windows: Tensor, labels: Tensor) -> None:
         """Recording does not execute. The graph reads the learning rates from tensors that a replay fills before."""
         self.windows, self.labels = windows.clone(), labels.clone()
-        known = [group["lr"] for group in self.optimiser.param_groups]
-        for rate, group in zip(self.rates, self.optimiser.param_groups, strict=True):
+        known = [group["lr"] for group in self.groups]
+        for rate, group in zip(self.rates, self.groups, strict=True):
             group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, stream=self.stream):
             self.step(self.windows, self.labels)
-        for rate, group in zip(known, self.optimiser.param_groups, strict=True):
+        for rate, group in zip(known, self.groups, strict=True):
             group["lr"] = rate

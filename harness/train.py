@@ -24,8 +24,8 @@ from harness.results import Epoch
 from harness.settings import Training
 from harness.windows import mix
 
-_LOOK = 256  # steps between two looks at the device: is everything finite?
-_DROPOUT = 1  # added to the seed, so that dropout (and masks) and the order of frames are unrelated
+LOOK = 256  # steps between two looks at the device: is everything finite?
+DROPOUT = 1  # added to the seed, so that dropout (and masks) and the order of frames are unrelated
 _PER_STEP = ("cosine", "one-cycle")  # schedules that move every step; the others move every epoch
 
 
@@ -57,96 +57,128 @@ def train(
         RunFailed: a loss or gradient was not finite; no update was made with it or after it.
         Interrupted: `should_stop` said so; the state was written.
     """
-    device = data.labels.device
-    n_steps = -(-len(data) // training.batch_size)
-    optimiser = make_optimiser(model, training)
-    schedule = make_schedule(optimiser, training, n_steps)
-    at = State(totals=torch.zeros(2, dtype=torch.float64, device=device))
-    finite = torch.ones((), dtype=torch.bool, device=device)
+    device, n_steps = data.labels.device, -(-len(data) // training.batch_size)
+    learner = Learner(model, training, n_steps, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if state_file and state_file.exists():
-            at = checkpoint.restore(state_file, device, model, optimiser, schedule)
+            learner.at = checkpoint.restore(state_file, device, model, learner.optimiser, learner.schedule)
+        at = learner.at
         for epoch in at.history:
             at.is_ended = on_epoch(epoch)
-        totals = at.totals
         update = captured(
-            lambda windows, labels: step(model, windows, labels, optimiser, training, precision, totals, finite),
-            optimiser,
-            device,
+            lambda windows, labels: step(learner, windows, labels, precision), [learner.optimiser], device
         )
-        while at.epoch <= training.epochs and not at.is_ended and not stops_early(at, training):
+        while not learner.is_done():
             started = time.perf_counter() - at.seconds
+            learner.begin_epoch()
             if at.step == 0:
-                torch.manual_seed(mix(seed + _DROPOUT, at.epoch))
-                at.totals.zero_()
-            model.train()
+                torch.manual_seed(mix(seed + DROPOUT, at.epoch))
             for done, examples in enumerate(data.batches(training.batch_size, seed, at.epoch), start=1):
                 if done <= at.step:  # done before an interruption
                     continue
                 update(*examples)
-                if training.schedule in _PER_STEP:
-                    schedule.step()
-                if (done % _LOOK == 0 or done == n_steps) and not finite:
-                    raise RunFailed(_not_finite(at.epoch, training))
+                learner.after_step(is_looked_at=done % LOOK == 0 or done == n_steps)
                 if should_stop():
                     at.step, at.seconds = done, time.perf_counter() - started
                     if state_file:
-                        checkpoint.write(state_file, at, model, optimiser, schedule)
+                        learner.write(state_file)
                     raise Interrupted
-            loss, accuracy = (at.totals / len(data)).tolist()
-            predictions = evaluate.predict(model, validation, precision)
-            validation_loss, validation_accuracy = evaluate.loss_and_accuracy(predictions, validation)
-            learning_rate = optimiser.param_groups[0]["lr"]
-            if training.schedule not in _PER_STEP:
-                schedule.step(*[validation_loss] if training.schedule == "plateau" else [])
-            if training.keep == "last" or validation_accuracy > at.best_accuracy:
-                at.best_epoch, at.best = at.epoch, {k: v.clone() for k, v in model.state_dict().items()}
-            seconds = time.perf_counter() - started
-            at.history.append(
-                Epoch(
-                    epoch=at.epoch,
-                    train_loss=loss,
-                    train_accuracy=accuracy,
-                    validation_loss=validation_loss,
-                    validation_accuracy=validation_accuracy,
-                    learning_rate=learning_rate,
-                    frames=at.epoch * len(data),
-                    seconds=seconds,
-                )
-            )
-            at.epoch, at.step, at.seconds = at.epoch + 1, 0, 0.0
+            learner.end_epoch(len(data), validation, precision, started)
             if state_file:
-                checkpoint.write(state_file, at, model, optimiser, schedule)
+                learner.write(state_file)
             at.is_ended = on_epoch(at.history[-1])
     model.load_state_dict(at.best)
     return at
 
 
-def step(
-    model: nn.Module,
-    windows: Tensor,
-    labels: Tensor,
-    optimiser: torch.optim.Optimizer,
-    training: Training,
-    precision: str,
-    totals: Tensor,
-    finite: Tensor,
-) -> None:
-    """One update on windows (B, W, D), labels (B,). Adds to `totals`; once `finite` is false, nothing is updated."""
+def step(learner: "Learner", windows: Tensor, labels: Tensor, precision: str) -> None:
+    """One update on windows (B, W, D), labels (B,)."""
+    training = learner.training
     windows = mask(windows, training.time_mask, training.frequency_mask)
     with autocast(labels.device, precision):
-        logits = model(windows)
+        logits = learner.model(windows)
     logits = logits.float()
     loss = F.cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
-    optimiser.zero_grad(set_to_none=True)
+    learner.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
-    if training.clip_norm:
-        nn.utils.clip_grads_with_norm_(model.parameters(), training.clip_norm, norm)
-    finite &= loss.isfinite() & norm.isfinite()
-    optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]  # a fused step then leaves the weights alone
-    optimiser.step()
-    totals += torch.stack([loss.detach().double() * len(labels), (logits.argmax(dim=1) == labels).sum().double()])
+    learner.descend(loss.detach(), logits.detach(), labels)
+
+
+class Learner:
+    """A model, what moves its weights, and how far it has come."""
+
+    def __init__(self, model: nn.Module, training: Training, n_steps: int, device: torch.device) -> None:
+        self.model = model
+        self.training = training
+        self.optimiser = make_optimiser(model, training)
+        self.schedule = make_schedule(self.optimiser, training, n_steps)
+        self.at = State(totals=torch.zeros(2, dtype=torch.float64, device=device))
+        self.finite = torch.ones((), dtype=torch.bool, device=device)
+
+    def is_done(self) -> bool:
+        """Whether there is no further epoch."""
+        return self.at.epoch > self.training.epochs or self.at.is_ended or stops_early(self.at, self.training)
+
+    def begin_epoch(self) -> None:
+        """Begin an epoch, or go on with it."""
+        self.model.train()
+        if self.at.step == 0:
+            self.at.totals.zero_()
+
+    def descend(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Move the weights by the gradients that are there; once something was not finite, nothing is moved."""
+        norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        if self.training.clip_norm:
+            nn.utils.clip_grads_with_norm_(self.model.parameters(), self.training.clip_norm, norm)
+        self.finite &= loss.isfinite() & norm.isfinite()
+        found_inf = (~self.finite).float()
+        self.optimiser.found_inf = found_inf  # type: ignore[attr-defined]  # a fused step then leaves the weights alone
+        self.optimiser.step()
+        self.at.totals += torch.stack([loss.double() * len(labels), (logits.argmax(dim=1) == labels).sum().double()])
+
+    def after_step(self, is_looked_at: bool) -> None:
+        """Move the learning rate; with `is_looked_at` wait for the device and see whether all was finite.
+
+        Raises:
+            RunFailed: it was not.
+        """
+        if self.training.schedule in _PER_STEP:
+            self.schedule.step()
+        if is_looked_at and not self.finite:
+            raise RunFailed(_not_finite(self.at.epoch, self.training))
+
+    def end_epoch(self, n_frames: int, validation: Placed, precision: str, started: float, n_together: int = 1) -> None:
+        """Validate, keep the weights if they are the best, and add to the history.
+
+        Args:
+            started: when the epoch began, by `time.perf_counter`.
+            n_together: models that share the time since then.
+        """
+        at, training = self.at, self.training
+        loss, accuracy = (at.totals / n_frames).tolist()
+        predictions = evaluate.predict(self.model, validation, precision)
+        validation_loss, validation_accuracy = evaluate.loss_and_accuracy(predictions, validation)
+        learning_rate = self.optimiser.param_groups[0]["lr"]
+        if training.schedule not in _PER_STEP:
+            self.schedule.step(*[validation_loss] if training.schedule == "plateau" else [])
+        if training.keep == "last" or validation_accuracy > at.best_accuracy:
+            at.best_epoch, at.best = at.epoch, {k: v.clone() for k, v in self.model.state_dict().items()}
+        at.history.append(
+            Epoch(
+                epoch=at.epoch,
+                train_loss=loss,
+                train_accuracy=accuracy,
+                validation_loss=validation_loss,
+                validation_accuracy=validation_accuracy,
+                learning_rate=learning_rate,
+                frames=at.epoch * n_frames,
+                seconds=(time.perf_counter() - started) / n_together,
+            )
+        )
+        at.epoch, at.step, at.seconds = at.epoch + 1, 0, 0.0
+
+    def write(self, state_file: Path) -> None:
+        checkpoint.write(state_file, self.at, self.model, self.optimiser, self.schedule)
 
 
 def make_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimizer:

@@ -37,7 +37,7 @@ def test_on_a_cpu_the_step_is_left_as_it_is():
         pass
 
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-    assert captured(step, optimiser, CPU) is step
+    assert captured(step, [optimiser], CPU) is step
 
 
 @needs_gpu
@@ -51,17 +51,16 @@ def test_replayed_steps_are_the_eager_ones(parts, optimiser, precision):
     for is_captured in (False, True):
         torch.manual_seed(0)
         model = architectures.build("ladnn", DATA.window, 6, 40, {"depth": 2, "width": 32}).to(CUDA)
-        own = train.make_optimiser(model, training)
-        totals, finite = torch.zeros(2, dtype=torch.float64, device=CUDA), torch.ones((), dtype=torch.bool, device=CUDA)
+        learner = train.Learner(model, training, 20, CUDA)
 
-        def step(windows, labels, model=model, own=own, totals=totals, finite=finite):
-            train.step(model, windows, labels, own, training, precision, totals, finite)
+        def step(windows, labels, learner=learner):
+            train.step(learner, windows, labels, precision)
 
-        update = captured(step, own, CUDA) if is_captured else step
+        update = captured(step, [learner.optimiser], CUDA) if is_captured else step
         for k, examples in enumerate(data.batches(64, seed=0, epoch=1)):
-            own.param_groups[0]["lr"] = 1e-3 * (1 + k % 5)
+            learner.optimiser.param_groups[0]["lr"] = 1e-3 * (1 + k % 5)
             update(*examples)
-        ends.append((totals.clone(), [p.detach().clone() for p in model.parameters()]))
+        ends.append((learner.at.totals.clone(), [p.detach().clone() for p in model.parameters()]))
     torch.testing.assert_close(ends[0][0], ends[1][0], rtol=1e-3, atol=1e-3)
     for a, b in zip(ends[0][1], ends[1][1], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)
