@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import architectures
-from harness import bench_reading, evaluate, precision, train
+from harness import bench_reading, evaluate, precision, together, train
 from harness.bench_usual import usual_frames_per_second
 from harness.capture import captured
 from harness.corpora.phones import PHONEMES
@@ -30,6 +30,8 @@ from harness.windows import Resident, place
 
 D_FEATURES = 28
 N_FRAMES = 200_000
+_TOGETHER = 4  # models of a batched one
+_SMALL = 1_000_000  # parameters, below which it is measured
 _FEWEST = 3  # repeats, however long one takes
 
 
@@ -123,6 +125,7 @@ def _arm(arm: BenchArm, device: torch.device, arithmetic: str, batch_size: int, 
         forward = median_seconds(lambda: model(data.windows(indices)), device, seconds)
     step = median_seconds(step_of(model, data, indices, training, arithmetic), device, seconds)
     some = replace(data, rows=data.rows[:batch_size], labels=data.labels[:batch_size])
+    several = _together(arm, data, indices, training, arithmetic, seconds) if size.parameters < _SMALL else None
     whole = median_seconds(lambda: evaluate.predict(model, some, arithmetic), device, seconds)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else bench_reading.peak_bytes()
     usual = usual_frames_per_second(model, data, batch_size, seconds)
@@ -138,6 +141,7 @@ def _arm(arm: BenchArm, device: torch.device, arithmetic: str, batch_size: int, 
         "evaluate": {"frames_per_second": len(some) / whole},
         "usual": {"frames_per_second": usual},
         "ratio_to_usual": own / usual,
+        **({"together": {"models": _TOGETHER, "ratio_to_one": several / step}} if several else {}),
         "peak_bytes": peak,
     }
 
@@ -181,6 +185,31 @@ def step_of(
         lambda windows, labels: train.step(learner, windows, labels, arithmetic), [learner.optimiser], indices.device
     )
     return lambda: update(*data.examples(indices))
+
+
+def _together(
+    arm: BenchArm, data: Resident, indices: Tensor, training: Training, arithmetic: str, seconds: float
+) -> float:
+    """Seconds of a step of several models of the arm as one batched model."""
+    shape = (arm.settings.data.window, D_FEATURES, len(PHONEMES))
+    device, params = indices.device, arm.settings.params
+    models = [architectures.build(arm.settings.architecture, *shape, params).to(device) for _ in range(_TOGETHER)]
+    stack = together.Stack(models)
+    learners = [train.Learner(model, training, 1, device) for model in models]
+    for learner in learners:
+        learner.begin_epoch()
+    update = captured(
+        lambda windows, labels: together.step(stack, learners, windows, labels, arithmetic),
+        [learner.optimiser for learner in learners],
+        device,
+    )
+
+    def step() -> None:
+        examples = [data.examples(indices.roll(s)) for s in range(_TOGETHER)]
+        windows, labels = (torch.stack(each) for each in zip(*examples, strict=True))
+        update(windows, labels)
+
+    return median_seconds(step, device, seconds)
 
 
 def ceiling(model: nn.Module, windows: Tensor, arithmetic: str, seconds: float) -> tuple[float, float]:

@@ -36,6 +36,14 @@ def blocks(found: dict[str, Any]) -> list[Block]:
             ("arm", ">parameters", ">batch", ">ms", ">of ceiling", ">gather", ">ceiling", ">peak"),
             steps,
         ),
+        *(
+            Line(
+                f"{arm['arm']}: {arm['together']['models']} models as one batched model take "
+                f"{arm['together']['ratio_to_one']:.2f} times the time of one"
+            )
+            for arm in found["arms"]
+            if "together" in arm
+        ),
         Heading(f"Reading {reading['utterances']:,} utterances, {reading['frames']:,} frames"),
         Line(
             f"usual way {reading['usual_seconds']:.2f} s, first time {reading['first_seconds']:.2f} s "

@@ -2,18 +2,23 @@
 
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import architectures
 from harness import evaluate, saved_model
+from harness.checkpoint import State
 from harness.data import Residents
 from harness.results import Epoch, RunResult
 from harness.settings import Settings
+from harness.together import train_together
 from harness.train import train
+
+_SMALL = 1_000_000  # parameters: a GPU has room for several such models at once
 
 
 def run(
@@ -39,22 +44,12 @@ def run(
     Raises:
         RunFailed, Interrupted: as `train`.
     """
-    device, part = residents.device, residents.parts["train"]
     seen = "search" if trial is not None and "search" in residents.parts else "train"
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    shape = (settings.data.window, part.d_features, len(part.phonemes))
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        model = architectures.build(settings.architecture, *shape, settings.params)
-    model = model.to(device)
-    validation = residents.get("validation", settings.data)
+    model = _prepared([folder], settings, residents, [seed])[0]
     trained = train(
         model,
         residents.get(seen, settings.data),
-        validation,
+        residents.get("validation", settings.data),
         settings.training,
         seed=seed,
         precision=precision,
@@ -62,6 +57,95 @@ def run(
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
+    return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, trained)
+
+
+def run_together(
+    arm: str,
+    settings: Settings,
+    residents: Residents,
+    *,
+    seeds: Sequence[int],
+    precision: str,
+    folders: Sequence[Path],
+    provenance: dict[str, Any] | None = None,
+    on_epoch: Callable[[int, Epoch], None] = lambda seed, epoch: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[RunResult]:
+    """The finals of an arm as one batched model; each as `run` gives it, its seconds its share of the whole.
+
+    Args:
+        folders: of each seed; none holds a state yet. After an interruption `run` goes on with each by itself.
+        on_epoch: called after each epoch with the seed.
+
+    Raises:
+        RunFailed, Interrupted: as `train`.
+    """
+    models = _prepared(folders, settings, residents, seeds)
+    trained = train_together(
+        models,
+        residents.get("train", settings.data),
+        residents.get("validation", settings.data),
+        [settings.training] * len(seeds),
+        seeds=seeds,
+        precision=precision,
+        state_files=[folder / "state.pt" for folder in folders],
+        on_epoch=lambda s, epoch: on_epoch(seeds[s], epoch),
+        should_stop=should_stop,
+    )
+    return [
+        _result(arm, settings, residents, seed, precision, None, folder, provenance, model, state)
+        for seed, folder, model, state in zip(seeds, folders, models, trained, strict=True)
+    ]
+
+
+def is_small(settings: Settings, residents: Residents) -> bool:
+    """Whether a GPU is not filled by training one such model, and `run_together` can train several."""
+    size = architectures.measure(settings.architecture, *_shape(settings, residents), settings.params)
+    fits = "train" not in residents.placement.streamed and not settings.training.early_stopping
+    return fits and size.parameters < _SMALL
+
+
+def _shape(settings: Settings, residents: Residents) -> tuple[int, int, int]:
+    """Window, features, classes."""
+    part = residents.parts["train"]
+    return settings.data.window, part.d_features, len(part.phonemes)
+
+
+def _prepared(
+    folders: Sequence[Path | None], settings: Settings, residents: Residents, seeds: Sequence[int]
+) -> list[nn.Module]:
+    """A new model for each seed, on the device."""
+    device = residents.device
+    for folder in folders:
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    models = []
+    for seed in seeds:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            model = architectures.build(settings.architecture, *_shape(settings, residents), settings.params)
+        models.append(model.to(device))
+    return models
+
+
+def _result(
+    arm: str,
+    settings: Settings,
+    residents: Residents,
+    seed: int,
+    precision: str,
+    trial: int | None,
+    folder: Path | None,
+    provenance: dict[str, Any] | None,
+    model: nn.Module,
+    trained: State,
+) -> RunResult:
+    """Score a trained model, and keep it if it is a final's."""
+    part, shape = residents.parts["train"], _shape(settings, residents)
+    validation = residents.get("validation", settings.data)
     test = None
     if trial is None:
         data = residents.get("test", settings.data)
@@ -89,7 +173,7 @@ def run(
         test=test,
         seconds=seconds,
         frames_per_second=trained.history[-1].frames / seconds,
-        peak_bytes=_peak_bytes(device),
+        peak_bytes=_peak_bytes(residents.device),
         state="pruned" if trained.is_ended else "complete",
         provenance=provenance or {},
     )

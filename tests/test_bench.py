@@ -27,6 +27,7 @@ def test_the_keys_are_those_of_the_contract(found):
     assert arm.keys() >= {"arm", "parameters", "batch_size", "ceiling_flops", "ratio_to_usual", "peak_bytes"}
     for part in ("gather", "forward", "step", "evaluate", "usual"):
         assert arm[part]["frames_per_second"] > 0
+    assert arm["together"].keys() == {"models", "ratio_to_one"}, "of a small model"
     assert {"milliseconds", "share_of_ceiling"} <= arm["step"].keys()
     assert {"utterances", "frames", "usual_seconds", "first_seconds", "store_seconds"} <= found["reading"].keys()
 

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 import architectures
+from harness import evaluate, saved_model
 from harness.corpora import open_corpus
 from harness.data import Residents
 from harness.errors import Interrupted, RunFailed
-from harness.settings import Data, Training
+from harness.run import is_small, run, run_together
+from harness.settings import Data, Settings, Training
 from harness.together import train_together
 from harness.train import train
 from tests.corpora import write_corpus
@@ -88,6 +90,30 @@ def test_with_dropout_and_masks_they_learn_as_well(residents):
     for a, b in zip(states, together, strict=True):
         assert a.history[-1].validation_accuracy == pytest.approx(b.history[-1].validation_accuracy, abs=0.08)
     assert len({state.history[-1].train_loss for state in together}) == 3
+
+
+def test_finals_together_are_finals(residents, tmp_path):
+    own = Settings("ladnn", {"depth": 2, "width": 32, "norm": "layer"}, DATA, OWN)
+    parts = residents.parts | {"test": residents.parts["validation"]}
+    placed = Residents(parts, 4, CPU, torch.float32)
+    folders = [tmp_path / str(seed) for seed in SEEDS]
+    together = run_together("x", own, placed, seeds=SEEDS, precision="fp32", folders=folders)
+    for seed, folder, found in zip(SEEDS, folders, together, strict=True):
+        alone = run("x", own, placed, seed=seed, precision="fp32")
+        assert (found.stage, found.seed, found.settings) == (alone.stage, alone.seed, alone.settings)
+        assert found.test.accuracy == pytest.approx(alone.test.accuracy, abs=0.01)
+        assert found.history[-1].train_loss == pytest.approx(alone.history[-1].train_loss, rel=1e-3)
+        loaded = saved_model.load(folder / "model").model
+        data = placed.get("test", DATA)
+        again = evaluate.scores(evaluate.predict(loaded, data, "fp32"), data, 40, keep_frames=False)
+        assert (again.counts == found.test.counts).all()
+
+
+def test_small_models_that_stay_on_the_device_can_be_trained_together(residents):
+    small = Settings("ffdnn", {"depth": 2, "width": 32}, DATA, OWN)
+    assert is_small(small, residents)
+    assert not is_small(replace(small, params={"depth": 2, "width": 1000}), residents)
+    assert not is_small(replace(small, training=replace(OWN, early_stopping=2)), residents)
 
 
 def test_a_stopped_one_goes_on_with_each_model_by_itself(residents, tmp_path):
