@@ -48,7 +48,6 @@ def check(
         mistakes.add(
             ("data", "synthetic"), f'without effect: it needs data.corpus = "synthetic", not {spelled(corpus)}'
         )
-        _check_time_mask(tree, arm, mistakes)
     notes = _check_splits(tree, experiment, mistakes)
     if "search" not in tree:
         if here := _ranges(tree):
@@ -59,6 +58,7 @@ def check(
         is_clean = not any(mistakes.below(*path) for path in (("arms", arm.name), ("data", "context"), ("limit",)))
         if is_clean and not mistakes.below("comparison", "match") and (reason := sizes.problem(arm)):
             mistakes.add(("arms", arm.name), reason)
+        _check_time_mask(tree, arm, mistakes)
     return notes
 
 
