@@ -55,6 +55,8 @@ def make_record(
         baseline="ffdnn" if n_arms > 1 else None,
         unit=unit,
         level=0.95,
+        margin=0.0005,
+        random_trials=4,
         corpus={
             "name": "synthetic",
             "digest": "9f2c51d0a4b87e63",
