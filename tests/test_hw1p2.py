@@ -204,7 +204,7 @@ def test_the_digest_is_of_the_content_not_of_the_place(tmp_path):
 
 def test_a_kill_while_writing_leaves_no_store(tmp_path):
     def utterances():
-        yield store.Utterance("a", "a", np.zeros((3, 2), np.float32), np.zeros(3, np.uint8)), b""
+        yield store.Utterance("a", "a", np.zeros((3, 2), np.float32), np.zeros(3, np.uint8))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -9,13 +9,11 @@ Nothing is repaired: whatever is wrong is refused, every utterance by name.
 
 import csv
 import hashlib
+import os
 import re
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +22,7 @@ from harness.corpora import features, phones, store
 from harness.errors import UserError
 
 _SHOWN = 20  # refusals told one by one; the rest are counted
-_FORMAT = 3  # of the store; part of its key
-_READERS = 2  # threads; reading, checking and hashing an utterance mostly leave Python's lock
-_AHEAD = 64  # utterances that may wait to be written
-_PARSING = threading.Lock()  # numpy parses a header with ast, which Python 3.11 gets wrong in several threads at once
+_FORMAT = 4  # of the store; part of its key
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(<f4|<U\d+)', 'fortran_order': False, 'shape': \(([\d, ]+)\), \} *\n", re.DOTALL
 )
@@ -104,10 +99,19 @@ def phonemes_of(root: Path) -> tuple[str, ...]:
 
 def _key(root: Path, split: str, phonemes: Sequence[str]) -> str:
     """A name for the store that changes with any file of the split (by name, size and time of change)."""
-    files = sorted([*(root / split).glob("*/*.npy"), *root.glob("speakers.csv")])
-    stats = ((file.relative_to(root), file.stat()) for file in files)
-    rows = "".join(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n" for name, stat in stats)
-    return hashlib.blake2b(f"{_FORMAT}\n{phonemes}\n{rows}".encode(), digest_size=16).hexdigest()
+    rows = []
+    for kind in ("mfcc", "transcript"):
+        if (root / split / kind).is_dir():
+            with os.scandir(root / split / kind) as files:
+                rows += [f"{kind}/{file.name}\0{_stamp(file.stat())}" for file in files if file.name.endswith(".npy")]
+    own = root / "speakers.csv"
+    rows = sorted(rows) + ([f"{own.name}\0{_stamp(own.stat())}"] if own.exists() else [])
+    return hashlib.blake2b("\n".join([f"{_FORMAT}", f"{phonemes}", *rows]).encode(), digest_size=16).hexdigest()
+
+
+def _stamp(stat: os.stat_result) -> str:
+    """What changes with a file."""
+    return f"{stat.st_size}\0{stat.st_mtime_ns}"
 
 
 def speakers_of(root: Path) -> dict[str, str] | None:
@@ -138,7 +142,7 @@ def speakers_of(root: Path) -> dict[str, str] | None:
 
 def _unless_refused(
     folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Progress | None
-) -> Iterator[tuple[store.Utterance, bytes]]:
+) -> Iterator[store.Utterance]:
     """As `utterances`.
 
     Raises:
@@ -159,8 +163,8 @@ def utterances(
     speakers: dict[str, str] | None,
     refused: list[str],
     progress: Progress | None = None,
-) -> Iterator[tuple[store.Utterance, bytes]]:
-    """The sound utterances of a split, each with its digest, in the order of their names.
+) -> Iterator[store.Utterance]:
+    """The sound utterances of a split, in the order of their names.
 
     Args:
         phonemes: the classes; None leaves transcripts unread.
@@ -174,29 +178,21 @@ def utterances(
     labelled = phonemes is not None and (folder / "transcript").is_dir()
     d_features = None
 
-    def read(name: str) -> tuple[store.Utterance, bytes] | str:
+    for done, name in enumerate(names, start=1):
+        found: store.Utterance | str
         try:
-            utterance = _read(folder, name, phonemes if labelled else None, speakers)
+            found = _read(folder, name, phonemes if labelled else None, speakers)
+            d_features = d_features or found.frames.shape[1]
+            if found.frames.shape[1] != d_features:
+                found = f"{found.frames.shape[1]} features a frame; {names[0]} has {d_features}"
         except ValueError as refusal:
-            return str(refusal)
-        return utterance, utterance.digest()
-
-    with ThreadPoolExecutor(_READERS) as pool:
-        to_read = iter(names)
-        waiting = deque(pool.submit(read, name) for name in islice(to_read, _AHEAD))
-        for done, name in enumerate(names, start=1):
-            found = waiting.popleft().result()
-            waiting.extend(pool.submit(read, ahead) for ahead in islice(to_read, 1))
-            if not isinstance(found, str):
-                d_features = d_features or found[0].frames.shape[1]
-                if found[0].frames.shape[1] != d_features:
-                    found = f"{found[0].frames.shape[1]} features a frame; {names[0]} has {d_features}"
-            if isinstance(found, str):
-                refused.append(f"{folder.name}/{name}: {found}")
-            else:
-                yield found
-            if progress:
-                progress(done, len(names))
+            found = str(refusal)
+        if isinstance(found, str):
+            refused.append(f"{folder.name}/{name}: {found}")
+        else:
+            yield found
+        if progress:
+            progress(done, len(names))
 
 
 def _names(folder: Path) -> tuple[list[str], list[str]]:
@@ -213,7 +209,7 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dict[str, str] | None) -> store.Utterance:
-    frames = _load(folder / "mfcc" / f"{name}.npy")
+    frames = _load(f"{folder}/mfcc/{name}.npy")
     if frames.ndim != 2 or frames.dtype.kind != "f":
         raise ValueError(f"mfcc is {frames.dtype} of shape {frames.shape}; (frames, features) of floats is allowed")
     if frames.size == 0:
@@ -222,25 +218,25 @@ def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dic
     if not np.isfinite(frames.sum()) and not np.isfinite(frames).all():  # a finite sum has finite terms
         row, column = np.argwhere(~np.isfinite(frames))[0]
         raise ValueError(f"mfcc has {frames[row, column]} in frame {row}, coefficient {column}")
-    labels = _labels(_load(folder / "transcript" / f"{name}.npy"), len(frames), phonemes) if phonemes else None
+    labels = _labels(_load(f"{folder}/transcript/{name}.npy"), len(frames), phonemes) if phonemes else None
     if speakers is not None and name not in speakers:
         raise ValueError("speakers.csv has no line for it")
     return store.Utterance(name, speakers[name] if speakers else name.partition("-")[0], frames, labels)
 
 
-def _load(path: Path) -> np.ndarray:
+def _load(path: str) -> np.ndarray:
     """What `np.load` gives, without its parser where the header is the usual one."""
-    content = path.read_bytes()
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path for each of many files takes longer than reading
+        content = file.read()
     usual = _HEADER.match(content)
     try:
         if usual is None or usual.end() % 64:
-            with _PARSING:
-                return np.load(path, allow_pickle=False)
+            return np.load(path, allow_pickle=False)
         shape = tuple(int(n) for n in usual[2].split(b",") if n.strip())
         return np.frombuffer(content, usual[1].decode(), offset=usual.end()).reshape(shape)
     except (ValueError, EOFError, OSError) as error:
         what = "holds pickled objects" if "allow_pickle" in str(error) else "is truncated or no npy file"
-        raise ValueError(f"{path.parent.name}/{path.name} {what} ({error})") from error
+        raise ValueError(f"{'/'.join(Path(path).parts[-2:])} {what} ({error})") from error
 
 
 def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:
@@ -254,11 +250,17 @@ def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> n
         transcript = transcript[1:-1]
     if len(transcript) != n_frames:
         raise ValueError(f"{n_frames} frames in mfcc, {len(transcript)} labels in transcript (without [SOS] and [EOS])")
-    order = np.argsort(phonemes)
-    ordered = np.asarray(phonemes)[order]
+    order, ordered = _sorted(tuple(phonemes))
     place = np.minimum(np.searchsorted(ordered, transcript), len(phonemes) - 1)
     unknown = ordered[place] != transcript
     if unknown.any():
         row = int(np.argmax(unknown))
         raise ValueError(f"unknown phoneme {str(transcript[row])!r} at frame {row}; known are {' '.join(phonemes)}")
-    return order[place].astype(np.uint8)
+    return order[place]
+
+
+@lru_cache
+def _sorted(phonemes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(C,) indices that sort the phonemes, as uint8; and the sorted phonemes."""
+    order = np.argsort(phonemes)
+    return order.astype(np.uint8), np.asarray(phonemes)[order]

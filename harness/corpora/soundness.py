@@ -85,7 +85,7 @@ def _read(
     split = _Split((folder / "transcript").is_dir(), set())
     report = (lambda done, total: progress(f"checking {folder.name}", done, total)) if progress else None
     try:
-        for utterance, _ in hw1p2.utterances(folder, phonemes, speakers, refused, report):
+        for utterance in hw1p2.utterances(folder, phonemes, speakers, refused, report):
             split.utterances += 1
             split.frames += len(utterance.frames)
             split.d_features = utterance.frames.shape[1]

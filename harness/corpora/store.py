@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from harness.corpora.features import Features
 
-_BUFFER = 1 << 23  # bytes; each write to disk gives Python's lock away and has to get it back from the readers
+_BLOCK = 1 << 22  # bytes hashed and written at a time, without Python's lock
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,6 @@ class Utterance:
     """(T, D) float32, finite."""
     labels: np.ndarray | None
     """(T,) uint8 indices into the phonemes."""
-
-    def digest(self) -> bytes:
-        """Of name, speaker, frames and labels."""
-        hashed = hashlib.sha256(f"{self.name}\0{self.speaker}\0{self.frames.shape}\0".encode())
-        hashed.update(np.ascontiguousarray(self.frames).data)
-        if self.labels is not None:
-            hashed.update(self.labels.data)
-        return hashed.digest()
 
 
 @dataclass(frozen=True)
@@ -105,43 +98,39 @@ class Part:
         }
 
 
-def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterable[tuple[Utterance, bytes]]) -> None:
-    """Write a store under a temporary name and rename it when whole. One utterance at a time is in memory.
-
-    Args:
-        utterances: each with its digest.
+def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterable[Utterance]) -> None:
+    """Write a store under a temporary name and rename it when whole. Some utterances at a time are in memory.
 
     An exception of `utterances` (a refusal) passes through and leaves nothing behind.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.unfinished-", dir=folder.parent))
     try:
-        digest = hashlib.sha256(json.dumps(list(phonemes)).encode())
         names, speakers, lengths, labels = [], [], [], []
         d_features = 0
-        with (unfinished / "frames.npy").open("wb", buffering=_BUFFER) as file:
-            file.write(_npy_header((0, 0)))
-            for u, own_digest in utterances:
-                digest.update(own_digest)
-                file.write(np.ascontiguousarray(u.frames).data)
+        with _FrameFile(unfinished / "frames.npy") as frames:
+            for u in utterances:
+                frames.add(u.frames)
                 d_features = u.frames.shape[1]
                 names.append(u.name)
                 speakers.append(u.speaker)
                 lengths.append(len(u.frames))
                 if u.labels is not None:
                     labels.append(u.labels)
-            file.seek(0)
-            file.write(_npy_header((sum(lengths), d_features)))
+            content = frames.finish((sum(lengths), d_features))
         if labels:
-            np.save(unfinished / "labels.npy", np.concatenate(labels))
+            together = np.concatenate(labels)
+            np.save(unfinished / "labels.npy", together)
+            content.update(together.data)
         facts = {
             "split": split,
-            "digest": digest.hexdigest()[:32],
             "phonemes": list(phonemes),
             "utterances": names,
             "speakers": speakers,
             "lengths": lengths,
         }
+        content.update(json.dumps(facts).encode())
+        facts["digest"] = content.hexdigest()[:32]
         (unfinished / "store.json").write_text(json.dumps(facts))
         try:
             unfinished.rename(folder)
@@ -150,6 +139,51 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
                 raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+class _FrameFile:
+    """Frames on their way to a file and into a digest, in blocks, by a thread beside the one that reads them."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._file.write(_npy_header((0, 0)))
+        self._digest = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1)
+        self._block: list[memoryview] = []
+        self._size = 0
+        self._writing: Future[None] | None = None
+
+    def add(self, frames: np.ndarray) -> None:
+        self._block.append(np.ascontiguousarray(frames).data.cast("B"))
+        self._size += frames.nbytes
+        if self._size >= _BLOCK:
+            self._pass_on()
+
+    def finish(self, shape: tuple[int, int]) -> "hashlib._Hash":
+        """Write what is left, and the shape. The digest is of the frames; what else decides is to be added."""
+        self._pass_on()
+        self._pass_on()
+        self._file.seek(0)
+        self._file.write(_npy_header(shape))
+        return self._digest
+
+    def _pass_on(self) -> None:
+        if self._writing:
+            self._writing.result()
+        self._writing = self._thread.submit(self._put, self._block)
+        self._block, self._size = [], 0
+
+    def _put(self, block: list[memoryview]) -> None:
+        together = b"".join(block)
+        self._digest.update(together)
+        self._file.write(together)
+
+    def __enter__(self) -> "_FrameFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._thread.shutdown()
+        self._file.close()
 
 
 def _npy_header(shape: tuple[int, int]) -> bytes:
