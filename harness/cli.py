@@ -15,6 +15,7 @@ from harness.errors import Interrupted, RunFailed, UserError
 # Read when torch is imported. Its threads would else spin while they wait for each other, which makes small models
 # several times slower as soon as another process wants a core (docs/performance.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # some microseconds, as long as the next operation mostly takes to come
 
 _SECONDS = "Spent on each measurement, about."
 
