@@ -6,20 +6,21 @@ MLflow the runs. The same command therefore goes on wherever the last one stoppe
 
 import contextlib
 import shutil
-import signal
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness import corpora, precision, provenance, run, sizes, tracking
+from harness import corpora, precision, provenance, sizes, tracking, workers
 from harness.corpora import Corpus
 from harness.corpora.store import Part
 from harness.data import Residents
-from harness.device import choose_device, memory_limit
+from harness.device import choose_device, memory_limit, spread
 from harness.effort import n_random
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.experiment import Arm, Experiment
@@ -32,7 +33,11 @@ from harness.workspace import Workspace, cache
 
 @dataclass
 class Conductor:
-    """What the stages of a study share."""
+    """What the stages of a study share.
+
+    Arms may run side by side, each in a thread. Whoever holds `lock` does the conductor's work: the search, MLflow, the
+    progress. It is let go while a run is trained.
+    """
 
     experiment: Experiment
     workspace: Workspace
@@ -42,11 +47,14 @@ class Conductor:
     recorder: tracking.Recorder
     progress: Progress
     provenance: dict[str, Any]
+    runner: workers.Here
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def study(self) -> StudyRecord:
         """Every arm's search and finals."""
         experiment, started = self.experiment, time.perf_counter()
-        arms = [self._arm(arm) for arm in experiment.arms.values()]
+        with workers.stoppable(self.runner):
+            arms = self.runner.map(self._arm, list(experiment.arms.values()))
         spent = self.workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
         self.workspace.remember(seconds=spent)
         return StudyRecord(
@@ -66,10 +74,11 @@ class Conductor:
         )
 
     def _arm(self, arm: Arm) -> ArmRecord:
-        chosen, trials, importances = self._search(arm) if self.experiment.search else ({}, (), {})
-        settings = arm.settings(chosen)
-        self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
-        results = [self._final(arm, settings, seed) for seed in self.experiment.comparison.seeds]
+        with self.lock:
+            chosen, trials, importances = self._search(arm) if self.experiment.search else ({}, (), {})
+            settings = arm.settings(chosen)
+            self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
+        results = self.runner.map(partial(self._final, arm, settings), self.experiment.comparison.seeds)
         return ArmRecord(arm.name, arm.architecture, chosen, tuple(results), trials, importances)
 
     def _search(self, arm: Arm) -> tuple[dict[str, Any], tuple[Trial, ...], dict[str, float]]:
@@ -104,7 +113,7 @@ class Conductor:
         n_frames = self.residents.searched.n_frames
         self.progress.begins(arm.name, label, search.epochs, n_frames, asked.values)
         try:
-            result = self._run(arm, settings, search.seed, asked.number, should_prune)
+            result = self._run(arm, label, settings, search.seed, asked.number, should_prune)
         except RunFailed as failure:
             self.progress.ends(arm.name, label, None, "failed")
             self.progress.say(f"{arm.name} {label}: {failure}")
@@ -119,25 +128,30 @@ class Conductor:
         return Trial(asked.number, result.state, value, asked.values, frames, result.seconds, curve)
 
     def _final(self, arm: Arm, settings: Settings, seed: int) -> RunResult:
-        label, epochs, n_frames = f"seed {seed}", settings.training.epochs, self.corpus.train.n_frames
-        folder = self.workspace.final(arm.name, seed)
-        if (folder / "result.json").exists():
-            result = RunResult.load(folder)
-            self.recorder.log_run(result, folder)
+        with self.lock:
+            label, epochs, n_frames = f"seed {seed}", settings.training.epochs, self.corpus.train.n_frames
+            folder = self.workspace.final(arm.name, seed)
+            if (folder / "result.json").exists():
+                result = RunResult.load(folder)
+                self.recorder.log_run(result, folder)
+                assert result.test
+                self.progress.known(arm.name, label, result.test.accuracy, n_frames * epochs)
+                return result
+            self.progress.begins(arm.name, label, epochs, n_frames, {})
+            try:
+                result = self._run(arm, label, settings, seed, None, lambda epoch: False)
+            except RunFailed as failure:
+                raise RunFailed(f"arm {arm.name!r}, seed {seed}: {failure}") from None
             assert result.test
-            self.progress.known(arm.name, label, result.test.accuracy, n_frames * epochs)
+            self.progress.ends(arm.name, label, result.test.accuracy, "scored on test")
             return result
-        self.progress.begins(arm.name, label, epochs, n_frames, {})
-        try:
-            result = self._run(arm, settings, seed, None, lambda epoch: False)
-        except RunFailed as failure:
-            raise RunFailed(f"arm {arm.name!r}, seed {seed}: {failure}") from None
-        assert result.test
-        self.progress.ends(arm.name, label, result.test.accuracy, "scored on test")
-        return result
 
-    def _run(self, arm: Arm, settings: Settings, seed: int, trial: int | None, should_end: Any) -> RunResult:
+    def _run(
+        self, arm: Arm, label: str, settings: Settings, seed: int, trial: int | None, should_end: Any
+    ) -> RunResult:
         """Train (or go on with) one run and record it; its folder then holds the result."""
+        if self.runner.stopping.is_set():
+            raise Interrupted
         folder = self.workspace.final(arm.name, seed) if trial is None else self.workspace.trial(arm.name, trial)
         if (folder / "result.json").exists():  # recorded in part when the process was killed
             result = RunResult.load(folder)
@@ -147,13 +161,14 @@ class Conductor:
         live = self.recorder.start_run(arm.name, stage=stage, trial=trial, seed=seed, settings=settings.flat())
 
         def on_epoch(epoch: Epoch) -> bool:
-            live.epoch(epoch)
-            self.progress.epoch(epoch)
-            return should_end(epoch)
+            with self.lock:
+                live.epoch(epoch)
+                self.progress.epoch(arm.name, label, epoch)
+                return should_end(epoch)
 
         try:
-            with _stoppable() as should_stop:
-                result = run.run(
+            with self._let_go():
+                result = self.runner.run(
                     arm.name,
                     settings,
                     self.residents,
@@ -163,18 +178,25 @@ class Conductor:
                     folder=folder,
                     provenance=self.provenance,
                     on_epoch=on_epoch,
-                    should_stop=should_stop,
                 )
+                result.save(folder)
         except RunFailed as failure:
             live.failed("FAILED", str(failure))
             raise
         except (Interrupted, KeyboardInterrupt):
             live.failed("KILLED")
             raise Interrupted from None
-        result.save(folder)
         live.finish(result, folder)
         (folder / "state.pt").unlink(missing_ok=True)
         return result
+
+    @contextlib.contextmanager
+    def _let_go(self) -> Iterator[None]:
+        self.lock.release()
+        try:
+            yield
+        finally:
+            self.lock.acquire()
 
 
 def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, progress: Progress) -> dict[str, Any]:
@@ -192,48 +214,64 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
     """
     workspace = Workspace(root, experiment)
     with workspace.held():
-        store = tracking.open_store(root)
-        store.sweep()
-        if restart:
-            workspace.archive()
-            if any(listed.study == experiment.study for listed in store.studies()):
-                archived = store.archive(experiment.study)
-                progress.say(f"the earlier study is kept in MLflow: harness report --study {archived!r}")
-        elif not workspace.exists and any(listed.study == experiment.study for listed in store.studies()):
-            raise UserError(
-                f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} "
-                f"is gone; name the study otherwise (--set study=NAME), or archive it: {experiment.command} --restart"
-            )
-        workspace.open()
+        begun = {} if restart else workspace.facts()
         chosen = choose_device(device)
-        arithmetic = _arithmetic(experiment, workspace, chosen)
-        corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
-        experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
-        residents = Residents(
-            parts(experiment, corpus),
-            max(experiment.widest_context),
-            chosen,
-            precision.dtype_of_frames(arithmetic),
-            memory_limit(chosen, experiment.data.memory),
-        )
-        streamed = list(residents.placement.streamed)
-        workspace.check(corpus=corpus.digest, device=chosen.type, precision=arithmetic, streamed=streamed)
-        recorder = store.begin(
-            experiment.study,
-            question=experiment.question,
-            arms=list(experiment.arms),
-            trials=experiment.search.trials if experiment.search else 0,
-            seeds=experiment.comparison.seeds,
-            command=experiment.command,
-        )
-        facts = provenance.of_machine(chosen.type, arithmetic) | provenance.of_code(root) | {"corpus": corpus.digest}
-        progress.plans(experiment, corpus)
-        try:
-            record = Conductor(experiment, workspace, corpus, residents, arithmetic, recorder, progress, facts).study()
-        except (Interrupted, KeyboardInterrupt):
-            recorder.stopped()
-            raise Interrupted from None
+        arithmetic = _arithmetic(experiment, begun, chosen)
+        shared = spread(chosen, len(experiment.arms), begun)
+        with workers.started(shared) as runner:
+            store = _opened_store(experiment, workspace, root, restart, progress)
+            corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
+            experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
+            residents = Residents(
+                parts(experiment, corpus),
+                max(experiment.widest_context),
+                chosen,
+                precision.dtype_of_frames(arithmetic),
+                memory_limit(chosen, experiment.data.memory) // shared.shares,
+            )
+            streamed = list(residents.placement.streamed)
+            workspace.check(corpus=corpus.digest, device=chosen.type, precision=arithmetic, streamed=streamed)
+            workspace.remember(threads=shared.threads, shares=shared.shares)
+            recorder = store.begin(
+                experiment.study,
+                question=experiment.question,
+                arms=list(experiment.arms),
+                trials=experiment.search.trials if experiment.search else 0,
+                seeds=experiment.comparison.seeds,
+                command=experiment.command,
+            )
+            facts = provenance.of_machine(chosen.type, arithmetic) | provenance.of_code(root)
+            facts |= {"corpus": corpus.digest, "threads": shared.threads, "at_once": shared.at_once}
+            progress.plans(experiment, corpus, shared.at_once)
+            conductor = Conductor(
+                experiment, workspace, corpus, residents, arithmetic, recorder, progress, facts, runner
+            )
+            try:
+                record = conductor.study()
+            except (Interrupted, KeyboardInterrupt):
+                recorder.stopped()
+                raise Interrupted from None
         return _compare(record, recorder)
+
+
+def _opened_store(
+    experiment: Experiment, workspace: Workspace, root: Path, restart: bool, progress: Progress
+) -> tracking.Store:
+    """Open MLflow and the working folder, which know of the same study or of none."""
+    store = tracking.open_store(root)
+    store.sweep()
+    if restart:
+        workspace.archive()
+        if any(listed.study == experiment.study for listed in store.studies()):
+            archived = store.archive(experiment.study)
+            progress.say(f"the earlier study is kept in MLflow: harness report --study {archived!r}")
+    elif not workspace.exists and any(listed.study == experiment.study for listed in store.studies()):
+        raise UserError(
+            f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} "
+            f"is gone; name the study otherwise (--set study=NAME), or archive it: {experiment.command} --restart"
+        )
+    workspace.open()
+    return store
 
 
 def parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
@@ -255,26 +293,8 @@ def _compare(record: StudyRecord, recorder: tracking.Recorder) -> dict[str, Any]
     return comparison
 
 
-def _arithmetic(experiment: Experiment, workspace: Workspace, device: torch.device) -> str:
+def _arithmetic(experiment: Experiment, begun: dict[str, Any], device: torch.device) -> str:
     """The precision that the file names, or that was measured to be faster when the study began."""
     if experiment.training.precision != "auto":
         return experiment.training.precision
-    known = workspace.facts()
-    return known["precision"] if known.get("device") == device.type else precision.choose(device)
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[Any]:
-    """Gives a function that says whether Ctrl-C or SIGTERM came; a second signal ends the process at once."""
-    came: list[int] = []
-
-    def remember(number: int, frame: Any) -> None:
-        came.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return begun["precision"] if begun.get("device") == device.type else precision.choose(device)

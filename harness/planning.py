@@ -10,7 +10,7 @@ import architectures
 from harness import corpora, precision, sizes
 from harness.conduct import parts
 from harness.data import placement
-from harness.device import choose_device, memory_limit
+from harness.device import Spread, choose_device, memory_limit, spread
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
 from harness.report.wording import count, rounded, several
@@ -51,6 +51,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
     n_runs = len(rows) * (trials + len(seeds))
     total = len(experiment.arms) * (trials * trial_frames + len(seeds) * final_frames)
+    shared = spread(chosen, len(rows), workspace.facts())
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
         Line(f"{several(len(rows), 'arm')}, {several(n_runs, 'run')}; {_done(experiment, root)}"),
@@ -63,19 +64,22 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Heading("Cost"),
         *([Line(f"training frames of a trial: {count(trial_frames)}")] if search else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
-        *(Line(text) for text in _where(experiment, corpus, chosen)),
-        Line(f"memory for the largest model and its batch: about {rounded(memory)}B"),
+        Line(f"{several(shared.at_once, 'run')} at a time, {several(shared.threads, 'thread')} each"),
+        *(Line(text) for text in _where(experiment, corpus, chosen, shared)),
+        Line(f"memory for the largest model and its batch: about {rounded(memory)}B for each run at a time"),
         *(Line(f"note: {note}") for note in experiment.notes),
     ]
 
 
-def _where(experiment: Experiment, corpus: corpora.Corpus, device: torch.device) -> list[str]:
+def _where(experiment: Experiment, corpus: corpora.Corpus, device: torch.device, shared: Spread) -> list[str]:
     """Which parts stay on the device and which pass through, and why."""
     wanted = experiment.training.precision
     dtype = precision.dtype_of_frames(precision.choose(device) if wanted == "auto" else wanted)
-    limit, seen = memory_limit(device, experiment.data.memory), parts(experiment, corpus)
+    limit, seen = memory_limit(device, experiment.data.memory) // shared.shares, parts(experiment, corpus)
     placed = placement(seen, max(experiment.widest_context), dtype, limit)
     allowed = "data.memory allows" if experiment.data.memory else "half of its memory is"
+    if shared.shares > 1:
+        allowed = f"{allowed.rpartition(' ')[0]}, shared by {shared.shares} runs, {allowed.rpartition(' ')[2]}"
     sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B, {allowed} {rounded(limit)}B:"
     if not placed.streamed:
         return [f"{sizes} they stay there"]

@@ -27,6 +27,19 @@ class Standing:
 
 
 @dataclass
+class Running:
+    """A run in progress."""
+
+    epochs: int
+    frames_per_epoch: int
+    values: str
+    """Its searched settings."""
+    since: float
+    """When its epoch began, on the clock of `time.perf_counter`."""
+    curve: list[Epoch] = field(default_factory=list)
+
+
+@dataclass
 class Facts:
     """All that can be shown."""
 
@@ -37,28 +50,19 @@ class Facts:
     """Training frames of the whole study."""
     done_frames: int = 0
     """Of them behind us, also in earlier processes."""
-    arm: str = ""
-    label: str = ""
-    """The run in progress: trial 3, seed 0."""
-    values: str = ""
-    """Its searched settings."""
-    epochs: int = 0
-    frames_per_epoch: int = 0
-    curve: list[Epoch] = field(default_factory=list)
+    at_once: int = 1
+    """Runs that may be in progress side by side."""
+    running: dict[tuple[str, str], Running] = field(default_factory=dict)
+    """Those that are, by arm and label (trial 3, seed 0)."""
     reading: str = ""
     """What is being prepared, while it is."""
     fraction_read: float = 0.0
-    own_frames: int = 0
-    """Trained by this process."""
-    own_seconds: float = 0.0
-
-    @property
-    def frames_per_second(self) -> float | None:
-        return self.own_frames / self.own_seconds if self.own_seconds else None
+    frames_per_second: float | None = None
+    """Of all runs together, in this process so far; None before its first epoch."""
 
     @property
     def seconds_left(self) -> float | None:
-        """At the speed of this process so far; None before its first epoch."""
+        """At the speed so far; None before the first epoch."""
         speed = self.frames_per_second
         return max(0, self.total_frames - self.done_frames) / speed if speed else None
 
@@ -79,7 +83,9 @@ class Progress:
     def __init__(self, display: Display) -> None:
         self.display = display
         self.facts = Facts()
-        self._began = time.perf_counter()
+        self._started = 0.0
+        self._own_frames = 0
+        self._own_seconds = 0.0
         self._read = ""
 
     def reading(self, what: str, done: int, total: int) -> None:
@@ -90,9 +96,10 @@ class Progress:
         self.facts.reading, self.facts.fraction_read = ("", 0.0) if done >= total else (what, done / total)
         self.display.refresh(self.facts)
 
-    def plans(self, experiment: Experiment, corpus: Corpus) -> None:
+    def plans(self, experiment: Experiment, corpus: Corpus, at_once: int) -> None:
         """The whole work, before the first run."""
-        self.facts.study, self.facts.question = experiment.study, experiment.question
+        self.facts.study, self.facts.question, self.facts.at_once = experiment.study, experiment.question, at_once
+        self._started = time.perf_counter()
         search, n_frames = experiment.search, corpus.train.n_frames
         seeds, trials = len(experiment.comparison.seeds), search.trials if search else 0
         self.facts.arms = {name: Standing(trials + seeds) for name in experiment.arms}
@@ -105,29 +112,31 @@ class Progress:
 
     def begins(self, arm: str, label: str, epochs: int, frames_per_epoch: int, values: dict[str, Any]) -> None:
         """A run starts, or goes on."""
-        facts = self.facts
-        facts.arm, facts.label, facts.epochs, facts.frames_per_epoch = arm, label, epochs, frames_per_epoch
-        facts.values, facts.curve = wording.settings(values), []
-        self._began = time.perf_counter()
-        self.display.refresh(facts)
+        told = wording.settings(values)
+        self.facts.running[arm, label] = Running(epochs, frames_per_epoch, told, time.perf_counter())
+        self.display.refresh(self.facts)
 
-    def epoch(self, epoch: Epoch) -> None:
-        """An epoch of the run is done, in this process or (replayed) in an earlier one."""
-        facts, now = self.facts, time.perf_counter()
-        facts.done_frames += facts.frames_per_epoch
-        if now - self._began > 0.5 * epoch.seconds:  # a replayed one takes no time
-            facts.own_frames += facts.frames_per_epoch
-            facts.own_seconds += now - self._began
-        self._began = now
-        facts.curve.append(epoch)
-        self.display.refresh(facts)
+    def epoch(self, arm: str, label: str, epoch: Epoch) -> None:
+        """An epoch of a run is done, in this process or (replayed) in an earlier one."""
+        run, now = self.facts.running[arm, label], time.perf_counter()
+        self.facts.done_frames += run.frames_per_epoch
+        if now - run.since > 0.5 * epoch.seconds:  # a replayed one takes no time
+            self._own_frames += run.frames_per_epoch
+            self._own_seconds += now - run.since
+        run.since = now
+        run.curve.append(epoch)
+        if self._own_seconds:
+            begun = sum(now - other.since for other in self.facts.running.values())  # in epochs that are not done yet
+            busy = (self._own_seconds + begun) / (now - self._started)  # runs in progress at a time, on average
+            self.facts.frames_per_second = busy * self._own_frames / self._own_seconds
+        self.display.refresh(self.facts)
 
     def ends(self, arm: str, label: str, accuracy: float | None, state: str) -> None:
         """The run is over. `accuracy` is a trial's on validation, a final's on test; None if it failed."""
-        facts = self.facts
-        facts.done_frames += (facts.epochs - len(facts.curve)) * facts.frames_per_epoch  # pruned or stopped early
-        seconds = sum(epoch.seconds for epoch in facts.curve)
-        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {state}", facts.values, f"{seconds:.1f} s"]
+        facts, run = self.facts, self.facts.running.pop((arm, label))
+        facts.done_frames += (run.epochs - len(run.curve)) * run.frames_per_epoch  # pruned or stopped early
+        seconds = sum(epoch.seconds for epoch in run.curve)
+        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {state}", run.values, f"{seconds:.1f} s"]
         self._count(arm, label, accuracy, state == "complete")
         left = facts.seconds_left
         if left is not None:

@@ -98,7 +98,7 @@ class RunResult:
     state: str = "complete"
     """complete or pruned."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """device, precision, torch, threads, commit, dirty, versions, corpus digest, host, started."""
+    """device, precision, torch, threads, at_once, commit, dirty, versions, corpus digest, host, started."""
 
     def save(self, folder: Path) -> None:
         """Write `result.json` and `arrays.npz` into a folder; the JSON comes last and marks the result as whole."""

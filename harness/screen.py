@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import IO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Console, Group, OverflowMethod
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.progress import Facts
+from harness.progress import Facts, Running
 from harness.report.wording import duration
 
 _WIDE = 10_000  # columns of a pipe: wide enough that rich never folds a cell
+_STEPS = "▁▂▃▄▅▆▇█"
+_LONGEST = 16  # epochs of a curve that are shown
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Screen(Lines):
         self.live.stop()
 
     def refresh(self, facts: Facts) -> None:
-        self.live.update(_panel(facts))
+        self.live.update(_panel(facts, has_blocks=self.console.encoding.startswith("utf")))
 
     def line(self, text: str) -> None:
         self.console.print(Text(text, overflow="ellipsis", no_wrap=True))
@@ -124,28 +126,65 @@ def display() -> Lines:
     return Screen(sys.stderr) if Console(file=sys.stderr).is_terminal else Lines(sys.stderr)
 
 
-def _panel(facts: Facts) -> Group:
-    """The study, its arms so far, the run in progress, and the time left."""
+def _panel(facts: Facts, has_blocks: bool) -> Group:
+    """The study, its arms so far, a line for each run in progress, and the time left.
+
+    Args:
+        has_blocks: whether the terminal can draw a curve.
+    """
     if facts.reading:
         return Group(Text(f"{facts.reading}  "), ProgressBar(total=1, completed=facts.fraction_read, width=40))
-    if not facts.arms:
-        return Group()
+    runs = _runs(facts, has_blocks)
+    runs += [Text("")] * (facts.at_once - len(runs))  # so that nothing below moves between two runs
+    return Group(Text(""), Text(facts.study, "bold"), _arms(facts), Text(""), *runs, Text(""), _foot(facts))
+
+
+def _arms(facts: Facts) -> RichTable:
     arms = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("arm", "done", "best on validation", "test, each seed"):
         arms.add_column(name, no_wrap=True)
+    busy = {arm for arm, _ in facts.running}
     for name, standing in facts.arms.items():
         best = f"{100 * standing.best:.2f}" if standing.best is not None else ""
         finals = " ".join(f"{100 * accuracy:.2f}" for accuracy in standing.finals)
-        arms.add_row(("> " if name == facts.arm else "  ") + name, f"{standing.done}/{standing.runs}", best, finals)
-    last = facts.curve[-1] if facts.curve else None
-    now = [f"{facts.arm} {facts.label}", facts.values, f"epoch {len(facts.curve) + 1 if last else 1} of {facts.epochs}"]
-    if last:
-        now[-1] = f"epoch {last.epoch} of {facts.epochs}: validation {100 * last.validation_accuracy:.2f}"
+        arms.add_row(("> " if name in busy else "  ") + name, f"{standing.done}/{standing.runs}", best, finals)
+    return arms
+
+
+def _runs(facts: Facts, has_blocks: bool) -> list[Text]:
+    """A line each: its name, epoch, score and settings, one below the other."""
+    rows = [(f"{arm} {label}", _epoch(r), _score(r, has_blocks), r.values) for (arm, label), r in facts.running.items()]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    overflow: OverflowMethod = "ellipsis" if has_blocks else "crop"
+    return [
+        Text.assemble("  ".join(map(str.ljust, row, widths)), "  ", (row[3], "dim"), no_wrap=True, overflow=overflow)
+        for row in rows
+    ]
+
+
+def _foot(facts: Facts) -> RichTable:
     speed, left = facts.frames_per_second, facts.seconds_left
     share = facts.done_frames / facts.total_frames if facts.total_frames else 0.0
     told = [f"{100 * share:.0f} %"]
     told += [f"{speed:,.0f} frames/s"] if speed else []
     told += [f"{duration(left)} left"] if left is not None else []
-    bar = ProgressBar(total=1, completed=min(share, 1.0), width=40)
-    current = Text("  ".join(filter(None, now)), overflow="ellipsis", no_wrap=True)
-    return Group(Text(""), arms, current, bar, Text("  ".join(told)))
+    foot = RichTable.grid(padding=(0, 2, 0, 0))
+    foot.add_row(ProgressBar(total=1, completed=min(share, 1.0), width=32), "  ".join(told))
+    return foot
+
+
+def _epoch(run: Running) -> str:
+    """The epoch that is being trained."""
+    return f"epoch {min(len(run.curve) + 1, run.epochs)} of {run.epochs}"
+
+
+def _score(run: Running, has_blocks: bool) -> str:
+    """Validation accuracy after the last epoch, and how it rose; as wide from the first epoch to the last."""
+    shown = [epoch.validation_accuracy for epoch in run.curve]
+    accuracy = f"{100 * shown[-1]:.2f}" if shown else ""
+    shown = shown[-_LONGEST:]
+    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    top = len(_STEPS) - 1
+    steps = [round(top * (value - low) / (high - low)) if high > low else top // 2 for value in shown]
+    curve = "".join(_STEPS[step] for step in steps)
+    return f"{accuracy:5}  {curve.ljust(min(run.epochs, _LONGEST))}" if has_blocks else f"{accuracy:5}"

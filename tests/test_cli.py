@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from harness import device
 from harness.cli import main
 from harness.results import RunResult
 from tests.corpora import write_corpus
@@ -265,19 +266,25 @@ def test_a_study_whose_working_folder_is_gone_is_not_mixed_with_a_new_one(tmp_pa
     assert "whose working folder" in done.stderr
 
 
+ONE, SIDE_BY_SIDE = {"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"}
+two_cores = pytest.mark.skipif(device._cores() < 2, reason="one core: arms are trained one after the other")
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("threads", [ONE, pytest.param(SIDE_BY_SIDE, marks=two_cores)], ids=["one", "side by side"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project, tmp_path, how):
+def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project, tmp_path, how, threads):
     """Cut off in a trial, then in a final; each time the same command goes on."""
     folder = make_project(tmp_path)
+    (folder / "slowed.py").write_text(SLOWED)
     (folder / "corpus").rename(folder / "other")
     (folder / "corpus").symlink_to(project / "corpus")
     runs = folder / ".harness" / "studies" / "tiny" / "runs"
     for stage in ("ffdnn-trial-1/state.pt", "ffdnn-seed-0/state.pt"):
         process = subprocess.Popen(
-            [sys.executable, "-c", SLOWED, "run", "tiny.toml"],
+            [sys.executable, "slowed.py", "run", "tiny.toml"],
             cwd=folder,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | threads,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -285,10 +292,16 @@ def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project
         while not (runs / stage).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         assert process.poll() is None, "it ended before it could be stopped"
+        workers = children(process.pid)
+        assert len(workers) >= (2 if threads == SIDE_BY_SIDE else 0)
         process.send_signal(how)
         _, printed = process.communicate(timeout=60)
         assert process.returncode == (-how if how == signal.SIGKILL else 130), printed
         assert "Traceback" not in printed
+        deadline = time.monotonic() + 5
+        while (orphans := [pid for pid in workers if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not orphans
         if how != signal.SIGKILL:
             assert "RUNNING" not in statuses(folder)
     done = harness("run", "tiny.toml", cwd=folder)
@@ -301,6 +314,39 @@ def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project
             assert whole.settings == cut.settings
             np.testing.assert_array_equal(whole.test.counts, cut.test.counts)
             assert [e.train_loss for e in whole.history] == [e.train_loss for e in cut.history]
+
+
+@two_cores
+@pytest.mark.slow
+def test_arms_side_by_side_give_what_they_give_one_after_the_other(project, tmp_path):
+    folder = make_project(tmp_path)
+    command = [sys.executable, "-c", "from harness.cli import main; main(prog_name='harness')"]
+    for arguments in (["run", "tiny.toml"], ["report", "--study", "tiny"]):  # the report is from MLflow alone
+        done = subprocess.run(
+            [*command, *arguments], cwd=folder, env=ENVIRONMENT | SIDE_BY_SIDE, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        one, other = (
+            json.loads((where / "reports" / "tiny" / "comparison.json").read_text()) for where in (project, folder)
+        )
+        assert (one["provenance"]["at_once"], other["provenance"]["at_once"]) == (1, 2)
+        assert one["provenance"]["threads"] == other["provenance"]["threads"] == 1
+        assert timeless(one) == timeless(other)
+
+
+def timeless(tree):
+    """A comparison without what depends on the moment and the process."""
+    if isinstance(tree, list):
+        return [timeless(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    changing = {"seconds", "seconds_training", "search_seconds", "frames_per_second", "peak_bytes", "provenance"}
+    return {key: timeless(value) for key, value in tree.items() if key not in changing}
+
+
+def children(pid):
+    """The processes that a process has started, threads of it included."""
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
 
 
 def statuses(folder):
@@ -316,9 +362,10 @@ step = train.step
 def slow(*arguments):
     time.sleep(0.05)
     step(*arguments)
-train.step = slow
-from harness.cli import main
-main(prog_name='harness')
+train.step = slow  # in worker processes too: they import this file
+if __name__ == "__main__":
+    from harness.cli import main
+    main(prog_name='harness')
 """
 """The command with steps slow enough to be cut off within."""
 
