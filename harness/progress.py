@@ -73,8 +73,8 @@ class Display(Protocol):
     def refresh(self, facts: Facts) -> None:
         """The facts have changed."""
 
-    def line(self, text: str) -> None:
-        """Something that is to stay in the log."""
+    def line(self, text: str, may_be_cut: bool = False) -> None:
+        """Something that is to stay in the log, wrapped where it is too long for a terminal, or cut."""
 
 
 class Progress:
@@ -136,12 +136,12 @@ class Progress:
         facts, run = self.facts, self.facts.running.pop((arm, label))
         facts.done_frames += (run.epochs - len(run.curve)) * run.frames_per_epoch  # pruned or stopped early
         seconds = sum(epoch.seconds for epoch in run.curve)
-        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {state}", run.values, f"{seconds:.1f} s"]
+        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {state}", f"{seconds:.1f} s"]
         self._count(arm, label, accuracy, state == "complete")
         left = facts.seconds_left
         if left is not None:
             told.append(f"{wording.duration(left)} left")
-        self.display.line("  ".join(part for part in told if part))
+        self.display.line("  ".join([*told, run.values]).rstrip(), may_be_cut=True)
         self.display.refresh(facts)
 
     def known(self, arm: str, label: str, accuracy: float | None, frames: int) -> None:

@@ -96,7 +96,7 @@ class Lines:
     def refresh(self, facts: Facts) -> None:
         """Nothing: a log shows what is done, not what goes on."""
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, may_be_cut: bool = False) -> None:
         self.console.print(text, soft_wrap=True)
 
 
@@ -117,8 +117,8 @@ class Screen(Lines):
     def refresh(self, facts: Facts) -> None:
         self.live.update(_panel(facts, has_blocks=self.console.encoding.startswith("utf")))
 
-    def line(self, text: str) -> None:
-        self.console.print(Text(text, overflow="ellipsis", no_wrap=True))
+    def line(self, text: str, may_be_cut: bool = False) -> None:
+        self.console.print(Text(text), no_wrap=may_be_cut, overflow="ellipsis" if may_be_cut else "fold")
 
 
 def display() -> Lines:

@@ -60,7 +60,7 @@ class Silent:
     def refresh(self, facts):
         pass
 
-    def line(self, text):
+    def line(self, text, may_be_cut=False):
         pass
 
 
@@ -203,3 +203,21 @@ def test_what_goes_wrong_with_one_stops_the_others(residents, tmp_path):
         assert (tmp_path / "100000" / "state.pt").exists()
         with pytest.raises(Interrupted):
             workers.run("a", SETTINGS, residents, **REQUEST)
+
+
+@pytest.mark.slow
+def test_runs_that_are_killed_are_interrupted_at_once(residents, tmp_path):
+    long = Settings("ffdnn", {"width": 16}, Data(context=2), Training(epochs=100_000, precision="fp32"))
+
+    def trained(seed):
+        def on_epoch(epoch):
+            if seed == 1:
+                workers.stop()
+                workers.kill()
+            return False
+
+        return workers.run("a", long, residents, seed=seed, precision="fp32", on_epoch=on_epoch)
+
+    with started(Spread(2, 1, 2)) as workers, pytest.raises(Interrupted):
+        workers.map(trained, [0, 1])
+    assert not any(worker.process.is_alive() for worker in workers._all)
