@@ -24,6 +24,7 @@ from harness.device import choose_device, memory_limit, spread
 from harness.effort import n_random
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.experiment import Arm, Experiment
+from harness.here import Here
 from harness.progress import Progress
 from harness.results import ArmRecord, Epoch, RunResult, StudyRecord, Trial
 from harness.settings import Settings
@@ -47,7 +48,7 @@ class Conductor:
     recorder: tracking.Recorder
     progress: Progress
     provenance: dict[str, Any]
-    runner: workers.Here
+    runner: Here
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def study(self) -> StudyRecord:
@@ -78,7 +79,7 @@ class Conductor:
             chosen, trials, importances = self._search(arm) if self.experiment.search else ({}, (), {})
             settings = arm.settings(chosen)
             self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
-        results = self.runner.map(partial(self._final, arm, settings), self.experiment.comparison.seeds)
+        results = self.runner.finals(partial(self._final, arm, settings), self.experiment.comparison.seeds)
         return ArmRecord(arm.name, arm.architecture, chosen, tuple(results), trials, importances)
 
     def _search(self, arm: Arm) -> tuple[dict[str, Any], tuple[Trial, ...], dict[str, float]]:
@@ -218,7 +219,7 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
         chosen = choose_device(device)
         arithmetic = _arithmetic(experiment, begun, chosen)
         shared = spread(chosen, len(experiment.arms), begun)
-        with workers.started(shared) as runner:
+        with workers.started(shared, chosen) as runner:
             store = _opened_store(experiment, workspace, root, restart, progress)
             corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
             experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))

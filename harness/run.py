@@ -69,7 +69,7 @@ def run_together(
     precision: str,
     folders: Sequence[Path],
     provenance: dict[str, Any] | None = None,
-    on_epoch: Callable[[int, Epoch], None] = lambda seed, epoch: None,
+    on_epoch: Callable[[int, Epoch], object] = lambda seed, epoch: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[RunResult]:
     """The finals of an arm as one batched model; each as `run` gives it, its seconds its share of the whole.

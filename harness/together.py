@@ -36,7 +36,7 @@ def train_together(
     seeds: Sequence[int],
     precision: str,
     state_files: Sequence[Path] = (),
-    on_epoch: Callable[[int, Epoch], None] = lambda model, epoch: None,
+    on_epoch: Callable[[int, Epoch], object] = lambda model, epoch: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[State]:
     """As `train`, of several models at once; an epoch's seconds are a model's share of them.

@@ -1,49 +1,22 @@
-"""Who trains: this process, one run at a time, or worker processes, as many runs side by side."""
+"""Who trains several runs side by side: worker processes."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
-from harness import run
+from harness.batched import Batched
 from harness.data import Residents
 from harness.device import Spread
 from harness.errors import Interrupted, RunFailed
+from harness.here import Here, Item, Made
 from harness.results import Epoch, RunResult
 from harness.settings import Settings
 from harness.worker import Worker
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-
-
-class Here:
-    """Trains in this process."""
-
-    def __init__(self) -> None:
-        self.stopping = threading.Event()
-
-    def run(
-        self, arm: str, settings: Settings, residents: Residents, *, on_epoch: Callable[[Epoch], bool], **request: Any
-    ) -> RunResult:
-        """`run.run`, with arguments and exceptions as there."""
-        return run.run(arm, settings, residents, on_epoch=on_epoch, should_stop=self.stopping.is_set, **request)
-
-    def stop(self) -> None:
-        """Have every run write its state and raise Interrupted."""
-        self.stopping.set()
-
-    def kill(self) -> None:
-        """End what is trained without another word. Called in the main thread."""
-        raise KeyboardInterrupt
-
-    def map(self, call: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
-        """What `call` makes of each item, which contains runs."""
-        return [call(item) for item in items]
 
 
 class Workers(Here):
@@ -127,11 +100,11 @@ class Workers(Here):
 
 
 @contextlib.contextmanager
-def started(spread: Spread) -> Iterator[Here]:
+def started(spread: Spread, device: torch.device) -> Iterator[Here]:
     """Whoever trains on a machine that is shared so; processes that were started are gone at the end."""
     if spread.at_once == 1:
         torch.set_num_threads(spread.threads)
-        yield Here()
+        yield Batched() if device.type == "cuda" else Here()
         return
     workers = Workers(spread)
     try:

@@ -28,7 +28,7 @@ harness.toml_places harness.mistakes harness.ranges harness.schema
 harness.matching harness.experiment harness.sizes harness.rules harness.config harness.normalisation harness.windows
 harness.streaming harness.data harness.masking harness.device harness.precision harness.capture harness.checkpoint
 harness.evaluate harness.train harness.together harness.saved_model harness.run
-harness.worker harness.workers harness.provenance
+harness.here harness.batched harness.worker harness.workers harness.provenance
 harness.metrics harness.calibration harness.boundaries harness.segments harness.stats harness.superiority
 harness.confused harness.effort harness.learning_speed harness.study harness.pictures harness.mlflow_entries
 harness.mlflow_refusals

@@ -119,7 +119,7 @@ def test_the_screen_is_one_block_of_constant_height_in_80_columns():
 
 
 def test_one_at_a_time_what_is_stopped_raises():
-    with started(Spread(1, torch.get_num_threads(), 1)) as runner:
+    with started(Spread(1, torch.get_num_threads(), 1), torch.device("cpu")) as runner:
         assert type(runner) is Here
         assert runner.map(str, [1, 2]) == ["1", "2"]
         runner.stop()
@@ -136,7 +136,7 @@ def residents(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def workers():
-    with started(Spread(2, 1, 2)) as runner:
+    with started(Spread(2, 1, 2), torch.device("cpu")) as runner:
         assert isinstance(runner, Workers)
         yield runner
 
@@ -196,7 +196,7 @@ def test_what_goes_wrong_with_one_stops_the_others(residents, tmp_path):
             stopped.append(training.epochs)
             raise
 
-    with started(Spread(2, 1, 2)) as workers:
+    with started(Spread(2, 1, 2), CPU) as workers:
         with pytest.raises(RunFailed, match="not finite"):
             workers.map(trained, [long, wild])
         assert stopped == [100_000]
@@ -218,6 +218,6 @@ def test_runs_that_are_killed_are_interrupted_at_once(residents, tmp_path):
 
         return workers.run("a", long, residents, seed=seed, precision="fp32", on_epoch=on_epoch)
 
-    with started(Spread(2, 1, 2)) as workers, pytest.raises(Interrupted):
+    with started(Spread(2, 1, 2), CPU) as workers, pytest.raises(Interrupted):
         workers.map(trained, [0, 1])
     assert not any(worker.process.is_alive() for worker in workers._all)
