@@ -1,15 +1,13 @@
 """The command line: parse, call one function, print errors, exit status. Imports nothing heavy before it is needed."""
 
 import os
-import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness import __version__, cli_data, cli_models
+from harness import __version__, cli_data, cli_models, cli_report
 from harness.errors import Interrupted, RunFailed, UserError
 
 # Read when torch is imported. Its threads would else spin while they wait for each other, which makes small models
@@ -71,7 +69,7 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
     from harness import config
 
     experiment = config.load(file, overrides)
-    root = _root()
+    root = cli_report.project()
     if plan:
         from harness import planning, screen
         from harness.progress import Progress
@@ -90,27 +88,7 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
 
         with screen.display() as display:
             comparison = conduct(experiment, root, device=device, restart=restart, progress=Progress(display))
-    _show(comparison, root, _reports(root, experiment.study))
-
-
-@main.command()
-@click.option("--study", required=True, metavar="NAME", help="The study, as its file names it.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the files.  [reports/NAME]")
-@click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of the tables.")
-@click.option("--all", "everything", is_flag=True, help="Print the long tables too.")
-def report(study: str, out: Path | None, as_json: bool, everything: bool) -> None:
-    """Print the comparison of a study and write its files, from MLflow alone."""
-    from harness import finished
-    from harness.report import files
-
-    root = _root()
-    comparison = finished.of_study(study, root)
-    out = out or _reports(root, study)
-    if as_json:
-        files.write(comparison, out)
-        click.echo(files.as_json(comparison), nl=False)
-    else:
-        _show(comparison, root, out, everything)
+    cli_report.show(comparison, root, ["--study", experiment.study])
 
 
 @main.command(name="bench")
@@ -152,6 +130,7 @@ def bench_(
 
 
 main.add_command(cli_data.data)
+main.add_command(cli_report.report)
 main.add_command(cli_models.predict)
 main.add_command(cli_models.export)
 
@@ -161,43 +140,4 @@ def list_() -> None:
     """List architectures with their hyper-parameters, corpora and studies."""
     from harness import listing, screen
 
-    screen.show(listing.blocks(_root()))
-
-
-def _show(comparison: dict[str, Any], root: Path, folder: Path, everything: bool = False) -> None:
-    """Tables, files, and what to do next."""
-    from harness import screen, tracking
-    from harness.report import files, terminal
-
-    files.write(comparison, folder)
-    again = f"{_own_command()} report --study {comparison['study']}"
-    next_ = [
-        ("report", _typed(folder / "index.html")),
-        ("every run", f"{tracking.ui_command(root)}   (takes half a minute to start)"),
-        ("side by side", tracking.open_store(root).view(comparison["study"])),
-        ("all tables" if not everything else "again", again if everything else f"{again} --all"),
-    ]
-    lines = [screen.Line(f"{what + ':':<14}{how}") for what, how in next_ if how]
-    screen.show([*terminal.blocks(comparison, everything=everything), screen.Heading("Next"), *lines])
-
-
-def _root() -> Path:
-    from harness.workspace import project_root
-
-    return project_root(Path.cwd())
-
-
-def _reports(root: Path, study: str) -> Path:
-    return root / "reports" / study
-
-
-def _typed(path: Path) -> str:
-    """A path as one types it here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _own_command() -> str:
-    """This command as it works when typed in this shell."""
-    here = Path(sys.argv[0])
-    found = shutil.which("harness")
-    return "harness" if found and Path(found).resolve() == here.resolve() else shlex.quote(_typed(here.absolute()))
+    screen.show(listing.blocks(cli_report.project()))

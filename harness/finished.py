@@ -1,9 +1,12 @@
-"""A study that is complete: its comparison from MLflow alone, without torch."""
+"""What is complete: studies and single runs as records, and their comparison, from MLflow alone, without torch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UserError
 from harness.experiment import Experiment
+from harness.results import StudyRecord
 from harness.workspace import Workspace
 
 
@@ -13,10 +16,39 @@ def of_study(study: str, root: Path) -> dict[str, Any]:
     Raises:
         UserError: there is no such study, or it is not finished.
     """
-    from harness import tracking
     from harness.report.compare import compare
 
-    return compare(tracking.open_store(root).load_study(study))
+    return compare(record([study], [], root))
+
+
+def record(studies: Sequence[str], runs: Sequence[str], root: Path) -> StudyRecord:
+    """A study, several studies as one, or several runs as one.
+
+    Args:
+        studies: names; or
+        runs: ids of finals, or what they begin with.
+
+    Raises:
+        UserError: there are none such, they are not finished, or not scored on the same test data.
+    """
+    from harness import tracking
+    from harness.report.joining import joined
+
+    if studies and runs:
+        raise UserError("--study and --run: give studies or runs, not both")
+    if len(set(studies)) < len(studies):
+        raise UserError(f"--study {max(studies, key=studies.count)}: given twice; another one, or it alone")
+    if not studies and len(runs) < 2:
+        raise UserError("give --study NAME, or --run ID twice or more: a run is compared with another one")
+    store = tracking.open_store(root)
+    if runs:
+        found = store.load_runs(runs)
+        return joined(found, _OF_RUNS, baseline=found[-1].study)
+    records = [store.load_study(study) for study in studies]
+    return records[0] if len(records) == 1 else joined(records)
+
+
+_OF_RUNS = "How do these runs differ on the same test data?"
 
 
 def comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:

@@ -142,20 +142,21 @@ def _arm(client: Any, arm: Any, found: Sequence[Any], place: Path) -> ArmRecord:
         arm=known["arm"],
         architecture=known["architecture"],
         chosen=known["chosen"],
-        finals=tuple(RunResult.load(_fetch(client, finals[seed], "result", place)) for seed in known["seeds"]),
+        finals=tuple(RunResult.load(fetch(client, finals[seed], "result", place)) for seed in known["seeds"]),
         trials=tuple(Trial(**trial | {"curve": tuple(trial["curve"])}) for trial in known["trials"]),
         importances=known["importances"],
     )
 
 
-def _fetch(client: Any, run: Any, path: str, place: Path) -> Path:
+def fetch(client: Any, run: Any, path: str, place: Path) -> Path:
+    """Bring an artifact of a run below a folder; gives where it lies."""
     own = place / run.info.run_id
     own.mkdir(exist_ok=True)
     return Path(client.download_artifacts(run.info.run_id, path, str(own)))
 
 
 def _json(client: Any, run: Any, path: str, place: Path) -> dict[str, Any]:
-    return json.loads(_fetch(client, run, path, place).read_text())
+    return json.loads(fetch(client, run, path, place).read_text())
 
 
 def _unknown(study: str, names: list[str], where: str) -> str:

@@ -73,7 +73,7 @@ def write(out: str, source: Source, prediction: Prediction, phonemes: Sequence[s
     for u, (name, end) in enumerate(zip(part.utterances, ends, strict=True)):
         labels = prediction.predicted[end - part.lengths[u] : end]
         file = path / f"{name}.TextGrid" if kind == "/" else path
-        file.write_text(textgrid.text(labels, phonemes, source.edges(u)), encoding="utf-8")
+        file.write_text(textgrid.text([(textgrid.TIER, labels, phonemes)], source.edges(u)), encoding="utf-8")
     return f"{len(ends):,} TextGrid{'s' if len(ends) > 1 else ''}, tier {textgrid.TIER!r}"
 
 

@@ -5,6 +5,7 @@ The only importer of rich. In a pipe nothing is coloured, cut or wrapped: one li
 """
 
 import sys
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO
@@ -49,16 +50,29 @@ Block = Heading | Line | Table
 
 def show(blocks: Iterable[Block], stream: IO[str] | None = None) -> None:
     """Print to a stream, standard output by default."""
-    console = _console(stream)
+    console, before = _console(stream), None
     for block in blocks:
         match block:
             case Heading(text):
                 console.print()
                 console.print(Text(text, "bold"), soft_wrap=not console.is_terminal)
             case Line(text, strong):
-                console.print(Text(text, "bold" if strong else ""), soft_wrap=not console.is_terminal)
+                _line(console, text, "bold" if strong else "")
             case Table():
+                if isinstance(before, Table):
+                    console.print()
                 console.print(_rich_table(block))
+        before = block
+
+
+def _line(console: Console, text: str, style: str) -> None:
+    """In a terminal what does not fit goes on below, indented, so that one sees where the next line begins."""
+    if console.is_terminal and len(text) > console.width and " " in text[: console.width]:
+        lines = textwrap.wrap(
+            text, console.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+        text = "\n".join(lines)
+    console.print(Text(text, style), soft_wrap=True)
 
 
 def _console(stream: IO[str] | None) -> Console:

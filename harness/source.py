@@ -30,8 +30,7 @@ class Source:
 
     def edges(self, utterance: int) -> np.ndarray:
         """(T + 1,) seconds at which its frames begin and end: midway between the centres of neighbours."""
-        centres = mfcc.centres(int(self.part.lengths[utterance]), self.rate) / self.rate
-        return np.concatenate([[0.0], (centres[:-1] + centres[1:]) / 2, self.seconds[utterance : utterance + 1]])
+        return mfcc.edges(int(self.part.lengths[utterance]), self.rate, float(self.seconds[utterance]))
 
 
 def read(

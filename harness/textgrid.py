@@ -1,4 +1,4 @@
-"""Labels in time as Praat's TextGrid (the long text form): one tier of intervals.
+"""Labels in time as Praat's TextGrid (the long text form): tiers of intervals.
 
 P. Boersma, D. Weenink: Praat. The manual page "TextGrid file formats" tells the form.
 """
@@ -11,15 +11,13 @@ TIER = "phones"
 """What forced aligners call it."""
 
 
-def text(labels: np.ndarray, phonemes: Sequence[str], edges: np.ndarray) -> str:
+def text(tiers: Sequence[tuple[str, np.ndarray, Sequence[str]]], edges: np.ndarray) -> str:
     """An utterance whose neighbouring frames of one label are one interval.
 
     Args:
-        labels: (T,) indices into `phonemes`.
+        tiers: of each its name, the labels (T,), which are indices, and what they are called.
         edges: (T + 1,) seconds, where frames begin and end, rising from 0.
     """
-    begins = np.flatnonzero(np.diff(labels, prepend=-1))
-    ends = np.append(begins[1:], len(labels))
     whole = _seconds(edges[-1])
     lines = [
         'File type = "ooTextFile"',
@@ -28,23 +26,32 @@ def text(labels: np.ndarray, phonemes: Sequence[str], edges: np.ndarray) -> str:
         "xmin = 0",
         f"xmax = {whole}",
         "tiers? <exists>",
-        "size = 1",
+        f"size = {len(tiers)}",
         "item []:",
-        "    item [1]:",
-        '        class = "IntervalTier"',
-        f'        name = "{TIER}"',
-        "        xmin = 0",
-        f"        xmax = {whole}",
-        f"        intervals: size = {len(begins)}",
     ]
-    for number, (begin, end) in enumerate(zip(begins, ends, strict=True), start=1):
+    for place, (tier, labels, names) in enumerate(tiers, start=1):
+        begins = np.flatnonzero(np.diff(labels, prepend=-1))
+        ends = np.append(begins[1:], len(labels))
         lines += [
-            f"        intervals [{number}]:",
-            f"            xmin = {_seconds(edges[begin])}",
-            f"            xmax = {_seconds(edges[end])}",
-            f'            text = "{phonemes[labels[begin]].replace(chr(34), 2 * chr(34))}"',
+            f"    item [{place}]:",
+            '        class = "IntervalTier"',
+            f'        name = "{_quoted(tier)}"',
+            "        xmin = 0",
+            f"        xmax = {whole}",
+            f"        intervals: size = {len(begins)}",
         ]
+        for number, (begin, end) in enumerate(zip(begins, ends, strict=True), start=1):
+            lines += [
+                f"        intervals [{number}]:",
+                f"            xmin = {_seconds(edges[begin])}",
+                f"            xmax = {_seconds(edges[end])}",
+                f'            text = "{_quoted(names[labels[begin]])}"',
+            ]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(words: str) -> str:
+    return words.replace('"', '""')
 
 
 def _seconds(value: float) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from harness import mlflow_refusals, mlflow_studies, mlflow_views, processes
+from harness import mlflow_refusals, mlflow_runs, mlflow_studies, mlflow_views, processes
 from harness.errors import UserError
 from harness.recording import Measured, Recorder
 from harness.results import StudyRecord
@@ -108,6 +108,10 @@ class Store:
     def load_study(self, study: str) -> StudyRecord:
         """A finished study, from MLflow alone. Raises UserError as `mlflow_studies.load` does."""
         return mlflow_studies.load(self.client, study, self.uri)
+
+    def load_runs(self, ids: Sequence[str]) -> list[StudyRecord]:
+        """Finished finals by id, a record each. Raises UserError as `mlflow_runs.load` does."""
+        return mlflow_runs.load(self.client, ids, self.uri)
 
     def finals(self, study: str, arm: str) -> dict[int, str]:
         """seed -> run id of an arm's finished finals. Raises UserError as `mlflow_studies.finals` does."""

@@ -32,9 +32,12 @@ harness.here harness.batched harness.worker harness.workers harness.provenance
 harness.metrics harness.calibration harness.boundaries harness.segments harness.stats harness.superiority
 harness.confused harness.effort harness.learning_speed harness.study harness.pictures harness.mlflow_entries
 harness.mlflow_refusals
-harness.mlflow_studies harness.mlflow_views harness.recording harness.tracking harness.workspace
+harness.mlflow_studies harness.mlflow_runs harness.mlflow_views harness.recording harness.tracking harness.workspace
 harness.report.wording harness.progress harness.report.kept harness.report.arms harness.report.pairs
-harness.report.details harness.report.compare harness.screen harness.report.terminal_all harness.report.terminal
+harness.report.details harness.report.compare harness.report.caveats
+harness.report.joining harness.screen harness.report.tables harness.report.narrow harness.report.terminal_all
+harness.report.terminal harness.report.pasted harness.report.markdown harness.report.latex
+harness.report.disagreements harness.report.disagreement_table
 harness.report.figures harness.report.figures_scores harness.report.figures_confusion
 harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
@@ -43,8 +46,8 @@ harness.inventory_table harness.made_table
 harness.import_table harness.cli_import
 harness.cli_data
 harness.trained harness.source harness.predict harness.textgrid harness.outputs harness.prediction_table
-harness.export
-harness.cli_models harness.cli
+harness.export harness.disagreement_files
+harness.cli_models harness.cli_report harness.cli
 """.split()  # noqa: SIM905
 """Bottom to top: a module may import those before it."""
 
@@ -58,7 +61,7 @@ ONE_IMPORTER = {
     "pydantic": {"harness.schema"},
     "kaggle": {"harness.corpora.kaggle_client"},
     "rapidfuzz": {"harness.segments"},
-    "click": {"harness.cli", "harness.cli_data", "harness.cli_import", "harness.cli_models"},
+    "click": {"harness.cli", "harness.cli_data", "harness.cli_import", "harness.cli_models", "harness.cli_report"},
 }
 
 

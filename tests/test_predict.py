@@ -197,7 +197,7 @@ def test_a_textgrid_has_the_label_of_each_frame_at_its_centre(predict, project, 
 
 
 def test_quotes_in_a_textgrid_are_doubled():
-    text = textgrid.text(np.array([0, 0, 1]), ('a"b', "c"), np.array([0, 0.0175, 0.0275, 0.05]))
+    text = textgrid.text([("phones", np.array([0, 0, 1]), ('a"b', "c"))], np.array([0, 0.0175, 0.0275, 0.05]))
     assert '            xmax = 0.0275\n            text = "a""b"\n' in text
 
 

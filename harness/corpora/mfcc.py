@@ -38,6 +38,17 @@ def centres(frames: int, rate: int) -> np.ndarray:
     return starts(frames, rate) + frame_length(rate) // 2
 
 
+def edges(frames: int, rate: int, seconds: float | None = None) -> np.ndarray:
+    """(T + 1,) seconds at which frames begin and end: midway between the centres of neighbours.
+
+    Args:
+        seconds: how long the sound is; unless given it ends with its last frame.
+    """
+    middle = centres(frames, rate) / rate
+    end = (starts(frames, rate)[-1] + frame_length(rate)) / rate if seconds is None else seconds
+    return np.concatenate([[0.0], (middle[:-1] + middle[1:]) / 2, [end]])
+
+
 def mfcc(
     samples: np.ndarray,
     rate: int = 16000,

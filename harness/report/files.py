@@ -16,7 +16,7 @@ def write(comparison: dict[str, Any], folder: Path) -> list[Path]:
         "arms.csv": _csv(arms_table(comparison)),
         "phonemes.csv": _csv(phonemes_table(comparison)),
         "index.html": html.page(comparison),
-        **{f"confusion_{arm['arm']}.csv": _csv(confusion_table(arm)) for arm in comparison["arms"]},
+        **{_named(arm["arm"]): _csv(confusion_table(arm)) for arm in comparison["arms"]},
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -24,6 +24,11 @@ def write(comparison: dict[str, Any], folder: Path) -> list[Path]:
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(folder / name)
     return [folder / name for name in texts]
+
+
+def _named(arm: str) -> str:
+    """The file of an arm's confusions. Of several studies an arm may be STUDY/ARM, of runs have spaces in its name."""
+    return f"confusion_{arm.replace('/', '+').replace(' ', '_')}.csv"
 
 
 def as_json(comparison: dict[str, Any]) -> str:

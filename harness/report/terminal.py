@@ -5,24 +5,15 @@
 
 from typing import Any
 
-from harness.report import terminal_all
-from harness.report.wording import (
-    ABSENT,
-    NOTHING_TO_COMPARE,
-    percent,
-    rounded,
-    seconds,
-    settings,
-    several,
-    share,
-    spread,
-    times,
-)
+from harness.report import tables, terminal_all
+from harness.report.narrow import COLUMNS, fitting, width
+from harness.report.wording import ABSENT, NOTHING_TO_COMPARE, percent, settings, several, share, times
 from harness.screen import Block, Heading, Line, Table
 
-_MAIN = ("accuracy", "macro_f1", "accuracy_without_silence")
 _N_OTHERS = 6
 """Verdicts on pairs without the baseline, if there are no more."""
+_N_PHONEMES = 5
+_N_NOTES = 6
 
 
 def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Block]:
@@ -31,16 +22,19 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     Args:
         everything: with the long tables.
     """
-    return [
+    arms = tables.arms(comparison)
+    told = [
         Heading(f"{comparison['study']}: {comparison['question']}"),
         *_verdicts(comparison, everything),
-        *_arms(comparison),
+        Heading(arms[0]),
+        arms[1],
+        *_chosen(comparison["arms"]),
         *_measures(comparison),
         *_phonemes(comparison),
         *(terminal_all.blocks(comparison) if everything else []),
-        *([Heading("Notes")] if comparison["notes"] else []),
-        *(Line(note) for note in comparison["notes"]),
+        *_notes(comparison["notes"], everything),
     ]
+    return fitting(told)
 
 
 def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
@@ -50,41 +44,46 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
         return [Line(NOTHING_TO_COMPARE)]
     first = [pair for pair in pairs if pair["b"] == comparison["baseline"]]
     others = [pair for pair in pairs if pair["b"] != comparison["baseline"]]
-    n_left_out = 0 if everything or len(others) <= _N_OTHERS else len(others)
+    n_left_out = 0 if everything or not first or len(others) <= _N_OTHERS else len(others)
     shown = first if n_left_out else pairs
-    method = ", Student's t" if shown[0]["low"] is not None else ""
     sentences = [Line(pair["sentence"], strong=pair in first or not first) for pair in shown]
     lines = [
-        Line(f"In brackets the {100 * comparison['level']:g} % interval over {_evidence(comparison)}{method}."),
+        Line(tables.evidence(comparison)),
         *([Line(f"And {several(n_left_out, 'pair')} without {comparison['baseline']}: --all")] if n_left_out else []),
         *_many(comparison, pairs),
     ]
-    rows = tuple(
-        (
-            f"{pair['a']} : {pair['b']}",
-            share(pair["probability_a_better"]),
-            *(ABSENT if pair[se] is None else f"{100 * pair[se]:.2f}" for se in ("naive_se", "clustered_se")),
-            ABSENT if pair["se_ratio"] is None else f"{pair['se_ratio']:.1f}",
-            *(times(*pair["cost"][name]) for name in _PRICES),
-        )
-        for pair in shown
-    )
-    headings = (
-        "pair",
-        ">chance",
-        ">naive\nSE",
-        ">clus-\ntered",
-        ">ratio",
-        *(f">{heading}" for heading in _PRICES.values()),
-    )
     return [
         *sentences,
         *lines,
         Heading("Behind the verdicts: the first of each pair against the second"),
-        Table(headings, rows),
-        Line(f"Chance: that the first is better for a new {comparison['unit']}, both trained with new seeds."),
+        *_behind(shown),
+        Line(tables.chance(comparison)),
         Line(f"SE: standard error in points, naive (frames independent), clustered by {comparison['unit']}."),
         Line("Costs: how many times those of the second."),
+    ]
+
+
+def _behind(pairs: list[dict[str, Any]]) -> list[Block]:
+    """Evidence and price of each pair: one table, or two if the names are long."""
+    names = [f"{pair['a']} : {pair['b']}" for pair in pairs]
+    evidence = [
+        (
+            share(pair["probability_a_better"]),
+            *(ABSENT if pair[se] is None else f"{100 * pair[se]:.2f}" for se in ("naive_se", "clustered_se")),
+            ABSENT if pair["se_ratio"] is None else f"{pair['se_ratio']:.1f}",
+        )
+        for pair in pairs
+    ]
+    prices = [tuple(times(*pair["cost"][name]) for name in _PRICES) for pair in pairs]
+    head = (">chance", ">naive\nSE", ">clus-\ntered", ">ratio"), tuple(f">{heading}" for heading in _PRICES.values())
+    both = [(name, *first, *second) for name, first, second in zip(names, evidence, prices, strict=True)]
+    one = Table(("pair", *head[0], *head[1]), tuple(both))
+    if width(one) <= COLUMNS:
+        return [one]
+    parts = zip(head, (evidence, prices), strict=True)
+    return [
+        Table(("pair", *headings), tuple((name, *row) for name, row in zip(names, rows, strict=True)))
+        for headings, rows in parts
     ]
 
 
@@ -105,43 +104,6 @@ def _many(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[Block
     return [Line(f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs.")]
 
 
-def _evidence(comparison: dict[str, Any]) -> str:
-    """8 speakers and 3 seeds"""
-    n_seeds = sorted({len(arm["seeds"]) for arm in comparison["arms"]})
-    seeds = several(n_seeds[0], "seed") if len(n_seeds) == 1 else f"{n_seeds[0]} to {n_seeds[-1]} seeds"
-    return f"{several(comparison['units'], comparison['unit'])} and {seeds}"
-
-
-def _arms(comparison: dict[str, Any]) -> list[Block]:
-    arms = comparison["arms"]
-    columns = [[arm["test"][metric]["mean"] for arm in arms] for metric in _MAIN]
-    strong = {
-        (row, 1 + j)
-        for j, means in enumerate(columns)
-        for row, mean in enumerate(means)
-        if len(arms) > 1 and percent(mean) == percent(max(means))
-    }
-    rows = tuple(
-        (
-            arm["arm"],
-            *(spread(arm["test"][metric]) for metric in _MAIN),
-            rounded(arm["parameters"]),
-            seconds(arm["seconds_training"]),
-        )
-        for arm in arms
-    )
-    over_seeds = " (mean ± standard deviation over seeds)" if any(len(arm["seeds"]) > 1 for arm in arms) else ""
-    return [
-        Heading(f"Test, in percent{over_seeds}; seconds per training"),
-        Table(
-            ("arm", ">accuracy", ">macro-F1", ">no silence", ">parameters", ">seconds"),
-            rows,
-            frozenset(strong),
-        ),
-        *_chosen(arms),
-    ]
-
-
 def _chosen(arms: list[dict[str, Any]]) -> list[Block]:
     chosen = [(arm["arm"], settings(arm["chosen"])) for arm in arms if arm["chosen"]]
     if not chosen:
@@ -157,7 +119,6 @@ def _measures(comparison: dict[str, Any]) -> list[Block]:
         "balanced_accuracy": "\nbalanced",
         "accuracy_at_boundaries": "at bound-\naries",
         "accuracy_away": "\naway",
-        "phone_error_rate": "phone\nerrors",
         "calibration_error": "calibra-\ntion error",
     }
     columns = {name: heading for name, heading in columns.items() if name in comparison["arms"][0]["test"]}
@@ -187,4 +148,7 @@ def _phonemes(comparison: dict[str, Any]) -> list[Block]:
     return [Heading(text), *lines] if lines else []
 
 
-_N_PHONEMES = 5
+def _notes(notes: list[str], everything: bool) -> list[Block]:
+    shown = notes if everything or len(notes) <= _N_NOTES else notes[: _N_NOTES - 1]
+    more = [Line(f"And {several(len(notes) - len(shown), 'note')}: --all")] if len(shown) < len(notes) else []
+    return [Heading("Notes"), *map(Line, shown), *more] if notes else []

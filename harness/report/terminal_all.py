@@ -2,20 +2,9 @@
 
 from typing import Any
 
-from harness.report.wording import (
-    ABSENT,
-    SHORT,
-    count,
-    interval,
-    percent,
-    points,
-    rounded,
-    seconds,
-    share,
-    spread,
-)
+from harness.report import tables
+from harness.report.wording import ABSENT, count, interval, percent, points, rounded, seconds, spread
 from harness.screen import Block, Heading, Line, Table
-from harness.stats import NO_DIFFERENCE, PRACTICALLY_EQUAL
 
 _N_PHONEMES = 6
 _N_CONFUSIONS = 4
@@ -39,30 +28,15 @@ def blocks(comparison: dict[str, Any]) -> list[Block]:
 
 
 def _differences(comparison: dict[str, Any]) -> list[Block]:
-    if not comparison["pairs"]:
-        return []
-    rows = tuple(
-        (
-            f"{pair['a']} - {pair['b']}",
-            SHORT[pair["metric"]],
-            points(pair["difference"]),
-            interval(pair["low"], pair["high"]),
-            share(pair["probability_a_better"]),
-            _better(pair),
-        )
-        for pair in comparison["pairs"]
-    )
-    interval_ = f">{100 * comparison['level']:g} % interval"
+    """A table for each pair, in every measure."""
+    pairs: dict[str, list[tuple[str, ...]]] = {}
+    for pair in comparison["pairs"]:
+        pairs.setdefault(f"{pair['a']} - {pair['b']}", []).append(tables.difference(pair))
+    _, *headings = tables.difference_headings(comparison)
     return [
-        Heading("Differences in every measure, in points"),
-        Table(("pair", "measure", ">difference", interval_, ">chance", "better"), rows),
+        *([Heading("Differences in every measure, in points")] if pairs else []),
+        *(Table((pair, *headings), tuple(rows)) for pair, rows in pairs.items()),
     ]
-
-
-def _better(pair: dict[str, Any]) -> str:
-    """Which arm, if it is known."""
-    words = {NO_DIFFERENCE: "not shown", PRACTICALLY_EQUAL: "equal"}
-    return "unknown" if pair["low"] is None else words.get(pair["verdict"], pair["verdict"].removesuffix(" better"))
 
 
 def _phonemes(comparison: dict[str, Any]) -> list[Block]:

@@ -1,0 +1,146 @@
+"""Where of two arms one is right and the other wrong, with one seed each: spans of frames, ranked, and utterances.
+
+Legend: F frames, U utterances, N spans.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.corpora import features, mfcc
+from harness.corpora.features import Features
+from harness.errors import UserError
+from harness.results import RunResult, StudyRecord
+
+_ONLY_B, _SAME, _ONLY_A = -1, 0, 1
+
+
+@dataclass(frozen=True)
+class Disagreements:
+    """Of two finals on the same test frames."""
+
+    a: RunResult
+    b: RunResult
+    who: np.ndarray
+    """(F,) int8: 1 where a alone is right, -1 where b alone is, else 0."""
+    edges: Sequence[np.ndarray]
+    """Of each utterance (T + 1,) seconds at which its frames begin and end."""
+    times_are_known: bool
+    """Whether the corpus says how its frames were made; else the edges are those of 25 ms frames every 10 ms."""
+    spans: pd.DataFrame
+    """N rows, the longest first, then those that both were surer of: utterance (its place), begin and end (seconds),
+    frames, right, truth, said_a, said_b, probability_a, probability_b (means over its frames)."""
+    utterances: pd.DataFrame
+    """U rows, most frames of disagreement first: utterance (its place), frames, only_a, only_b, both, neither."""
+
+
+def between(record: StudyRecord, a: str, b: str, seed: int | None = None) -> Disagreements:
+    """Compare two arms frame by frame.
+
+    Args:
+        seed: of both; the first that both have unless given, or the only one of each.
+
+    Raises:
+        UserError: there is no such arm or seed, or its frames were not kept.
+    """
+    first, second = _finals(record, a, b, seed)
+    tests = [final.test for final in (first, second) if final.test is not None]
+    right = [(t.predicted == t.truth).astype(np.int8) for t in tests if t.predicted is not None and t.truth is not None]
+    if len(right) < 2:
+        raise UserError(f"arms {a} and {b}: a run did not keep what it said of every frame")
+    lengths, who = tests[0].lengths, right[0] - right[1]
+    edges, times_are_known = _edges(first, lengths)
+    spans = _spans(first, second, who, lengths, edges)
+    return Disagreements(first, second, who, edges, times_are_known, spans, _utterances(right, who, lengths))
+
+
+def _finals(record: StudyRecord, a: str, b: str, seed: int | None) -> tuple[RunResult, RunResult]:
+    arms = {arm.arm: {final.seed: final for final in arm.finals} for arm in record.arms}
+    unknown = [f"--disagreements {a} {b}: no arm {name}; there are: {', '.join(arms)}" for name in (a, b)
+               if name not in arms]  # fmt: skip
+    if a == b:
+        unknown.append(f"--disagreements {a} {b}: an arm does not disagree with itself")
+    if unknown:
+        raise UserError("\n".join(dict.fromkeys(unknown)))
+    if seed is None and len(arms[a]) == len(arms[b]) == 1:
+        return next(iter(arms[a].values())), next(iter(arms[b].values()))
+    shared = [number for number in arms[a] if number in arms[b]]
+    if (seed is None and not shared) or (seed is not None and seed not in shared):
+        told = "; ".join(f"{name} has {', '.join(map(str, arms[name])) or 'none'}" for name in (a, b))
+        raise UserError(f"--seed{'' if seed is None else f' {seed}'}: a seed that both arms have is needed: {told}")
+    chosen = shared[0] if seed is None else seed
+    return arms[a][chosen], arms[b][chosen]
+
+
+def _edges(final: RunResult, lengths: np.ndarray) -> tuple[list[np.ndarray], bool]:
+    corpus = str(final.settings.get("data.corpus"))
+    made = None if corpus == "synthetic" else features.read(Path(corpus).expanduser())
+    rate = (made or Features()).rate
+    return [mfcc.edges(int(length), rate) for length in lengths], corpus == "synthetic" or made is not None
+
+
+def _spans(
+    a: RunResult, b: RunResult, who: np.ndarray, lengths: np.ndarray, edges: Sequence[np.ndarray]
+) -> pd.DataFrame:
+    """Neighbouring frames of an utterance with the same one right are one span, whatever the phonemes are."""
+    assert a.test
+    assert b.test
+    ends = np.cumsum(lengths)
+    utterance = np.repeat(np.arange(len(lengths)), lengths)
+    begins = np.flatnonzero((np.diff(who, prepend=2) != 0) | (np.diff(utterance, prepend=-1) != 0))
+    behind = np.append(begins[1:], len(who))
+    keep = who[begins] != _SAME
+    begins, behind = begins[keep], behind[keep]
+    places = utterance[begins]
+    before = (ends - lengths)[places]
+    probability = {
+        name: np.array([final.test.probability[i:j].mean(dtype=float) for i, j in zip(begins, behind, strict=True)])
+        for name, final in (("probability_a", a), ("probability_b", b))
+        if final.test and final.test.probability is not None
+    }
+    labels = (("truth", a.test.truth), ("said_a", a.test.predicted), ("said_b", b.test.predicted))
+    rows = pd.DataFrame(
+        {
+            "utterance": places,
+            "begin": [edges[u][i] for u, i in zip(places, begins - before, strict=True)],
+            "end": [edges[u][i] for u, i in zip(places, behind - before, strict=True)],
+            "frames": behind - begins,
+            "right": np.where(who[begins] == _ONLY_A, a.arm, b.arm),
+            **{name: _said(given, begins, behind, a.phonemes) for name, given in labels if given is not None},
+            **probability,
+        }
+    )
+    sureness = (rows["probability_a"] + rows["probability_b"]).to_numpy()
+    order = np.lexsort((rows["begin"], rows["utterance"], -sureness, -rows["frames"]))
+    return rows.iloc[order].reset_index(drop=True)
+
+
+def _said(labels: np.ndarray, begins: np.ndarray, ends: np.ndarray, phonemes: Sequence[str]) -> list[str]:
+    """The phonemes of each span, neighbours alike once: AA [SIL] T"""
+    changed = np.flatnonzero(np.diff(labels, prepend=-1))
+    following = np.searchsorted(changed, begins, side="right")
+    last = np.searchsorted(changed, ends, side="left")
+    return [
+        " ".join([phonemes[labels[begin]], *(phonemes[labels[i]] for i in changed[low:high])])
+        for begin, low, high in zip(begins, following, last, strict=True)
+    ]
+
+
+def _utterances(right: list[np.ndarray], who: np.ndarray, lengths: np.ndarray) -> pd.DataFrame:
+    utterance = np.repeat(np.arange(len(lengths)), lengths)
+
+    def counted(frames: np.ndarray) -> np.ndarray:
+        return np.bincount(utterance[frames], minlength=len(lengths))
+
+    kinds = {
+        "only_a": counted(who == _ONLY_A),
+        "only_b": counted(who == _ONLY_B),
+        "both": counted((right[0] & right[1]).astype(bool)),
+        "neither": counted((right[0] | right[1]) == 0),
+    }
+    rows = pd.DataFrame({"utterance": np.arange(len(lengths)), "frames": lengths, **kinds})
+    order = np.argsort(-(kinds["only_a"] + kinds["only_b"]), kind="stable")
+    return rows.iloc[order].reset_index(drop=True)

@@ -1,0 +1,83 @@
+"""The tables that every form of a report has: arms with their spread, pairs with their intervals. And what an interval
+is over, in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.report.wording import SHORT, interval, percent, points, rounded, seconds, several, share, spread
+from harness.screen import Table
+from harness.stats import NO_DIFFERENCE, PRACTICALLY_EQUAL
+
+MAIN = ("accuracy", "macro_f1", "accuracy_without_silence")
+"""The measures of the table of arms."""
+
+
+def arms(comparison: dict[str, Any]) -> tuple[str, Table]:
+    """What each arm reached on test and cost, the best in each column strong; with its caption."""
+    found = comparison["arms"]
+    columns = [[arm["test"][metric]["mean"] for arm in found] for metric in MAIN]
+    strong = {
+        (row, 1 + j)
+        for j, means in enumerate(columns)
+        for row, mean in enumerate(means)
+        if len(found) > 1 and percent(mean) == percent(max(means))
+    }
+    rows = tuple(
+        (
+            arm["arm"],
+            *(spread(arm["test"][metric]) for metric in MAIN),
+            rounded(arm["parameters"]),
+            seconds(arm["seconds_training"]),
+        )
+        for arm in found
+    )
+    over_seeds = " (mean ± standard deviation over seeds)" if any(len(arm["seeds"]) > 1 for arm in found) else ""
+    headings = ("arm", *(f">{SHORT[metric]}" for metric in MAIN), ">parameters", ">seconds")
+    return f"Test, in percent{over_seeds}; seconds per training", Table(headings, rows, frozenset(strong))
+
+
+def differences(comparison: dict[str, Any], metrics: Sequence[str]) -> tuple[str, Table]:
+    """Every two arms in some measures, a - b; with its caption."""
+    rows = tuple(
+        (f"{pair['a']} - {pair['b']}", *difference(pair)) for pair in comparison["pairs"] if pair["metric"] in metrics
+    )
+    return "Differences, in points", Table(("pair", *difference_headings(comparison)), rows)
+
+
+def difference_headings(comparison: dict[str, Any]) -> tuple[str, ...]:
+    return ("measure", ">difference", f">{100 * comparison['level']:g} % interval", ">chance", "better")
+
+
+def difference(pair: dict[str, Any]) -> tuple[str, ...]:
+    """A pair in one measure, under `difference_headings`."""
+    return (
+        SHORT[pair["metric"]],
+        points(pair["difference"]),
+        interval(pair["low"], pair["high"]),
+        share(pair["probability_a_better"]),
+        _better(pair),
+    )
+
+
+def _better(pair: dict[str, Any]) -> str:
+    """Which arm, if it is known."""
+    words = {NO_DIFFERENCE: "not shown", PRACTICALLY_EQUAL: "equal"}
+    return "unknown" if pair["low"] is None else words.get(pair["verdict"], pair["verdict"].removesuffix(" better"))
+
+
+def evidence(comparison: dict[str, Any]) -> str:
+    """In brackets the 95 % interval over 8 speakers and 3 seeds, Student's t."""
+    n_seeds = sorted({len(arm["seeds"]) for arm in comparison["arms"]})
+    seeds = several(n_seeds[0], "seed") if len(n_seeds) == 1 else f"{n_seeds[0]} to {n_seeds[-1]} seeds"
+    units = several(comparison["units"], comparison["unit"])
+    if n_seeds == [1]:
+        return f"In brackets the {100 * comparison['level']:g} % interval over {units}, for these seeds alone."
+    method = ", Student's t" if any(pair["low"] is not None for pair in comparison["pairs"]) else ""
+    return f"In brackets the {100 * comparison['level']:g} % interval over {units} and {seeds}{method}."
+
+
+def chance(comparison: dict[str, Any]) -> str:
+    """What the column of this name is."""
+    single = all(len(arm["seeds"]) == 1 for arm in comparison["arms"])
+    seeds = "as trained here" if single else "both trained with new seeds"
+    return f"Chance: that the first is better for a new {comparison['unit']}, {seeds}."
