@@ -166,5 +166,6 @@ def test_random_trials_are_as_many_as_both_searches_surely_drew(halves):
         dataclasses.replace(r, random_trials=n) for r, n in zip(halves, (3, 2), strict=True)
     )  # fmt: skip
     assert joined([first, second]).random_trials == 2
-    assert joined([first, halves[1]]).random_trials is None
+    unknown = dataclasses.replace(halves[1], random_trials=None)
+    assert joined([first, unknown]).random_trials is None
     assert np.all([len(arm["effort"]["curve"]) == 2 for arm in compare(joined([first, second]))["arms"]])
