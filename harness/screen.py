@@ -75,10 +75,17 @@ def _line(console: Console, text: str, style: str) -> None:
     console.print(Text(text, style), soft_wrap=True)
 
 
+class _Paper(Console):
+    """What is printed on. A reader that has gone away is no failure: the command line ends without one."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(stream: IO[str] | None) -> Console:
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    console = _Paper(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(file=stream, highlight=False, markup=False, emoji=False, width=_WIDE)
+        console = _Paper(file=stream, highlight=False, markup=False, emoji=False, width=_WIDE)
     return console
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import sqlite3
@@ -430,3 +431,11 @@ def _post(port, path, body, patience=10):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
+
+
+def test_a_reader_that_goes_away_is_no_failure(project):
+    code = "from harness.cli import main; main(prog_name='harness')"
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -c {shlex.quote(code)} list | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=project, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() in ("", "Architectures (architecture = NAME; params.SETTING)")

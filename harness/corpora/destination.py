@@ -28,7 +28,7 @@ def held(folder: Path) -> Iterator[None]:
                 lock.unlink(missing_ok=True)
     except Timeout:
         raise UserError(f"{folder}: another process is making it; wait for it, or stop it") from None
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
 
 
