@@ -262,6 +262,29 @@ def verdict(
     return f"{a if (difference.low > 0) != lower_is_better else b} better"
 
 
+def selected_intervals(
+    found: Difference, p_corrected: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Intervals of differences of which some were picked out because they survived the correction for their number.
+
+    Wider than each alone: R of m were picked, so each has the level 1 - (1 - level) R / m, with R = 1 where none was
+    (Benjamini and Yekutieli 2005, False discovery rate-adjusted multiple confidence intervals for selected parameters).
+    An interval excludes zero exactly where the difference survives.
+
+    Args:
+        found: one entry per class, all that were corrected for.
+        p_corrected: (C,) as `corrected` gives them.
+
+    Returns:
+        (C,) low, (C,) high, and the level that they have.
+    """
+    assert found.se is not None
+    n_selected = max(1, int((p_corrected <= 1 - level).sum()))
+    own = 1 - (1 - level) * n_selected / len(p_corrected)
+    half = t.ppf((1 + own) / 2, found.freedom) * found.se
+    return found.difference - half, found.difference + half, own
+
+
 def corrected(p: np.ndarray) -> np.ndarray:
     """p-values corrected for their number: the share of false findings among all that stay below a level is at most
     that level (Benjamini and Hochberg 1995)."""

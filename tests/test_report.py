@@ -133,6 +133,8 @@ def test_phoneme_differences_are_those_of_the_phoneme_tables(comparison):
             assert row["difference"] == pytest.approx(row["f1_a"] - tables[found["b"]][row["phoneme"]])
             assert row["p_corrected"] >= row["p"]
             assert row["survives"] == (row["p_corrected"] <= 0.05)
+            assert row["low_corrected"] <= row["low"] <= row["difference"] <= row["high"] <= row["high_corrected"]
+            assert row["survives"] == (not row["low_corrected"] <= 0 <= row["high_corrected"])
         survivors = [row["survives"] for row in found["phonemes"]]
         assert survivors == sorted(survivors, reverse=True)
 

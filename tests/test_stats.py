@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy.stats import t, ttest_rel
+from scipy.stats import norm, t, ttest_rel
 
 from harness import metrics, stats
 
@@ -310,3 +310,26 @@ def test_the_naive_error_of_a_difference_is_that_of_paired_frames():
     one, other = (stats.influence(seeds, 5, metrics.accuracy) for seeds in kinds)
     assert stats.naive_se(one - other) == pytest.approx(expected, rel=1e-3)
     assert stats.naive_se(one - one) == 0
+
+
+def test_of_the_intervals_of_differences_picked_out_few_miss_and_all_exclude_zero():
+    """Of 40, a fourth are real. Their own 95 % intervals miss the truth too often once only findings are looked at."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0.0, 2.0], [30, 10])
+    missed = {"own": [], "corrected": []}
+    for _ in range(2000):
+        difference = truth + rng.normal(size=40)
+        se, freedom = np.ones(40), np.full(40, np.inf)
+        p = 2 * norm.sf(np.abs(difference))
+        low, high = difference - norm.ppf(0.975), difference + norm.ppf(0.975)
+        found = stats.Difference(difference, se, freedom, low, high, p, None)
+        p_corrected = stats.corrected(p)
+        wide_low, wide_high, level = stats.selected_intervals(found, p_corrected, 0.95)
+        picked = p_corrected <= 0.05
+        assert level == pytest.approx(1 - 0.05 * max(1, picked.sum()) / 40)
+        assert np.array_equal(picked, (wide_low > 0) | (wide_high < 0))
+        for name, ends in (("own", (low, high)), ("corrected", (wide_low, wide_high))):
+            outside = (truth < ends[0]) | (truth > ends[1])
+            missed[name].append(outside[picked].mean() if picked.any() else 0.0)
+    assert np.mean(missed["own"]) > 0.06
+    assert np.mean(missed["corrected"]) <= 0.05

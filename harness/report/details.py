@@ -18,8 +18,9 @@ def phoneme_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[
     found = []
     for a, b in against_baseline(record, arms):
         difference = stats.paired_difference(resampled[a], resampled[b], f1, level=record.level, pooled=True)
-        rows = _phoneme_rows(difference, resampled[a].tally, resampled[b].tally, phonemes, record.level)
-        found.append({"a": arms[a].arm, "b": arms[b].arm, "metric": "f1", "phonemes": rows})
+        rows, wide = _phoneme_rows(difference, resampled[a].tally, resampled[b].tally, phonemes, record.level)
+        names = {"a": arms[a].arm, "b": arms[b].arm, "metric": "f1"}
+        found.append({**names, "level": record.level, "level_corrected": wide, "phonemes": rows})
     return found
 
 
@@ -51,23 +52,29 @@ def confusion_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> lis
 
 def _phoneme_rows(
     found: stats.Difference, a: stats.Tally, b: stats.Tally, phonemes: list[str], level: float
-) -> list[dict[str, Any]]:
-    """The phonemes that occur, those first whose difference survives the correction for their number, then by size."""
+) -> tuple[list[dict[str, Any]], float | None]:
+    """The phonemes that occur, those first whose difference survives the correction for their number, then by size;
+    and the level of the corrected intervals."""
     occurs = np.flatnonzero(a.total.true[0])
     f1_a, f1_b = (tally.total.value(f1, pooled=True)[0] for tally in (a, b))
-    p_corrected = None if found.p is None else dict(zip(occurs, stats.corrected(found.p[occurs]), strict=True))
+    own = stats.Difference(*(None if part is None else part[occurs] for part in vars(found).values()))
+    p_corrected = None if own.p is None else stats.corrected(own.p)
+    wide = None if p_corrected is None else stats.selected_intervals(own, p_corrected, level)
     rows = [
         {
             "phoneme": phonemes[i],
             "f1_a": f1_a[i],
             "f1_b": f1_b[i],
-            "difference": found.difference[i],
-            "low": None if found.low is None else found.low[i],
-            "high": None if found.high is None else found.high[i],
-            "p": None if found.p is None else found.p[i],
-            "p_corrected": None if p_corrected is None else p_corrected[i],
-            "survives": p_corrected is not None and bool(p_corrected[i] <= 1 - level),
+            "difference": own.difference[n],
+            "low": None if own.low is None else own.low[n],
+            "high": None if own.high is None else own.high[n],
+            "low_corrected": None if wide is None else wide[0][n],
+            "high_corrected": None if wide is None else wide[1][n],
+            "p": None if own.p is None else own.p[n],
+            "p_corrected": None if p_corrected is None else p_corrected[n],
+            "survives": p_corrected is not None and bool(p_corrected[n] <= 1 - level),
         }
-        for i in occurs
+        for n, i in enumerate(occurs)
     ]
-    return sorted(rows, key=lambda row: (not row["survives"], -abs(row["difference"])))
+    rows.sort(key=lambda row: (not row["survives"], -abs(row["difference"])))
+    return rows, None if wide is None else wide[2]
