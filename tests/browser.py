@@ -18,7 +18,7 @@ _SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
 
 
 class Browser:
-    """One page. `complaints` has what it wrote to the console or threw, `requests` all that it asked the network for."""
+    """One page. `complaints`: what it wrote to the console or threw; `requests`: all that it asked the network for."""
 
     def __init__(self) -> None:
         assert CHROMIUM, "no chromium here: apt-get install chromium"
