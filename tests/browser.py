@@ -87,12 +87,12 @@ class Browser:
         elif event == "Network.requestWillBeSent" and not params["request"]["url"].startswith(("data:", "blob:")):
             self.requests.append(params["request"]["url"])
 
-    def open(self, address: str, until: str = "true", seconds: float = 60) -> None:
+    def open(self, address: str, until: str = "true", seconds: float = 30) -> None:
         """Load a page, and wait until an expression in it is true."""
         self.call("Page.navigate", url=address)
         self.wait(f"document.readyState === 'complete' && {until}", seconds)
 
-    def wait(self, expression: str, seconds: float = 60) -> None:
+    def wait(self, expression: str, seconds: float = 15) -> None:
         end = time.monotonic() + seconds
         while not self.ask(f"!!({expression})"):
             assert time.monotonic() < end, f"not within {seconds} s: {expression}"

@@ -38,8 +38,11 @@ harness.report.details harness.report.compare harness.report.caveats
 harness.report.joining harness.screen harness.report.tables harness.report.narrow harness.report.terminal_all
 harness.report.terminal harness.report.pasted harness.report.markdown harness.report.latex
 harness.report.disagreements harness.report.disagreement_table
-harness.report.figures harness.report.figures_scores harness.report.figures_confusion
-harness.report.figures_learning harness.report.markup harness.report.sections harness.report.html
+harness.report.figures harness.report.markup harness.report.verdicts harness.report.sections.matrices
+harness.report.sections.arms harness.report.sections.differences harness.report.sections.phonemes
+harness.report.sections.confusions harness.report.sections.boundaries harness.report.sections.speakers
+harness.report.sections.calibration harness.report.sections.learning harness.report.sections.budget
+harness.report.sections.search harness.report.sections.making harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
 harness.bench_usual harness.bench_reading harness.bench harness.bench_table
 harness.inventory_table harness.made_table

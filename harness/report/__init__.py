@@ -9,9 +9,9 @@
 | `wording` | how a number is said, alike everywhere |
 | `terminal`, `terminal_all` | `blocks(comparison)`: headings, lines and tables for `harness.screen`; the long ones |
 | `figures` | what the page's figures share; the only importer of plotly |
-| `figures_scores`, `figures_confusion`, `figures_learning` | the figures |
 | `markup` | tables and other pieces of HTML |
-| `sections` | the page's sections |
+| `verdicts` | the page's top: question and verdicts |
+| `sections` | the page's sections, a module each: its figures, tables and words |
 | `html` | `page(comparison)`: one self-contained page, from `page.html`, `page.css` and `page.js` |
 | `files` | `write(comparison, folder)`: the JSON, the CSVs and the page |
 """

@@ -1,5 +1,6 @@
 """Where an arm and the baseline differ: phoneme by phoneme and confusion by confusion, corrected for their number."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ def _phoneme_rows(
     and the level of the corrected intervals."""
     occurs = np.flatnonzero(a.total.true[0])
     f1_a, f1_b = (tally.total.value(f1, pooled=True)[0] for tally in (a, b))
-    own = stats.Difference(*(None if part is None else part[occurs] for part in vars(found).values()))
+    own = dataclasses.replace(found, **{k: part[occurs] for k, part in vars(found).items() if part is not None})
     p_corrected = None if own.p is None else stats.corrected(own.p)
     wide = None if p_corrected is None else stats.selected_intervals(own, p_corrected, level)
     rows = [

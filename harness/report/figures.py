@@ -1,10 +1,12 @@
-"""What all figures of the page share: colours, axes, forests of intervals. The only importer of plotly.
+"""What all figures of the page share: colours, second signs, axes, forests of intervals. The only importer of plotly.
 
 Figures carry no background, text or scale colours: the page's script adds those of the light or the dark theme. Arms
-have the same colour everywhere, one that stands out on both, and differ in a second sign too (dash, symbol or place).
+have the same colour everywhere, one that stands out on both, and a second sign too (symbol, pattern or place), for
+those who print or see without colours.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
@@ -12,15 +14,18 @@ from plotly.offline import get_plotlyjs
 from harness.report.wording import interval, points
 
 Comparison = dict[str, Any]
-Figure = go.Figure
+Figure: TypeAlias = go.Figure
 
 COLOURS = ("#3a86d9", "#d9730d", "#1f9d6c", "#a45ee5", "#d94f87", "#8a7a2e", "#0f97a8", "#7c8796")
+QUIET = "#8b949e"
+"""Of what was not shown."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "pentagon", "hexagon", "cross")
+PATTERNS = ("", "/", ".", "x", "-", "\\", "|", "+")
 _SONORITY = ("vowel", "diphthong", "liquid/glide", "nasal", "fricative", "affricate", "plosive", "silence")
 
 
 def script() -> str:
-    """plotly.js itself."""
+    """plotly.js itself: the whole of it, since plotly for Python ships no smaller part."""
     return get_plotlyjs()
 
 
@@ -30,7 +35,15 @@ def colour(comparison: Comparison, arm: str) -> str:
 
 
 def symbol(comparison: Comparison, arm: str) -> str:
+    """Of an arm's points."""
     return SYMBOLS[_place(comparison, arm) % len(SYMBOLS)]
+
+
+def bar(comparison: Comparison, arm: str) -> dict[str, Any]:
+    """How an arm's bars are filled."""
+    shape, fill = PATTERNS[_place(comparison, arm) % len(PATTERNS)], colour(comparison, arm)
+    pattern = {"shape": shape, "bgcolor": fill, "fgcolor": "#ffffff", "size": 6, "solidity": 0.25}
+    return {"color": fill, **({"pattern": pattern} if shape else {})}
 
 
 def _place(comparison: Comparison, arm: str) -> int:
@@ -39,56 +52,75 @@ def _place(comparison: Comparison, arm: str) -> int:
 
 def by_class(comparison: Comparison) -> list[str]:
     """The phonemes, broad class by broad class, from open to closed; those without a class keep their order, last."""
-    broad = comparison["broad"]
-    classes = [*_SONORITY, *(name for name in dict.fromkeys(broad.values()) if name not in _SONORITY)]
+    broad, classes = comparison["broad"], class_order(comparison)
     return sorted(
         comparison["phonemes"], key=lambda name: classes.index(broad[name]) if name in broad else len(classes)
     )
 
 
-def forest(figure: go.Figure, found: list[dict], rows: list[Any], labels: list[str], line: str) -> None:
-    """Points with intervals; hollow where the interval covers zero or the correction takes the finding back."""
-    shown = [row["survives"] if "survives" in row else _excludes_zero(row) for row in found]
-    no_interval = [row["low"] is None for row in found]
+def class_order(comparison: Comparison) -> list[str]:
+    """The broad classes, from open to closed."""
+    return [*_SONORITY, *(name for name in dict.fromkeys(comparison["broad"].values()) if name not in _SONORITY)]
+
+
+def forest(
+    figure: Figure,
+    found: Sequence[dict[str, Any]],
+    rows: Sequence[Any],
+    labels: Sequence[str],
+    look: dict[str, str],
+    *,
+    is_shown: bool,
+    corrected: bool = False,
+) -> None:
+    """Points with intervals, all filled (shown) or all hollow and grey (not shown).
+
+    Args:
+        rows: where each stands on the y axis.
+        labels: what the pointer is told of each first.
+        look: color and symbol of the points that are shown.
+        corrected: the intervals are those corrected for the number of rows.
+    """
+    if not found:
+        return
+    low, high = ("low_corrected", "high_corrected") if corrected else ("low", "high")
+    line = look["color"] if is_shown else QUIET
+    has_interval = all(row[low] is not None for row in found)
     figure.add_scatter(
         x=percents([row["difference"] for row in found]),
         y=rows,
         customdata=[
-            [label, points(row["difference"]), interval(row["low"], row["high"])]
+            [label, points(row["difference"]), interval(row[low], row[high])]
             for label, row in zip(labels, found, strict=True)
         ],
         mode="markers",
-        error_x=None
-        if any(no_interval)
-        else {
-            "array": [100 * (row["high"] - row["difference"]) for row in found],
-            "arrayminus": [100 * (row["difference"] - row["low"]) for row in found],
-            "thickness": 1.5,
+        error_x={
+            "array": [100 * (row[high] - row["difference"]) for row in found],
+            "arrayminus": [100 * (row["difference"] - row[low]) for row in found],
+            "thickness": 2 if is_shown else 1.25,
             "width": 0,
-        },
+            "color": line,
+        }
+        if has_interval
+        else None,
         marker={
             "color": line,
             "size": 9,
-            "symbol": ["circle" if yes else "circle-open" for yes in shown],
-            "line": {"width": 2, "color": line},
+            "symbol": look["symbol"] if is_shown else f"{look['symbol']}-open",
+            "line": {"width": 2 if is_shown else 1.25, "color": line},
         },
         hovertemplate="%{customdata[0]}<br>%{customdata[1]} points (%{customdata[2]})<extra></extra>",
     )
 
 
-def _excludes_zero(row: dict[str, Any]) -> bool:
-    return row["low"] is not None and not row["low"] <= 0 <= row["high"]
-
-
-def rows_of(comparison: Comparison, names: list[str]) -> list[Any]:
-    """Labels of phonemes on two levels, broad class and phoneme; on one where no class is known."""
-    broad = comparison["broad"]
-    return [[broad.get(name, "other") for name in names], names] if broad else names
-
-
-def downwards(n_rows: int, *, two_levels: bool = False) -> dict[str, Any]:
+def downwards(names: Sequence[Any]) -> dict[str, Any]:
     """An axis of names, the first on top, each with the same height."""
-    return {"type": "multicategory" if two_levels else "category", "range": [n_rows - 0.5, -0.5], "dividerwidth": 1}
+    return {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": list(names),
+        "range": [len(names) - 0.5, -0.5],
+    }
 
 
 def from_zero(title: str) -> dict[str, Any]:
@@ -96,7 +128,7 @@ def from_zero(title: str) -> dict[str, Any]:
 
 
 def whole_numbers(longest: int, title: str) -> dict[str, Any]:
-    return {"title": title, "dtick": 1} if longest <= 20 else {"title": title}
+    return {"title": title, "dtick": 1} if longest <= 12 else {"title": title}
 
 
 def percents(fractions: Any) -> list[float | None]:
@@ -107,7 +139,8 @@ def times(scale: float, value: float | None) -> float | None:
     return None if value is None else scale * float(value)
 
 
-def finish(figure: go.Figure, **layout: Any) -> go.Figure:
+def finish(figure: Figure, **layout: Any) -> Figure:
+    """The figure with what all have in common; axes may name their title by a text."""
     for axis in ("xaxis", "yaxis"):
         layout[axis] = {"automargin": True, **layout.get(axis, {})}
         if isinstance(layout[axis].get("title"), str):

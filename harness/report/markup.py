@@ -23,9 +23,11 @@ class Page:
         """Keeps the figure for the script, gives the place that it is drawn in."""
         self.figures[key] = figure.to_json()
         height = f"height:{figure.layout.height}px" if figure.layout.height else ""
+        said = escape(f"{title} {caption}".strip())
+        keys = ' tabindex="0"' if kind == "matrix" else ""  # the script moves through its cells by the arrow keys
         return (
             f'<figure class="{kind}"><figcaption><b>{escape(title)}</b> {escape(caption)}</figcaption>'
-            f'<div class="plot" id="{key}" role="img" aria-label="{escape(title)}" style="{height}"></div></figure>'
+            f'<div class="plot" id="{key}" role="img" aria-label="{said}"{keys} style="{height}"></div></figure>'
         )
 
 
@@ -43,15 +45,19 @@ class Cell:
 
 
 def table(
-    caption: str, headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, key: str | None = None
+    caption: str, headings: Sequence[str | Cell], rows: Sequence[Sequence[str | Cell]], *, key: str | None = None
 ) -> str:
-    """A table that scrolls sideways where it must. Headings of numbers begin with ">", as in `screen.Table`.
+    """A table that scrolls sideways where it must. Headings of numbers begin with ">", as in `screen.Table`; without
+    rows nothing.
 
     Args:
         key: the table's id; a table with one can be sorted by its headings.
     """
-    numeric = [heading.startswith(">") for heading in headings]
-    names = [escape(heading.removeprefix(">")) for heading in headings]
+    if not rows:
+        return ""
+    cells = [Cell(heading) if isinstance(heading, str) else heading for heading in headings]
+    numeric = [cell.text.startswith(">") for cell in cells]
+    names = [_swatch(cell) + escape(cell.text.removeprefix(">")) for cell in cells]
     if key:
         names = [f'<button type="button">{name}</button>' for name in names]
     head = "".join(
@@ -71,16 +77,33 @@ def table(
 
 def _cell(cell: str | Cell, is_number: bool, *, heads_row: bool) -> str:
     cell = Cell(cell) if isinstance(cell, str) else cell
-    swatch = f'<span class="swatch" style="background:{cell.colour}"></span>' if cell.colour else ""
     sort = f' data-value="{escape(str(cell.sort))}"' if cell.sort is not None else ""
     classes = _class(number=is_number, best=cell.best, wrap=cell.wrap)
     tag, scope = ("th", ' scope="row"') if heads_row else ("td", "")
-    return f"<{tag}{scope}{classes}{sort}>{swatch}{escape(cell.text)}</{tag}>"
+    return f"<{tag}{scope}{classes}{sort}>{_swatch(cell)}{escape(cell.text)}</{tag}>"
+
+
+def _swatch(cell: Cell) -> str:
+    return f'<span class="swatch" style="background:{cell.colour}"></span>' if cell.colour else ""
 
 
 def _class(**names: bool) -> str:
     given = " ".join(name for name, is_given in names.items() if is_given)
     return f' class="{given}"' if given else ""
+
+
+def columns(*parts: str) -> str:
+    """Side by side where the window is wide enough."""
+    return f'<div class="columns">{"".join(parts)}</div>'
+
+
+def folded(summary: str, *parts: str) -> str:
+    """Behind a line that opens it."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
+
+
+def text(words: str) -> str:
+    return f"<p>{escape(words)}</p>"
 
 
 def definitions(entries: Sequence[tuple[str, str]]) -> str:

@@ -19,23 +19,23 @@ def confusion(comparison: Comparison, arm: dict[str, Any]) -> Figure:
     order = by_class(comparison)
     counts = _ordered(arm, order)
     figure = Figure().add_heatmap(
-        z=_rates(counts),
+        z=_rates(counts).tolist(),
         x=order,
         y=order,
-        customdata=counts,
+        customdata=counts.tolist(),
         coloraxis="coloraxis",
         hovertemplate=(
             "true <b>%{y}</b>, taken for <b>%{x}</b><br>%{z:.2%} of the frames of %{y}<br>%{customdata:,} frames"
             f"<extra>{arm['arm']}</extra>"
         ),
     )
-    return _matrix(figure, comparison, order, 0.0, 1.0)
+    return _matrix(figure, comparison, order, 0.0, 1.0, arm["arm"])
 
 
 def confusion_difference(
     comparison: Comparison, a: dict[str, Any], b: dict[str, Any], surviving: list[dict[str, Any]]
 ) -> Figure:
-    """(C, C) rate of arm a less rate of arm b; coloured where the difference survives the correction."""
+    """(C, C) rate of arm a less that of b; coloured and signed where the difference survives the correction."""
     order = by_class(comparison)
     counts = [_ordered(arm, order) for arm in (a, b)]
     rates = [_rates(c) for c in counts]
@@ -56,8 +56,11 @@ def confusion_difference(
             "<extra>%{customdata[4]:+.2%}</extra>"
         ),
     )
+    figure.update_traces(
+        text=np.where(is_shown, np.where(difference > 0, "+", "-"), ""), texttemplate="%{text}", textfont={"size": 11}
+    )
     limit = difference_limit(comparison)
-    return _matrix(figure, comparison, order, -limit, limit)
+    return _matrix(figure, comparison, order, -limit, limit, "")
 
 
 def difference_limit(comparison: Comparison) -> float:
@@ -67,8 +70,8 @@ def difference_limit(comparison: Comparison) -> float:
     return max(1, math.ceil(100 * np.quantile(sizes, 0.99))) / 100 if sizes else 0.01
 
 
-def _matrix(figure: Figure, comparison: Comparison, order: list[str], low: float, high: float) -> Figure:
-    """Square, true phonemes down, thin lines between broad classes."""
+def _matrix(figure: Figure, comparison: Comparison, order: list[str], low: float, high: float, arm: str) -> Figure:
+    """Square, true phonemes down, thin lines between broad classes; `meta` tells the script whose it is."""
     classes = [comparison["broad"].get(name) for name in order]
     ends = (-0.5, len(order) - 0.5)
     lines = []
@@ -84,6 +87,7 @@ def _matrix(figure: Figure, comparison: Comparison, order: list[str], low: float
         xaxis=axis | {"title": "taken for", "tickangle": -90},
         yaxis=axis | {"title": "true", "autorange": "reversed"},
         margin={"l": 50, "r": 4, "t": 4, "b": 50},
+        meta={"arm": arm},
     )
 
 

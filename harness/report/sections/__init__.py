@@ -1,0 +1,37 @@
+"""The sections of the page, a module each, in their order.
+
+A section is a function of the page and the comparison that adds itself, or nothing where the comparison lacks what it
+is about. A new one is a module here and a name in `SECTIONS`.
+"""
+
+from collections.abc import Callable
+
+from harness.report.figures import Comparison
+from harness.report.markup import Page
+from harness.report.sections import (
+    arms,
+    boundaries,
+    budget,
+    calibration,
+    confusions,
+    differences,
+    learning,
+    making,
+    phonemes,
+    search,
+    speakers,
+)
+
+SECTIONS: tuple[Callable[[Page, Comparison], None], ...] = (
+    arms.write,
+    differences.write,
+    phonemes.write,
+    confusions.write,
+    boundaries.write,
+    speakers.write,
+    calibration.write,
+    learning.write,
+    budget.write,
+    search.write,
+    making.write,
+)
