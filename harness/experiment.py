@@ -28,6 +28,8 @@ class Search:
     seed: Annotated[int, Between(0)] = 0
     subset: Annotated[float, Between(above=0, high=1)] = 1.0
     """Fraction of the training utterances that a trial sees, whole ones."""
+    halving: Annotated[int, Between(2)] | None = None
+    """The best of so many trials is trained anew on so many times the frames, until they are all; None does not."""
     pruning: Literal["none", "median"] = "none"
     warmup_epochs: Annotated[int, Between(0)] = 1
     """median only: epochs of a trial before it may be pruned."""

@@ -155,6 +155,10 @@ class Trial:
     seconds: float
     curve: tuple[float, ...] = ()
     """Validation accuracy per epoch."""
+    rung: int = 1
+    """The stage of the search, from 1: later ones have fewer trials and more frames each."""
+    origin: int | None = None
+    """The trial of the rung before that has the same settings; None in the first."""
 
 
 @dataclass(frozen=True)

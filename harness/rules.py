@@ -8,6 +8,7 @@ from harness import sizes
 from harness.experiment import Arm, Experiment, Search
 from harness.mistakes import Mistakes, spelled
 from harness.ranges import is_range, why_not, why_shared
+from harness.rungs import rungs
 from harness.settings import Training
 from harness.toml_places import Path
 
@@ -151,6 +152,7 @@ def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Ex
         mistakes.add(
             ("search", "epochs"), f"{search.epochs} is not allowed; training.epochs is {most}, a trial has no more"
         )
+    _check_halving(experiment, search, mistakes)
     if search.pruning == "none":
         for key in {"warmup_epochs", "startup_trials"} & given.keys():
             mistakes.add(("search", key), 'without effect: it needs search.pruning = "median", not "none"')
@@ -164,6 +166,24 @@ def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Ex
         own = [path for path in here if path[0] != "arms" or path[1] == arm.name]
         if not any(mistakes.below(*path) for path in own):
             _check_space(tree, arm, search, mistakes)
+
+
+def _check_halving(experiment: Experiment, search: Search, mistakes: Mistakes) -> None:
+    if search.halving is None or mistakes.below("search", "epochs") or mistakes.below("training", "epochs"):
+        return
+    if search.pruning != "none":
+        mistakes.add(
+            ("search", "pruning"),
+            f"{spelled(search.pruning)} is not allowed beside search.halving, "
+            "which is there to spend the same frames on every arm",
+        )
+    if len(rungs(search, experiment.training.epochs)) == 1:
+        few = f"{search.trials} trials leave {search.trials // search.halving} for a second rung, which needs two"
+        full = f"a trial sees all utterances for training.epochs = {search.epochs} already; give subset or fewer epochs"
+        mistakes.add(
+            ("search", "halving"),
+            f"without effect: {few if search.trials // search.halving < 2 else full}",
+        )
 
 
 def _check_space(tree: dict[str, Any], arm: Arm, search: Search, mistakes: Mistakes) -> None:

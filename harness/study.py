@@ -1,11 +1,13 @@
 """One arm's search: an Optuna study in a journal file, asked and told by the conductor alone.
 
 The only importer of optuna. A trial that a kill interrupted is given out again under its number, so that its training
-goes on where it stood.
+goes on where it stood. A trial that goes on to a later rung is one more trial in the journal, with the settings that
+its origin was given: the sampler suggests for the first rung only.
 """
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from harness.effort import startup_trials
 from harness.experiment import Arm, Search
 from harness.ranges import Range
 from harness.results import Trial
+from harness.rungs import Rung, best, promoted, rungs
+from harness.settings import Training
 from harness.windows import mix
 
 _ABANDONED = "abandoned"  # mark of a trial that was cut off before it had its settings; it counts for nothing
@@ -33,6 +37,9 @@ class Asked:
     number: int
     values: dict[str, Any]
     """The searched settings, flat."""
+    rung: Rung
+    origin: int | None = None
+    """The trial of the rung before that it goes on from."""
 
 
 class ArmStudy:
@@ -46,6 +53,7 @@ class ArmStudy:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.arm = arm
         self.search = search
+        self.rungs = rungs(search, arm.given.get("training.epochs", Training.epochs))
         self._distributions = {name: _distribution(r) for name, r in arm.ranges.items()}
         self._study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(journal))),
@@ -59,14 +67,15 @@ class ArmStudy:
         """The trial that was interrupted, else the next one; None when all are done."""
         for frozen in self._study.get_trials(states=[TrialState.RUNNING]):
             if frozen.params.keys() == self._distributions.keys():
-                return Asked(frozen.number, self._values(frozen))
+                return self._asked(frozen)
             self._trial(frozen.number).set_user_attr(_ABANDONED, True)
             self._study.tell(frozen.number, state=TrialState.FAIL)
-        if len(self.trials()) >= self.search.trials:
-            return None
+        ended = self.trials()
+        if sum(t.rung == 1 for t in ended) >= self.search.trials:
+            return self._promote(ended)
         self._study.sampler = self._sampler()
         trial = self._study.ask(fixed_distributions=self._distributions)
-        return Asked(trial.number, self._values(self._frozen(trial.number)))
+        return self._asked(self._frozen(trial.number))
 
     def should_prune(self, number: int, epoch: int, accuracy: float) -> bool:
         """Tell a trial's validation accuracy after an epoch, from 1; whether its rivals say that it should end."""
@@ -97,22 +106,28 @@ class ArmStudy:
                 frames=t.user_attrs["frames"],
                 seconds=t.user_attrs["seconds"],
                 curve=tuple(t.user_attrs["curve"]),
+                rung=t.user_attrs.get("rung", 1),
+                origin=t.user_attrs.get("origin"),
             )
             for t in ended
             if _ABANDONED not in t.user_attrs
         )
 
     def best(self) -> Trial | None:
-        """The complete trial of the highest validation accuracy, the earliest of equals; None if none is complete."""
-        complete = [t for t in self.trials() if t.state == "complete"]
-        return max(complete, key=lambda t: (t.value or 0.0, -t.number)) if complete else None
+        """The complete trial of the highest validation accuracy in the last rung, the earliest of equals, or None."""
+        return best(self.trials())
 
     def importances(self) -> dict[str, float]:
-        """Share of each searched setting in what decides a good score (PED-ANOVA); empty where it cannot be told."""
+        """Share of each searched setting in what decides a good score (PED-ANOVA); empty where it cannot be told.
+
+        Of the first rung, whose trials are all alike but for their settings.
+        """
+        first = optuna.create_study(direction="maximize")
+        first.add_trials([t for t in self._study.get_trials(deepcopy=False) if "rung" not in t.user_attrs])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return dict(optuna.importance.get_param_importances(self._study))
+                return dict(optuna.importance.get_param_importances(first))
             except (RuntimeError, ValueError):  # fewer than two complete trials, or all of one score
                 return {}
 
@@ -125,6 +140,27 @@ class ArmStudy:
             grid = {name: [_plain(v) for v in r.values()] for name, r in self.arm.ranges.items()}
             return optuna.samplers.GridSampler(grid, seed=self.search.seed)
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup_trials(self.search.trials))
+
+    def _promote(self, ended: Sequence[Trial]) -> Asked | None:
+        """The next trial of a later rung, written whole or not at all; None when all are done."""
+        for rung in self.rungs[1:]:
+            here = {t.origin for t in ended if t.rung == rung.number}
+            for trial in promoted([t for t in ended if t.rung == rung.number - 1], rung.trials):
+                if trial.number not in here:
+                    self._study.add_trial(
+                        optuna.trial.create_trial(
+                            state=TrialState.RUNNING,
+                            params=self._frozen(trial.number).params,
+                            distributions=self._distributions,
+                            user_attrs={"rung": rung.number, "origin": trial.number},
+                        )
+                    )
+                    return self._asked(self._study.get_trials(deepcopy=False)[-1])
+        return None
+
+    def _asked(self, frozen: FrozenTrial) -> Asked:
+        rung = self.rungs[frozen.user_attrs.get("rung", 1) - 1]
+        return Asked(frozen.number, self._values(frozen), rung, frozen.user_attrs.get("origin"))
 
     def _values(self, frozen: FrozenTrial) -> dict[str, Any]:
         return {name: _setting(self.arm.ranges[name], frozen.params[name]) for name in self.arm.ranges}
