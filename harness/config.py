@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import architectures
 from architectures import Between
-from harness import ranges, rules, sizes
+from harness import ranges, rules, sizes, sweep
 from harness.errors import UserError
 from harness.experiment import ASSUMED, Arm, Comparison, Experiment, Limit, Search
 from harness.mistakes import Mistakes, dotted, spelled, unknown
@@ -33,6 +33,7 @@ _FILE: Keys = {
     "search": Key(dict),
     "comparison": Key(dict),
     "limit": Key(dict),
+    "sweep": Key(dict),
 }
 _SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search), "limit": keys_of(Limit)}
 _SOLVED: Keys = {"parameters": Key(Annotated[int, Between(1)])}
@@ -62,9 +63,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     if data.get("corpus", Data.corpus) == "synthetic":
         data.setdefault("synthetic", Synthetic())
     common = {f"data.{k}": v for k, v in data.items()} | {f"training.{k}": v for k, v in training.items()}
-    arms = _arms(top.get("arms", {}), common, mistakes)
+    named = list(top.get("arms", {}))
+    swept = sweep.expand(tree, mistakes)
+    arms = _arms(tree["arms"] if swept else top.get("arms", {}), common, mistakes)
     search = _search(top["search"], training, mistakes) if "search" in top else None
-    comparison = _comparison(top.get("comparison", {}), list(top.get("arms", {})), mistakes)
+    comparison = _comparison(top.get("comparison", {}), named, mistakes)
     limit = Limit(**check_table(top.get("limit", {}), _SECTIONS["limit"], ("limit",), mistakes))
     experiment = Experiment(
         path,
@@ -79,6 +82,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         comparison,
         limit,
         tuple(overrides),
+        sweep=swept,
     )
     _check_names(top, mistakes)
     experiment = _matched(tree, experiment, mistakes)

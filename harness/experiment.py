@@ -70,6 +70,27 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """What an arm of a sweep stands for."""
+
+    base: str
+    """The arm of the file."""
+    value: Any
+    """Of the swept setting."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One setting at several values, the same for every arm."""
+
+    key: str
+    """Flat: params.depth."""
+    values: tuple[Any, ...]
+    cells: dict[str, Cell]
+    """By the name of the arm that was made for it."""
+
+
+@dataclass(frozen=True)
 class Arm:
     """An architecture with its settings and ranges. Keys are flat: data.context, training.epochs, params.depth."""
 
@@ -167,6 +188,14 @@ class Experiment:
     """`KEY=VALUE` each, as given beside the file."""
     notes: tuple[str, ...] = ()
     """What a reader of the result must know."""
+    sweep: Sweep | None = None
+
+    def rival(self, arm: str) -> str | None:
+        """The arm that this one is compared with: the baseline, in a sweep at the same value; None if there is none."""
+        if self.sweep is None:
+            return self.comparison.baseline
+        mine = replace(self.sweep.cells[arm], base=self.comparison.baseline or "")
+        return next((name for name, cell in self.sweep.cells.items() if cell == mine), None)
 
     @property
     def command(self) -> str:

@@ -22,6 +22,7 @@ class Mistakes:
         self._file = file
         self._places = places
         self._overrides: list[Path] = []
+        self._made: dict[str, tuple[str, Path, Path, str]] = {}
         self._found: list[tuple[Path, str]] = []
 
     def __len__(self) -> int:
@@ -30,6 +31,15 @@ class Mistakes:
     def overridden(self, path: Path) -> None:
         """From here on, what is wrong at `path` or below it is wrong in `--set`."""
         self._overrides.append(path)
+
+    def made(self, arm: str, base: str, key: Path, place: Path, value: str) -> None:
+        """From here on, what is wrong with `arm` is told of the arm that it was made from.
+
+        Args:
+            key: below the arm, what it was given.
+            place: where that stands in the file.
+        """
+        self._made[arm] = base, key, place, value
 
     def add(self, path: Path, message: str) -> None:
         if (path, message) not in self._found:
@@ -45,7 +55,20 @@ class Mistakes:
             UserError: one line per mistake, in the order of the file, then of the overrides.
         """
         if self._found:
-            raise UserError("\n".join(line for _, line in sorted(self._line(*found) for found in self._found)))
+            told = dict.fromkeys(self._told(*found) for found in self._found)
+            raise UserError("\n".join(line for _, line in sorted(self._line(*found) for found in told)))
+
+    def _told(self, path: Path, message: str) -> tuple[Path, str]:
+        """As the file has it, where an arm was made from another."""
+        for arm in sorted(self._made, key=len, reverse=True):
+            message = message.replace(arm, self._made[arm][0])
+        if len(path) < 2 or path[0] != "arms" or path[1] not in self._made:
+            return path, message
+        base, key, place, value = self._made[str(path[1])]
+        if path[2:4] == key:
+            return (*place, *path[4:]), message
+        where = f" (where {dotted(key)} = {value})" if len(path) == 2 else ""
+        return ("arms", base, *path[2:]), message + where
 
     def _line(self, path: Path, message: str) -> tuple[tuple[int, int, int], str]:
         """A mistake's place in the order of all, and its line; a path without a place has its parent's."""

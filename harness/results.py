@@ -174,6 +174,8 @@ class ArmRecord:
     trials: tuple[Trial, ...] = ()
     importances: dict[str, float] = field(default_factory=dict)
     """Share of each searched setting in the variance of the validation score; sums to 1."""
+    failure: str = ""
+    """Why a cell of a sweep has no finals; "" if it has."""
 
 
 @dataclass(frozen=True)
@@ -203,3 +205,13 @@ class StudyRecord:
     """What a reader must know, e.g. that validation and test are the same split."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """commit, dirty, device, precision, versions, corpus digest, command, started, seconds."""
+    sweep: dict[str, Any] | None = None
+    """key (params.depth), values [...], cells {arm: {base, value}}: what each arm of a sweep stands for."""
+
+    def rival(self, arm: str) -> str | None:
+        """The arm that this one is compared with: the baseline, in a sweep at the same value; None if there is none."""
+        if self.sweep is None:
+            return self.baseline
+        cells = self.sweep["cells"]
+        mine = {"base": self.baseline, "value": cells[arm]["value"]}
+        return next((name for name, cell in cells.items() if cell == mine), None)

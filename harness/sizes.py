@@ -26,13 +26,13 @@ def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes
         tree: the file as parsed.
     """
     match, baseline = experiment.comparison.match, experiment.comparison.baseline
-    if match is not None and len(tree.get("arms", [])) == 1:
+    if match is not None and baseline is None:
         mistakes.add(("comparison", "match"), "without effect: there is a single arm; give it params.parameters")
     for name, arm in experiment.arms.items():
         path = ("arms", name, "params")
         params = tree["arms"][name].get("params", {})
         params = params if isinstance(params, dict) else {}
-        is_source = match == "parameters" and name == baseline
+        is_source = match == "parameters" and name == experiment.rival(name)
         if not matching.has_width(arm.architecture) and "parameters" in params:
             mistakes.add((*path, "parameters"), f'architecture "{arm.architecture}" has no width to be solved')
         elif not matching.has_width(arm.architecture) and match and not is_source:
@@ -46,9 +46,8 @@ def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes
         elif "width" in params and ("parameters" in params or (match and not is_source)):
             by = "params.parameters" if "parameters" in params else "comparison.match"
             mistakes.add((*path, "width"), f"without effect: {by} is given, and the width is solved")
-    if match == "parameters" and baseline in experiment.arms:
-        varying = [str(r) for r in ranges_of_size(experiment.arms[baseline]).values()]
-        if varying:
+    for source in (arm for name, arm in experiment.arms.items() if match == "parameters"):
+        if source.name == experiment.rival(source.name) and ranges_of_size(source):
             mistakes.add(
                 ("comparison", "match"),
                 f"the size of the baseline {baseline!r} is not one number, its ranges change it; "
@@ -64,15 +63,16 @@ def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experime
     """
     limit, match = experiment.limit.parameters, experiment.comparison.match
     arms = {name: replace(arm, frame=(d_features, n_classes), limit=limit) for name, arm in experiment.arms.items()}
-    source = arms.get(experiment.comparison.baseline or "")
-    if match is None or source is None:
-        return replace(experiment, arms=arms)
-    if isinstance(match, Match):
-        target, others = match.parameters, list(arms.values())
-    else:
-        others = [arm for arm in arms.values() if arm is not source]
-        target = source.given.get("params.parameters") or _parameters(source, source.ends()[0])
-    solved = {arm.name: replace(arm, given=arm.given | {"params.parameters": target}) for arm in others}
+    sources = {name: arms.get(experiment.rival(name) or "") for name in arms}
+    targets = {}
+    for name, source in sources.items():
+        if isinstance(match, Match) and source is not None:
+            targets[name] = match.parameters
+        elif match == "parameters" and source is not None and source.name != name:
+            targets[name] = source.given.get("params.parameters") or _parameters(source, source.ends()[0])
+    solved = {
+        name: replace(arms[name], given=arms[name].given | {"params.parameters": n}) for name, n in targets.items()
+    }
     return replace(experiment, arms=arms | solved)
 
 

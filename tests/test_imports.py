@@ -25,7 +25,8 @@ harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness
 harness.corpora.archive harness.corpora.kaggle_client harness.corpora.competition harness.corpora.data_lines
 harness.corpora
 harness.toml_places harness.mistakes harness.ranges harness.schema
-harness.matching harness.experiment harness.rungs harness.sizes harness.rules harness.config harness.normalisation harness.windows
+harness.matching harness.experiment harness.rungs harness.sweep harness.sizes harness.rules harness.config
+harness.normalisation harness.windows
 harness.streaming harness.data harness.masking harness.device harness.precision harness.capture harness.checkpoint
 harness.evaluate harness.train harness.together harness.saved_model harness.run
 harness.here harness.batched harness.worker harness.workers harness.provenance
