@@ -34,16 +34,20 @@ harness.metrics harness.calibration harness.boundaries harness.segments harness.
 harness.confused harness.effort harness.learning_speed harness.study harness.pictures harness.mlflow_entries
 harness.mlflow_refusals
 harness.mlflow_studies harness.mlflow_runs harness.mlflow_views harness.recording harness.tracking harness.workspace
-harness.report.wording harness.progress harness.report.kept harness.report.arms harness.report.pairs
+harness.report.wording harness.progress harness.report.kept
+harness.report.search_effort harness.report.sweep
+harness.report.arms harness.report.pairs
 harness.report.details harness.report.compare harness.report.caveats
 harness.report.joining harness.screen harness.report.tables harness.report.narrow harness.report.terminal_all
-harness.report.terminal harness.report.pasted harness.report.markdown harness.report.latex
+harness.report.terminal_sweep harness.report.terminal harness.report.pasted harness.report.markdown
+harness.report.latex
 harness.report.disagreements harness.report.disagreement_table
 harness.report.figures harness.report.markup harness.report.verdicts harness.report.sections.matrices
 harness.report.sections.arms harness.report.sections.differences harness.report.sections.phonemes
 harness.report.sections.confusions harness.report.sections.boundaries harness.report.sections.speakers
 harness.report.sections.calibration harness.report.sections.learning harness.report.sections.budget
-harness.report.sections.search harness.report.sections.making harness.report.sections harness.report.html
+harness.report.sections.search harness.report.sections.sweep
+harness.report.sections.making harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing
 harness.bench_usual harness.bench_reading harness.bench harness.bench_table
 harness.inventory_table harness.made_table

@@ -20,6 +20,7 @@ from harness.metrics import (
     top_confusions,
 )
 from harness.report.kept import Frames, Kept
+from harness.report.search_effort import spent
 from harness.results import ArmRecord, Scores, StudyRecord
 from harness.stats import grouped
 
@@ -48,7 +49,7 @@ def arm_numbers(
         "chosen": arm.chosen,
         "parameters": first.parameters,
         "flops_per_frame": first.flops_per_frame,
-        "trials": len(arm.trials),
+        "trials": sum(trial.rung == 1 for trial in arm.trials),  # configurations that were tried
         "search_frames": sum(trial.frames for trial in arm.trials),
         "search_seconds": sum(trial.seconds for trial in arm.trials),
         "seeds": [final.seed for final in arm.finals],
@@ -75,6 +76,7 @@ def arm_numbers(
             "frames_per_trial": float(np.mean([trial.frames for trial in drawn])) if drawn else None,
             "curve": tuning_curve(np.array([score(trial) for trial in drawn]), record.level),
         },
+        "rungs": spent(arm),
         "importances": arm.importances,
     }
 

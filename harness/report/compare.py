@@ -17,6 +17,7 @@ from harness.report.arms import arm_numbers
 from harness.report.details import confusion_differences, phoneme_differences
 from harness.report.kept import kept
 from harness.report.pairs import pairs, units_of
+from harness.report.sweep import curves
 from harness.report.wording import several
 from harness.results import ArmRecord, RunResult, Scores, StudyRecord
 
@@ -60,6 +61,7 @@ def compare(record: StudyRecord) -> Comparison:
             "learning_targets": aims,
             "arms": numbers,
             "pairs": compared,
+            "sweep": curves(record, numbers, compared),
             "phoneme_differences": phoneme_differences(record, arms),
             "confusion_differences": confusion_differences(record, arms),
             "experiment": record.experiment,
@@ -87,11 +89,12 @@ def _check_same_test(arms: Sequence[ArmRecord]) -> None:
 
 
 def _notes(record: StudyRecord, arms: Sequence[ArmRecord], n_units: int, has_frames: bool) -> list[str]:
-    missing = [arm.arm for arm in record.arms if not arm.finals]
+    missing = [arm.arm for arm in record.arms if not arm.finals and not arm.failure]
     single = [arm.arm for arm in arms if len(arm.finals) == 1]
     notes = []
     if missing:
         notes.append(f"Without a finished final run, and so left out: {', '.join(missing)}.")
+    notes += [f"Failed: {arm.arm}: {arm.failure}." for arm in record.arms if arm.failure]
     if single:
         notes.append(
             f"One seed only: {', '.join(single)}. What another seed would change is not in the spread or the interval."

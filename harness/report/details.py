@@ -13,7 +13,9 @@ from harness.results import ArmRecord, StudyRecord
 
 
 def phoneme_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[dict[str, Any]]:
-    """Each arm against the baseline in F1 of every phoneme, pooled over seeds."""
+    """Each arm against the baseline in F1 of every phoneme, pooled over seeds; of a sweep none, they would be many."""
+    if record.sweep is not None:
+        return []
     units, phonemes = units_of(record, arms), list(arms[0].finals[0].phonemes)
     resampled = stats.resample([stats.Tally.of(counts_of(arm), units) for arm in arms], record.resamples)
     found = []
@@ -26,7 +28,10 @@ def phoneme_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[
 
 
 def confusion_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[dict[str, Any]]:
-    """Each arm against the baseline, confusion by confusion: those that survive the correction, the largest first."""
+    """Each arm against the baseline, confusion by confusion: those that survive the correction, the largest first.
+    Of a sweep none."""
+    if record.sweep is not None:
+        return []
     units, phonemes = units_of(record, arms), arms[0].finals[0].phonemes
     found = []
     for a, b in against_baseline(record, arms):

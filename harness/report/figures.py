@@ -47,6 +47,8 @@ def bar(comparison: Comparison, arm: str) -> dict[str, Any]:
 
 
 def _place(comparison: Comparison, arm: str) -> int:
+    if comparison.get("sweep"):  # all cells of an arm look like it
+        return [curve["arm"] for curve in comparison["sweep"]["curves"]].index(arm.partition("@")[0])
     return [row["arm"] for row in comparison["arms"]].index(arm)
 
 

@@ -35,6 +35,7 @@ def pairs(
     record: StudyRecord, arms: Sequence[ArmRecord], numbers: Sequence[dict[str, Any]], kept: Kept | None
 ) -> list[dict[str, Any]]:
     """Every two arms in every measure: the baseline's pairs first, with it as b, then the others in the file's order.
+    Of a sweep, each arm and the baseline at the same value.
 
     Args:
         numbers: of each arm, for what it cost.
@@ -77,14 +78,16 @@ def counts_of(arm: ArmRecord) -> list[np.ndarray]:
 
 
 def against_baseline(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, int]]:
-    """Places of each other arm and the baseline; none where the baseline is not among the arms."""
-    names = [arm.arm for arm in arms]
-    b = names.index(record.baseline) if record.baseline in names else None
-    return [] if b is None else [(a, b) for a in range(len(arms)) if a != b]
+    """Places of each other arm and its rival: the baseline, in a sweep at its value; none where that is not there."""
+    places = {arm.arm: place for place, arm in enumerate(arms)}
+    found = [(a, places.get(record.rival(arm.arm) or "")) for a, arm in enumerate(arms)]
+    return [(a, b) for a, b in found if b is not None and a != b]
 
 
 def _order(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, int]]:
     first = against_baseline(record, arms)
+    if record.sweep is not None:  # what differs in two things at once answers nothing
+        return first
     others = [(a, b) for a, b in combinations(range(len(arms)), 2) if (a, b) not in first and (b, a) not in first]
     return first + others
 

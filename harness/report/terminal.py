@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from harness.report import tables, terminal_all
+from harness.report import search_effort, tables, terminal_all, terminal_sweep
 from harness.report.narrow import COLUMNS, fitting, width
 from harness.report.wording import ABSENT, NOTHING_TO_COMPARE, percent, settings, several, share, times
 from harness.screen import Block, Heading, Line, Table
@@ -23,18 +23,33 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
         everything: with the long tables.
     """
     arms = tables.arms(comparison)
-    told = [
-        Heading(f"{comparison['study']}: {comparison['question']}"),
+    cells = [
         *_verdicts(comparison, everything),
         Heading(arms[0]),
         arms[1],
         *_chosen(comparison["arms"]),
         *_measures(comparison),
+    ]
+    is_sweep = bool(comparison.get("sweep"))
+    told = [
+        Heading(f"{comparison['study']}: {comparison['question']}"),
+        *(terminal_sweep.blocks(comparison) if is_sweep else []),
+        *(cells if everything or not is_sweep else []),
+        *_rungs(comparison),
         *_phonemes(comparison),
         *(terminal_all.blocks(comparison) if everything else []),
         *_notes(comparison["notes"], everything),
     ]
     return fitting(told)
+
+
+def _rungs(comparison: dict[str, Any]) -> list[Block]:
+    """What successive halving spent."""
+    rows = search_effort.rows(comparison)
+    if not rows:
+        return []
+    table = Table(search_effort.HEADINGS, rows)
+    return [Heading("Search: training frames, rung by rung"), table, Line(search_effort.sentence(comparison))]
 
 
 def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:

@@ -20,9 +20,11 @@ from harness.report.sections import (
     phonemes,
     search,
     speakers,
+    sweep,
 )
 
 SECTIONS: tuple[Callable[[Page, Comparison], None], ...] = (
+    sweep.write,
     arms.write,
     differences.write,
     phonemes.write,
