@@ -9,20 +9,20 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness import corpora, precision, provenance, sizes, tracking, workers
+from harness import corpora, precision, provenance, rungs, sizes, tracking, workers
 from harness.corpora import Corpus
 from harness.corpora.store import Part
 from harness.data import Residents
 from harness.device import choose_device, memory_limit, spread
 from harness.effort import n_random
-from harness.errors import Interrupted, RunFailed, UserError
+from harness.errors import Diverged, Interrupted, RunFailed, UserError
 from harness.experiment import Arm, Experiment
 from harness.here import Here
 from harness.progress import Progress
@@ -53,7 +53,7 @@ class Conductor:
 
     def study(self) -> StudyRecord:
         """Every arm's search and finals."""
-        experiment, started = self.experiment, time.perf_counter()
+        experiment, started, sweep = self.experiment, time.perf_counter(), self.experiment.sweep
         with workers.stoppable(self.runner):
             arms = self.runner.map(self._arm, list(experiment.arms.values()))
         spent = self.workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
@@ -72,18 +72,29 @@ class Conductor:
             random_trials=n_random(experiment.search.sampler, experiment.search.trials) if experiment.search else None,
             notes=experiment.notes,
             provenance=self.provenance | {"seconds": spent, "command": experiment.command},
+            sweep=asdict(sweep) if sweep else None,
         )
 
     def _arm(self, arm: Arm) -> ArmRecord:
         with self.lock:
             chosen, trials, importances = self._search(arm) if self.experiment.search else ({}, (), {})
+            if chosen is None:
+                self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.given)
+                why = f"none of its {len(trials)} trials could be trained to the end"
+                return ArmRecord(arm.name, arm.architecture, {}, (), trials, importances, why)
             settings = arm.settings(chosen)
             self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
         results = self.runner.finals(partial(self._final, arm, settings), self.experiment.comparison.seeds)
-        return ArmRecord(arm.name, arm.architecture, chosen, tuple(results), trials, importances)
+        failed = [result for result in results if isinstance(result, Diverged)]
+        finals = () if failed else tuple(result for result in results if isinstance(result, RunResult))
+        why = str(failed[0]) if failed else ""  # the seeds that are left would be those that had luck
+        return ArmRecord(arm.name, arm.architecture, chosen, finals, trials, importances, why)
 
-    def _search(self, arm: Arm) -> tuple[dict[str, Any], tuple[Trial, ...], dict[str, float]]:
-        """All trials of an arm: the chosen values, what was tried, and what mattered."""
+    def _search(self, arm: Arm) -> tuple[dict[str, Any] | None, tuple[Trial, ...], dict[str, float]]:
+        """All trials of an arm: the chosen values, what was tried, and what mattered.
+
+        Where no trial could be trained, nothing is chosen in a sweep, whose result that is; else RunFailed.
+        """
         assert self.experiment.search
         study = ArmStudy(self.workspace.journal, arm, self.experiment.search)
         for trial in study.trials():
@@ -92,6 +103,8 @@ class Conductor:
             study.tell(self._trial(study, asked))
             shutil.rmtree(self.workspace.trial(arm.name, asked.number))
         best = study.best()
+        if best is None and self.experiment.sweep:
+            return None, study.trials(), {}
         if best is None:
             raise RunFailed(
                 f"arm {arm.name!r}: none of its {len(study.trials())} trials could be trained to the end; "
@@ -102,7 +115,9 @@ class Conductor:
     def _trial(self, study: ArmStudy, asked: Asked) -> Trial:
         search, arm = study.search, study.arm
         settings = arm.settings(asked.values)
-        settings = replace(settings, training=replace(settings.training, epochs=search.epochs))
+        stopping = 0 if search.halving else settings.training.early_stopping
+        training = replace(settings.training, epochs=asked.rung.epochs, early_stopping=stopping)
+        settings = replace(settings, training=training)
 
         seen: list[Epoch] = []
 
@@ -111,24 +126,27 @@ class Conductor:
             return study.should_prune(asked.number, epoch.epoch, epoch.validation_accuracy)
 
         label = f"trial {asked.number}"
-        n_frames = self.residents.searched.n_frames
-        self.progress.begins(arm.name, label, search.epochs, n_frames, asked.values)
+        n_frames = self.residents.parts[asked.rung.part].n_frames
+        told = asked.values | ({"rung": asked.rung.number} if search.halving else {})
+        self.progress.begins(arm.name, label, asked.rung.epochs, n_frames, told)
+        at: dict[str, Any] = {"rung": asked.rung.number, "origin": asked.origin}
         try:
-            result = self._run(arm, label, settings, search.seed, asked.number, should_prune)
+            result = self._run(arm, label, settings, search.seed, asked, should_prune)
         except RunFailed as failure:
             self.progress.ends(arm.name, label, None, "failed")
             self.progress.say(f"{arm.name} {label}: {failure}")
             spent = seen[-1].frames if seen else 0  # in whole epochs
             seconds = sum(epoch.seconds for epoch in seen)
             curve = tuple(epoch.validation_accuracy for epoch in seen)
-            return Trial(asked.number, "failed", None, asked.values, spent, seconds, curve)
+            return Trial(asked.number, "failed", None, asked.values, spent, seconds, curve, **at)
         value = result.history[result.best_epoch - 1].validation_accuracy
         self.progress.ends(arm.name, label, value, result.state)
         curve = tuple(epoch.validation_accuracy for epoch in result.history)
         frames = result.history[-1].frames
-        return Trial(asked.number, result.state, value, asked.values, frames, result.seconds, curve)
+        return Trial(asked.number, result.state, value, asked.values, frames, result.seconds, curve, **at)
 
-    def _final(self, arm: Arm, settings: Settings, seed: int) -> RunResult:
+    def _final(self, arm: Arm, settings: Settings, seed: int) -> RunResult | Diverged:
+        """Train, or find what an earlier process trained. A cell of a sweep may diverge: that is given back."""
         with self.lock:
             label, epochs, n_frames = f"seed {seed}", settings.training.epochs, self.corpus.train.n_frames
             folder = self.workspace.final(arm.name, seed)
@@ -142,24 +160,36 @@ class Conductor:
             try:
                 result = self._run(arm, label, settings, seed, None, lambda epoch: False)
             except RunFailed as failure:
+                if self.experiment.sweep and isinstance(failure, Diverged):
+                    self.progress.ends(arm.name, label, None, "failed")
+                    return Diverged(f"seed {seed}: {failure}")
                 raise RunFailed(f"arm {arm.name!r}, seed {seed}: {failure}") from None
             assert result.test
             self.progress.ends(arm.name, label, result.test.accuracy, "scored on test")
             return result
 
     def _run(
-        self, arm: Arm, label: str, settings: Settings, seed: int, trial: int | None, should_end: Any
+        self, arm: Arm, label: str, settings: Settings, seed: int, asked: Asked | None, should_end: Any
     ) -> RunResult:
         """Train (or go on with) one run and record it; its folder then holds the result."""
         if self.runner.stopping.is_set():
             raise Interrupted
+        trial = asked.number if asked else None
         folder = self.workspace.final(arm.name, seed) if trial is None else self.workspace.trial(arm.name, trial)
         if (folder / "result.json").exists():  # recorded in part when the process was killed
             result = RunResult.load(folder)
             self.recorder.log_run(result, folder)
             return result
         stage = "final" if trial is None else "search"
-        live = self.recorder.start_run(arm.name, stage=stage, trial=trial, seed=seed, settings=settings.flat())
+        live = self.recorder.start_run(
+            arm.name,
+            stage=stage,
+            trial=trial,
+            seed=seed,
+            settings=settings.flat(),
+            rung=asked.rung.number if asked and len(rungs.of_experiment(self.experiment)) > 1 else None,
+            origin=asked.origin if asked else None,
+        )
 
         def on_epoch(epoch: Epoch) -> bool:
             with self.lock:
@@ -176,6 +206,7 @@ class Conductor:
                     seed=seed,
                     precision=self.precision,
                     trial=trial,
+                    part=asked.rung.part if asked else "train",
                     folder=folder,
                     provenance=self.provenance,
                     on_epoch=on_epoch,
@@ -237,7 +268,7 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
                 experiment.study,
                 question=experiment.question,
                 arms=list(experiment.arms),
-                trials=experiment.search.trials if experiment.search else 0,
+                trials=sum(rung.trials for rung in rungs.of_experiment(experiment)),
                 seeds=experiment.comparison.seeds,
                 command=experiment.command,
             )
@@ -276,10 +307,11 @@ def _opened_store(
 
 
 def parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
-    """What a study sees: "train", "validation", "test", and "search" if trials see fewer training utterances."""
+    """What a study sees: "train", "validation", "test", and what trials see that is fewer training utterances."""
     seen = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    if experiment.search and experiment.search.subset < 1:
-        seen["search"] = corpora.subset(corpus.train, experiment.search.subset)
+    for rung in rungs.of_experiment(experiment):
+        if rung.part not in seen:
+            seen[rung.part] = corpora.subset(corpus.train, rung.subset)
     return seen
 
 
@@ -289,7 +321,10 @@ def _compare(record: StudyRecord, recorder: tracking.Recorder) -> dict[str, Any]
     comparison = compare(record)
     by_name = {arm["arm"]: arm for arm in comparison["arms"]}
     for arm in record.arms:
-        recorder.finish_arm(arm, by_name[arm.arm])
+        if arm.arm in by_name:
+            recorder.finish_arm(arm, by_name[arm.arm])
+        else:
+            recorder.fail_arm(arm)
     recorder.finish(record, comparison["pairs"], comparison["verdicts"])
     return comparison
 

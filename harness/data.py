@@ -78,7 +78,7 @@ class Residents:
     """The parts of a corpus on one device, each placed once for every way that it is prepared.
 
     Args:
-        parts: by name: "train" and others; "search" is what trials train on, if that is less.
+        parts: by name: "train" and others, among them what trials train on, if that is less.
         padding: the widest context of the study, so that any narrower one needs no new placing.
         limit: bytes that frames may take; what does not fit passes through. No limit unless given.
 
@@ -101,11 +101,6 @@ class Residents:
         self.placement = placement(parts, padding, dtype, limit) if limit else Placement(0, 0, (), 0)
         self._placed: dict[tuple[str, Normalisation, Boundary], Placed] = {}
         self._statistics: Statistics | None = None
-
-    @property
-    def searched(self) -> Part:
-        """What trials train on."""
-        return self.parts.get("search", self.parts["train"])
 
     def get(self, name: str, data: Data) -> Placed:
         """The part `name`, prepared as `data` says.

@@ -12,5 +12,9 @@ class RunFailed(Exception):
     """A training that could not go on (a loss that is not finite, say). Exit status 1."""
 
 
+class Diverged(RunFailed):
+    """A loss that is not finite: it would be so again, which of a sweep's cell is a result."""
+
+
 class Interrupted(Exception):
     """Stopped from outside (Ctrl-C, SIGTERM) after the state was written. Exit status 130."""

@@ -107,9 +107,14 @@ def arm_metrics(record: ArmRecord) -> dict[str, float]:
         values[name] = float(np.mean(of_seeds))
         if len(of_seeds) > 1 and not name.startswith(("cost/", "epochs/")):
             values[f"{name}_std"] = float(np.std(of_seeds, ddof=1))
-    values["cost/trials"] = len(record.trials)
+    values["cost/trials"] = _n_tried(record)
     values["cost/search_seconds"] = sum(trial.seconds for trial in record.trials)
     return values | _phonemes(pooled(record), record.finals[0].phonemes)
+
+
+def _n_tried(record: ArmRecord) -> int:
+    """Configurations; one that was trained again on a later rung counts once."""
+    return sum(trial.rung == 1 for trial in record.trials)
 
 
 def pooled(record: ArmRecord) -> np.ndarray:
@@ -161,6 +166,11 @@ def write_arm(record: ArmRecord, comparison: Mapping[str, Any], folder: Path) ->
     title = f"{record.arm}, {len(record.finals)} seeds pooled: {judged(first).split}"
     _write_confusion(pooled(record), first.phonemes, title, folder)
     _write_json(folder / "comparison.json", comparison)
+    write_search(record, folder)
+
+
+def write_search(record: ArmRecord, folder: Path) -> None:
+    """What an arm has without its finals."""
     _write_json(folder / "search.json", search(record))
     (folder / "search.md").write_text(search_markdown(record))
 
@@ -170,9 +180,10 @@ def search(record: ArmRecord) -> dict[str, Any]:
     return {
         "arm": record.arm,
         "architecture": record.architecture,
-        "parameters": record.finals[0].parameters,
+        "parameters": record.finals[0].parameters if record.finals else None,
         "seeds": [final.seed for final in record.finals],
         "chosen": record.chosen,
+        "failure": record.failure,
         "importances": record.importances,
         "trials": [vars(trial) for trial in record.trials],
     }
@@ -192,7 +203,7 @@ def arm_markdown(record: ArmRecord) -> str:
     lines = [
         f"{part} accuracy **{values[f'accuracy/{part}']:.2f}{std} %** over {len(record.finals)} seeds, "
         f"macro-F1 {values[f'macro_f1/{part}']:.2f} %, {first.parameters:,} parameters.",
-        f"Chosen by {len(record.trials)} trials on validation: {chosen}." if chosen else "Nothing was searched.",
+        f"Chosen by {_n_tried(record)} trials on validation: {chosen}." if chosen else "Nothing was searched.",
     ]
     return "\n\n".join(lines)[:LONGEST_NOTE]
 
@@ -230,12 +241,15 @@ def search_markdown(record: ArmRecord) -> str:
     keys = sorted({key for trial in record.trials for key in trial.settings})
     if not keys:
         return "Nothing was searched.\n"
-    lines = ["| trial | validation accuracy | " + " | ".join(keys) + " |", "|---" * (len(keys) + 2) + "|"]
-    for trial in sorted(record.trials, key=lambda t: -(t.value or 0)):
+    rungs = ["rung"] if any(trial.rung > 1 for trial in record.trials) else []
+    headings = ["trial", *rungs, "validation accuracy", *keys]
+    lines = ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
+    for trial in sorted(record.trials, key=lambda t: (-t.rung, -(t.value or 0))):
         value = trial.state if trial.value is None else f"{100 * trial.value:.2f} %"
         note = " (pruned)" if trial.state == "pruned" and trial.value is not None else ""
         cells = [json.dumps(trial.settings.get(key)) for key in keys]
-        lines.append(f"| {trial.number} | {value}{note} | " + " | ".join(cells) + " |")
+        rung = f" {trial.rung} |" if rungs else ""
+        lines.append(f"| {trial.number} |{rung} {value}{note} | " + " | ".join(cells) + " |")
     if record.importances:
         shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in record.importances.items())
         lines += ["", f"Share in the variance of the validation accuracy: {shares}."]

@@ -145,6 +145,7 @@ def _arm(client: Any, arm: Any, found: Sequence[Any], place: Path) -> ArmRecord:
         finals=tuple(RunResult.load(fetch(client, finals[seed], "result", place)) for seed in known["seeds"]),
         trials=tuple(Trial(**trial | {"curve": tuple(trial["curve"])}) for trial in known["trials"]),
         importances=known["importances"],
+        failure=known.get("failure", ""),
     )
 
 

@@ -56,7 +56,8 @@ def table(record: StudyRecord) -> dict[str, Any]:
 
 def trials(record: StudyRecord) -> dict[str, Any]:
     """All trials, best first, with what was searched."""
-    columns = ["tags.`arm`", "tags.`state`", _metric("accuracy/validation"), _metric("cost/seconds")]
+    rung = ["tags.`rung`"] if any(trial.rung > 1 for arm in record.arms for trial in arm.trials) else []
+    columns = ["tags.`arm`", *rung, "tags.`state`", _metric("accuracy/validation"), _metric("cost/seconds")]
     return _state([*columns, *_searched(record)], "", "accuracy/validation")
 
 

@@ -1,5 +1,6 @@
 """`harness run --plan`: what a study would run, and what it costs. Trains nothing."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,14 @@ import torch
 from torch import nn
 
 import architectures
-from harness import corpora, precision, sizes
+from harness import corpora, precision, rungs, sizes
 from harness.conduct import parts
+from harness.corpora.store import Part
 from harness.data import placement
 from harness.device import Spread, choose_device, memory_limit, spread
 from harness.experiment import Arm, Experiment
 from harness.progress import Progress
-from harness.report.wording import count, rounded, several
+from harness.report.wording import count, rounded, setting, several, value
 from harness.report.wording import settings as said
 from harness.screen import Block, Heading, Line, Table
 from harness.settings import Settings
@@ -36,8 +38,9 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
     experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
     search, seeds = experiment.search, experiment.comparison.seeds
-    trials = search.trials if search else 0
-    trial_frames = round(corpus.train.n_frames * search.subset) * search.epochs if search else 0
+    stages, seen = rungs.of_experiment(experiment), parts(experiment, corpus)
+    trials = sum(rung.trials for rung in stages)
+    search_frames = sum(rung.trials * rung.epochs * seen[rung.part].n_frames for rung in stages)
     final_frames = corpus.train.n_frames * experiment.training.epochs
     d_features, n_classes = corpus.train.d_features, len(corpus.train.phonemes)
     rows, memory = [], 0
@@ -46,28 +49,52 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         memory = max(memory, max(size for _, size in ends))
         parameters = _ends([cost.parameters for cost, _ in ends])
         flops = _ends([cost.flops_per_frame for cost, _ in ends])
-        runs = f"{trials} + {len(seeds)}" if search else str(len(seeds))
+        runs = " + ".join(str(n) for n in (*(rung.trials for rung in stages), len(seeds)))
         rows.append((arm.name, arm.architecture, runs, parameters, flops))
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
     n_runs = len(rows) * (trials + len(seeds))
-    total = len(experiment.arms) * (trials * trial_frames + len(seeds) * final_frames)
+    total = len(experiment.arms) * (search_frames + len(seeds) * final_frames)
     shared = spread(chosen, len(rows), workspace.facts())
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
         Line(f"{several(len(rows), 'arm')}, {several(n_runs, 'run')}; {_done(experiment, root)}"),
         Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
         Table(("arm", "architecture", ">runs", ">parameters", ">FLOPs per frame"), tuple(rows)),
+        *_swept(experiment),
         *_ranges(experiment),
         *_widths(experiment),
+        *(_rungs(stages, seen) if len(stages) > 1 else []),
         Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
         Table(("part", ">utterances", ">speakers", ">frames"), tuple(frames)),
         Heading("Cost"),
-        *([Line(f"training frames of a trial: {count(trial_frames)}")] if search else []),
+        *([Line(f"training frames of a trial: {count(search_frames / trials)}")] if len(stages) == 1 else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
         Line(f"{several(shared.at_once, 'run')} at a time, {several(shared.threads, 'thread')} each"),
         *(Line(text) for text in _where(experiment, corpus, chosen, shared)),
         Line(f"memory for the largest model and its batch: about {rounded(memory)}B for each run at a time"),
         *(Line(f"note: {note}") for note in experiment.notes),
+    ]
+
+
+def _swept(experiment: Experiment) -> list[Block]:
+    if experiment.sweep is None:
+        return []
+    values = ", ".join(value(v) for v in experiment.sweep.values)
+    return [Line(f"swept: {setting(experiment.sweep.key)} {values}; every cell is searched and compared by itself")]
+
+
+def _rungs(stages: Sequence[rungs.Rung], seen: Mapping[str, Part]) -> list[Block]:
+    """What every arm's search spends."""
+    rows, total = [], 0
+    for rung in stages:
+        part = seen[rung.part]
+        total += (frames := rung.trials * rung.epochs * part.n_frames)
+        cells = (rung.number, rung.trials, len(part.utterances), rung.epochs, rung.epochs * part.n_frames, frames)
+        rows.append(tuple(count(cell) for cell in cells))
+    headings = ("rung", ">trials", ">utterances", ">epochs", ">frames of a trial", ">frames of an arm")
+    return [
+        Heading("Search, rung by rung: the same for every arm, whatever it finds"),
+        Table(headings, (*rows, ("all", count(sum(rung.trials for rung in stages)), "", "", "", count(total)))),
     ]
 
 

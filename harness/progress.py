@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from harness import rungs
 from harness.corpora import Corpus
 from harness.experiment import Experiment
 from harness.report import wording
@@ -100,14 +101,17 @@ class Progress:
         """The whole work, before the first run."""
         self.facts.study, self.facts.question, self.facts.at_once = experiment.study, experiment.question, at_once
         self._started = time.perf_counter()
-        search, n_frames = experiment.search, corpus.train.n_frames
-        seeds, trials = len(experiment.comparison.seeds), search.trials if search else 0
+        stages, n_frames = rungs.of_experiment(experiment), corpus.train.n_frames
+        seeds, trials = len(experiment.comparison.seeds), sum(rung.trials for rung in stages)
         self.facts.arms = {name: Standing(trials + seeds) for name in experiment.arms}
         per_arm = seeds * experiment.training.epochs * n_frames
-        if search:
-            per_arm += round(trials * search.epochs * search.subset * n_frames)
+        per_arm += sum(round(rung.trials * rung.epochs * rung.subset * n_frames) for rung in stages)
         self.facts.total_frames = per_arm * len(experiment.arms)
-        spent = f"{trials} trials and {seeds} seeds" if trials else f"{seeds} seeds"
+        spent = (
+            f"{' + '.join(str(rung.trials) for rung in stages)} trials and {seeds} seeds"
+            if trials
+            else f"{seeds} seeds"
+        )
         self.display.line(f"study {experiment.study}: {', '.join(experiment.arms)}; {spent} each, {n_frames:,} frames")
 
     def begins(self, arm: str, label: str, epochs: int, frames_per_epoch: int, values: dict[str, Any]) -> None:

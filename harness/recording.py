@@ -71,17 +71,29 @@ class Recorder:
         return self._run(arm, tags, settings).info.run_id
 
     def start_run(
-        self, arm: str, *, stage: str, trial: int | None, seed: int, settings: Mapping[str, Any]
+        self,
+        arm: str,
+        *,
+        stage: str,
+        trial: int | None,
+        seed: int,
+        settings: Mapping[str, Any],
+        rung: int | None = None,
+        origin: int | None = None,
     ) -> "LiveRun":
         """Begin a run, visible at once, or go on with the one of an earlier process. A final's arm comes first.
 
         Args:
             stage: search or final, as in `RunResult`.
             settings: resolved, flat.
+            rung: of a trial, where the search has several; `origin` is the trial that it goes on from.
         """
         if stage == "search":
             tags = {"kind": "trial", "arm": arm, "trial": str(trial), "seed": str(seed)}
-            return LiveRun(self.client, self.calls, self._run(f"{arm} trial {trial}", tags, settings))
+            tags |= {"rung": str(rung)} if rung else {}
+            tags |= {} if origin is None else {"origin": str(origin)}
+            name = f"{arm} trial {trial}" + (f", rung {rung}" if rung else "")
+            return LiveRun(self.client, self.calls, self._run(name, tags, settings))
         tags = {"kind": "final", "arm": arm, "seed": str(seed), "mlflow.parentRunId": self._id(arm)}
         return LiveRun(self.client, self.calls, self._run(f"{arm} seed {seed}", tags, settings))
 
@@ -127,6 +139,16 @@ class Recorder:
         self.client.set_terminated(run_id)
         return run_id
 
+    def fail_arm(self, record: ArmRecord) -> str:
+        """A cell of a sweep that has no finals, which is its result; gives the run's id."""
+        run_id = self._id(record.arm)
+        with _folder() as folder:
+            mlflow_entries.write_search(record, folder)
+            self.client.log_artifacts(run_id, str(folder))
+        self.calls.log(run_id, tags={"state": "failed", "mlflow.note.content": record.failure})
+        self.client.set_terminated(run_id, "FAILED")
+        return run_id
+
     def finish(self, record: StudyRecord, pairs: Sequence[Mapping[str, Any]], verdicts: Sequence[str]) -> str:
         """Mark the study as finished, with its question and verdicts, and prepare its view; gives the view's link.
 
@@ -140,7 +162,7 @@ class Recorder:
                 (folder / "study.json").write_text(json.dumps(mlflow_entries.study(record), default=str))
                 (folder / "experiment.toml").write_text(record.experiment)
                 self.client.log_artifacts(run_id, str(folder))
-            differences = mlflow_entries.difference_metrics(arm, record.baseline, pairs)
+            differences = mlflow_entries.difference_metrics(arm, record.rival(arm), pairs)
             self.calls.log(run_id, _measured(differences, time.time()))
         try:
             links = mlflow_views.write(self.client, self.experiment_id, self.search_id, record, ids)

@@ -29,6 +29,7 @@ def run(
     seed: int,
     precision: str,
     trial: int | None = None,
+    part: str = "train",
     folder: Path | None = None,
     provenance: dict[str, Any] | None = None,
     on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
@@ -38,17 +39,17 @@ def run(
 
     Args:
         on_epoch: called after each epoch; true ends the run, which is then "pruned".
-        residents: parts "train" and "validation", and "test" for a final. Trials train on "search", if it is there.
+        residents: parts "train" and "validation", and "test" for a final.
+        part: what to train on, "train" or a part of it.
         folder: for the state of the training (`state.pt`), from which it goes on, and a final's model.
 
     Raises:
         RunFailed, Interrupted: as `train`.
     """
-    seen = "search" if trial is not None and "search" in residents.parts else "train"
     model = _prepared([folder], settings, residents, [seed])[0]
     trained = train(
         model,
-        residents.get(seen, settings.data),
+        residents.get(part, settings.data),
         residents.get("validation", settings.data),
         settings.training,
         seed=seed,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from harness.experiment import Search
+from harness.experiment import Experiment, Search
 from harness.results import Trial
 
 
@@ -49,6 +49,11 @@ def rungs(search: Search, full_epochs: int) -> tuple[Rung, ...]:
         number = len(found) + 1
         found.append(Rung(number, trials, subset, epochs, _part(search, number, subset)))
     return tuple(found)
+
+
+def of_experiment(experiment: Experiment) -> tuple[Rung, ...]:
+    """The stages of every arm's search; none if nothing is searched."""
+    return rungs(experiment.search, experiment.training.epochs) if experiment.search else ()
 
 
 def _part(search: Search, number: int, subset: float) -> str:

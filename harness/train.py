@@ -17,7 +17,7 @@ from harness import checkpoint, evaluate
 from harness.capture import captured
 from harness.checkpoint import State
 from harness.data import Placed
-from harness.errors import Interrupted, RunFailed
+from harness.errors import Diverged, Interrupted
 from harness.masking import mask
 from harness.precision import autocast
 from harness.results import Epoch
@@ -145,7 +145,7 @@ class Learner:
         if self.training.schedule in _PER_STEP:
             self.schedule.step()
         if is_looked_at and not self.finite:
-            raise RunFailed(_not_finite(self.at.epoch, self.training))
+            raise Diverged(_not_finite(self.at.epoch, self.training))
 
     def end_epoch(self, n_frames: int, validation: Placed, precision: str, started: float, n_together: int = 1) -> None:
         """Validate, keep the weights if they are the best, and add to the history.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.report.wording import ABSENT, interval, points, rounded, seconds, setting, spread, value
+from harness.report.wording import ABSENT, count, interval, points, rounded, seconds, setting, several, spread, value
 from harness.screen import Block, Heading, Line, Table
 from harness.stats import NO_DIFFERENCE, PRACTICALLY_EQUAL
 
@@ -13,9 +13,13 @@ def blocks(comparison: dict[str, Any]) -> list[Block]:
     others = [curve for curve in sweep["curves"] if _is_compared(curve)]
     shown: list[Block] = [Line(sentence(curve, comparison), strong=True) for curve in others]
     shown += _accuracies(comparison, others)
+    if others:
+        shown.append(
+            Line(f"In brackets the interval over {several(comparison['units'], comparison['unit'])} and seeds.")
+        )
     if len(others) > 1:
         shown += _differences(comparison, others)
-    return [*shown, *_costs(sweep)]
+    return [*shown, *_costs(sweep), *_tuning(comparison)]
 
 
 def sentence(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
@@ -55,9 +59,8 @@ def _accuracies(comparison: dict[str, Any], others: list[dict[str, Any]]) -> lis
         rows.append(tuple(cells))
     headings = [setting(sweep["key"]), *(f">{curve['arm']}" for curve in sweep["curves"])]
     headings += [f">{single['arm']} - {comparison['baseline']}"] if single else []
-    over = "mean ± standard deviation over seeds" + (f", {100 * comparison['level']:g} % interval" if single else "")
     return [
-        Heading(f"Test accuracy by {setting(sweep['key'])}, in percent ({over})"),
+        Heading(f"Test accuracy by {setting(sweep['key'])}, in percent (± standard deviation over seeds)"),
         Table(tuple(headings), tuple(rows), frozenset(strong)),
     ]
 
@@ -82,6 +85,16 @@ def _told(point: dict[str, Any]) -> str:
 
 def _is_shown(point: dict[str, Any]) -> bool:
     return point.get("low") is not None and not point["low"] <= 0 <= point["high"]
+
+
+def _tuning(comparison: dict[str, Any]) -> list[Block]:
+    """What was spent on each cell before its finals."""
+    arms = [arm for arm in comparison["arms"] if arm["search"]]
+    if not arms:
+        return []
+    trials, frames = ({arm[key] for arm in arms} for key in ("trials", "search_frames"))
+    told = " to ".join(count(n) for n in sorted({min(frames), max(frames)}))
+    return [Line(f"Every cell was tuned alike: {several(max(trials), 'trial')}, {told} training frames each.")]
 
 
 def _costs(sweep: dict[str, Any]) -> list[Block]:
