@@ -13,7 +13,7 @@ from harness.screen import Block, Heading, Line, Table
 _N_OTHERS = 6
 """Verdicts on pairs without the baseline, if there are no more."""
 _N_PHONEMES = 5
-_N_NOTES = 6
+_N_NOTES = 8
 
 
 def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Block]:

@@ -85,7 +85,7 @@ def _cells(comparison: dict[str, Any]) -> list[Block]:
     for found in comparison["confusion_differences"]:
         cells = found["surviving"]
         told = f"{len(cells)} of {count(found['tested'])} differ when corrected"
-        shown.append(Heading(f"Confusions, {found['a']} - {found['b']}: {told}"))
+        shown.append(Heading(f"Cells of the confusion matrix, {found['a']} - {found['b']}: {told}"))
         if cells:
             rows = tuple(
                 (
@@ -97,6 +97,8 @@ def _cells(comparison: dict[str, Any]) -> list[Block]:
                 for cell in cells[:_N_CELLS]
             )
             shown.append(Table(("true as predicted", f">{found['a']}", f">{found['b']}", ">difference"), rows))
+            if any(cell["true"] == cell["predicted"] for cell in cells[:_N_CELLS]):
+                shown.append(Line("A phoneme as itself: the share of its frames that are right."))
     return shown
 
 
