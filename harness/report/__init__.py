@@ -6,7 +6,11 @@
 | `kept` | what finals kept of every frame |
 | `arms`, `pairs`, `details` | the numbers of an arm, of every two, of phonemes and confusions against the baseline |
 | `compare` | `compare(record)`: the numbers, once; the contract of `comparison.json` |
+| `joining`, `caveats` | several studies, or runs, as one record; what was not the same for all |
+| `disagreements`, `disagreement_table` | where of two arms one is right and the other wrong |
 | `wording` | how a number is said, alike everywhere |
+| `tables`, `narrow` | the tables that all forms have; tables cut to 80 columns |
+| `pasted`, `markdown`, `latex` | the report in short, to paste |
 | `terminal`, `terminal_all` | `blocks(comparison)`: headings, lines and tables for `harness.screen`; the long ones |
 | `figures` | what the page's figures share; the only importer of plotly |
 | `markup` | tables and other pieces of HTML |
