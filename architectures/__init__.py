@@ -2,7 +2,8 @@
 
 To add one: write `architectures/NAME.py` with one class decorated with `@register`. Nothing else: the name is the
 file's, the settings a TOML may give are the constructor's keyword-only arguments, and every test, list, benchmark and
-report picks it up. Start from a copy of `ffdnn.py`.
+report picks it up. Start from a copy of `ffdnn.py`. A layer whose output is the sum of a linear and a non-linear part
+may give both by a method `paths(x)`; the report then shows which of them prevails through training.
 """
 
 from architectures._registry import (

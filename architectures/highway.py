@@ -36,8 +36,14 @@ class HighwayLayer(nn.Module):
         self.T = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        linear, nonlinear = self.paths(x)
+        return nonlinear + linear
+
+    def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What is carried, `x (1 - T(x))`, and `H(x) T(x)`."""
         gate = torch.sigmoid(self.T(x))
-        return self.H(x) * gate + x * (1 - gate)
+        nonlinear = self.H(x) * gate
+        return x * (1 - gate), nonlinear
 
 
 @register

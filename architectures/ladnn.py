@@ -55,13 +55,18 @@ class LinearlyAugmentedLayer(nn.Module):
             self.T = nn.Parameter(torch.ones(d_in if bypass == "diagonal" else 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        linear, nonlinear = self.paths(x)
+        return nonlinear + linear
+
+    def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`T x` and `V f(U x)`."""
         if self.T is None:
-            bypassed = x
+            linear = x
         elif isinstance(self.T, nn.Parameter):
-            bypassed = self.T * x
+            linear = self.T * x
         else:
-            bypassed = self.T(x)
-        return self.V(self.f(self.U(x))) + bypassed
+            linear = self.T(x)
+        return linear, self.V(self.f(self.U(x)))
 
 
 @register

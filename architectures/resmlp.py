@@ -32,7 +32,12 @@ class ResidualBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.dropout(self.V(self.f(self.U(self.norm(x)))))
+        linear, nonlinear = self.paths(x)
+        return linear + nonlinear
+
+    def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x itself and what the block adds."""
+        return x, self.dropout(self.V(self.f(self.U(self.norm(x)))))
 
 
 @register

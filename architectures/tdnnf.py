@@ -67,9 +67,15 @@ class FactoredLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.training and self.is_semi_orthogonal and not x.is_meta:
             self.constrain()
+        linear, nonlinear = self.paths(x)
+        return nonlinear + linear
+
+    def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The scaled bypass, and what the layer adds to it."""
         y = self.f(self.B(_joined(self.A(_joined(x, self.span)), self.span)))
         y = self.norm(y.flatten(0, 1)).unflatten(0, y.shape[:2])
-        return self.dropout(y) + self.scale * (x[:, 1:-1] if self.span == 2 else x)
+        nonlinear = self.dropout(y)
+        return self.scale * (x[:, 1:-1] if self.span == 2 else x), nonlinear
 
     @torch.no_grad()
     def constrain(self) -> None:

@@ -29,6 +29,10 @@ class State:
 
     is_ended: bool = False
     """Ended from outside before its last epoch."""
+    layers: list[str] = field(default_factory=list)
+    """What `looks` are at, by name."""
+    looks: list[tuple[int, Tensor]] = field(default_factory=list)
+    """Updates made before, and (3, L) on the device: what `diagnostics` saw."""
 
     @property
     def best_accuracy(self) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from harness import corpora, precision, provenance, rungs, sizes, tracking, workers
+from harness import claims, corpora, precision, provenance, rungs, sizes, tracking, workers
 from harness.corpora import Corpus
 from harness.corpora.store import Part
 from harness.data import Residents
@@ -70,6 +70,7 @@ class Conductor:
             resamples=experiment.comparison.resamples,
             margin=experiment.comparison.margin,
             random_trials=n_random(experiment.search.sampler, experiment.search.trials) if experiment.search else None,
+            claims=[claims.as_dict(claim) for claim in experiment.claims],
             notes=experiment.notes,
             provenance=self.provenance | {"seconds": spent, "command": experiment.command},
             sweep=asdict(sweep) if sweep else None,
@@ -325,7 +326,8 @@ def _compare(record: StudyRecord, recorder: tracking.Recorder) -> dict[str, Any]
             recorder.finish_arm(arm, by_name[arm.arm])
         else:
             recorder.fail_arm(arm)
-    recorder.finish(record, comparison["pairs"], comparison["verdicts"])
+    answers = [claim["sentence"] for claim in comparison["claims"]]
+    recorder.finish(record, comparison["pairs"], [*comparison["verdicts"], *answers])
     return comparison
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import architectures
 from architectures import Between
-from harness import ranges, rules, sizes, sweep
+from harness import claims, ranges, rules, sizes, sweep
 from harness.errors import UserError
 from harness.experiment import ASSUMED, Arm, Comparison, Experiment, Limit, Search
 from harness.mistakes import Mistakes, dotted, spelled, unknown
@@ -34,6 +34,7 @@ _FILE: Keys = {
     "comparison": Key(dict),
     "limit": Key(dict),
     "sweep": Key(dict),
+    "claims": Key(list[dict]),
 }
 _SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search), "limit": keys_of(Limit)}
 _SOLVED: Keys = {"parameters": Key(Annotated[int, Between(1)])}
@@ -69,6 +70,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     search = _search(top["search"], training, mistakes) if "search" in top else None
     comparison = _comparison(top.get("comparison", {}), named, mistakes)
     limit = Limit(**check_table(top.get("limit", {}), _SECTIONS["limit"], ("limit",), mistakes))
+    epochs = training.get("epochs", Training.epochs)
+    stated = claims.read(top.get("claims", []), list(tree["arms"] if swept else named), epochs, mistakes)
     experiment = Experiment(
         path,
         "\n".join([text.rstrip("\n"), *("# --set " + override.replace("\n", " ") for override in overrides), ""]),
@@ -81,6 +84,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         search,
         comparison,
         limit,
+        stated,
         tuple(overrides),
         sweep=swept,
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from architectures import Between, parameters_of
 from harness import matching
+from harness.claims import Claim
 from harness.mistakes import spelled
 from harness.ranges import Range
 from harness.settings import Data, Settings, Training
@@ -184,6 +185,8 @@ class Experiment:
     search: Search | None
     comparison: Comparison
     limit: Limit = Limit()
+    claims: tuple[Claim, ...] = ()
+    """What the report is to answer; they decide nothing about the runs."""
     overrides: tuple[str, ...] = ()
     """`KEY=VALUE` each, as given beside the file."""
     notes: tuple[str, ...] = ()

@@ -1,24 +1,31 @@
 """What is complete: studies and single runs as records, and their comparison, from MLflow alone, without torch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.claims import Claim, as_dict
 from harness.errors import UserError
 from harness.experiment import Experiment
 from harness.results import StudyRecord
 from harness.workspace import Workspace
 
 
-def of_study(study: str, root: Path) -> dict[str, Any]:
+def of_study(study: str, root: Path, claims: Sequence[Claim] = ()) -> dict[str, Any]:
     """The comparison of a study.
+
+    Args:
+        claims: to be answered beside those that it was run with, and marked as stated later.
 
     Raises:
         UserError: there is no such study, or it is not finished.
     """
     from harness.report.compare import compare
 
-    return compare(record([study], [], root))
+    found = record([study], [], root)
+    late = [claim for claim in map(as_dict, claims) if claim not in found.claims]
+    return compare(replace(found, claims=[*found.claims, *({**claim, "is_late": True} for claim in late)]))
 
 
 def record(studies: Sequence[str], runs: Sequence[str], root: Path) -> StudyRecord:
@@ -65,4 +72,4 @@ def comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:
     workspace.open()
     listed = tracking.open_store(root).studies()
     is_finished = any(line.study == experiment.study and line.state == "finished" for line in listed)
-    return of_study(experiment.study, root) if is_finished else None
+    return of_study(experiment.study, root, experiment.claims) if is_finished else None

@@ -68,6 +68,29 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """What went on in a model's layers while it was trained, at N steps: all on the same few frames."""
+
+    names: tuple[str, ...]
+    """(L,) in the order in which the model uses them."""
+    steps: np.ndarray
+    """(N,) int64, updates made before; the first is 0."""
+    gradient: np.ndarray
+    """(N, L) float32, norm of the gradient of all weights of a layer."""
+    scale: np.ndarray
+    """(N, L) float32, root mean square of a layer's output."""
+    path_ratio: np.ndarray
+    """(N, L) float32, norm of the linear over that of the non-linear part of a layer's output; NaN where it is no sum
+    of such."""
+
+    @property
+    def first_to_last(self) -> np.ndarray:
+        """(N,) the first layer's gradient norm over the last's; 0 where none arrives, NaN where there is none."""
+        gradient = self.gradient.astype(float)
+        return np.divide(gradient[:, 0], gradient[:, -1], out=np.full(len(gradient), np.nan), where=gradient[:, -1] > 0)
+
+
+@dataclass(frozen=True)
 class RunResult:
     """One training with one seed: a trial or a final."""
 
@@ -99,12 +122,14 @@ class RunResult:
     """complete or pruned."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """device, precision, torch, threads, at_once, commit, dirty, versions, corpus digest, host, started."""
+    layers: Layers | None = None
+    """Of a final; None where the result is of an earlier version."""
 
     def save(self, folder: Path) -> None:
         """Write `result.json` and `arrays.npz` into a folder; the JSON comes last and marks the result as whole."""
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, np.ndarray] = {}
-        fields = {k: v for k, v in vars(self).items() if k not in ("validation", "test", "history")}
+        fields = {k: v for k, v in vars(self).items() if k not in ("validation", "test", "history", "layers")}
         fields["history"] = [asdict(e) for e in self.history]
         for part, scores in (("validation", self.validation), ("test", self.test)):
             if scores is None:
@@ -114,6 +139,9 @@ class RunResult:
             for name in ("counts", "log_loss", "predicted", "probability", "truth"):
                 if getattr(scores, name) is not None:
                     arrays[f"{part}.{name}"] = getattr(scores, name)
+        if self.layers:
+            fields["layers"] = self.layers.names
+            arrays |= {f"layers.{name}": getattr(self.layers, name) for name in _LAYERS}
         np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
         unfinished = folder / "result.json.unfinished"
         unfinished.write_text(json.dumps(fields))
@@ -134,9 +162,14 @@ class RunResult:
                 scores = fields[part]
                 own = {k.partition(".")[2]: v for k, v in loaded.items() if k.startswith(f"{part}.")}
                 fields[part] = Scores(scores["split"], tuple(scores["utterances"]), tuple(scores["speakers"]), **own)
+        if fields.get("layers"):
+            fields["layers"] = Layers(tuple(fields["layers"]), *(loaded[f"layers.{name}"] for name in _LAYERS))
         fields["history"] = tuple(Epoch(**e) for e in fields["history"])
         fields["phonemes"] = tuple(fields["phonemes"])
         return RunResult(**fields)
+
+
+_LAYERS = ("steps", "gradient", "scale", "path_ratio")
 
 
 @dataclass(frozen=True)
@@ -201,6 +234,8 @@ class StudyRecord:
     """Accuracy in [0, 1): arms whose difference surely lies within it are practically equal; 0 calls none so."""
     random_trials: int | None = None
     """How many of an arm's first trials were drawn at random; None where the record is too old to say."""
+    claims: Sequence[dict[str, Any]] = ()
+    """As `claims.as_dict` gives them; `is_late` is true of one that was stated once the study was finished."""
     notes: tuple[str, ...] = ()
     """What a reader must know, e.g. that validation and test are the same split."""
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import architectures
-from harness import evaluate, saved_model
+from harness import diagnostics, evaluate, saved_model
 from harness.checkpoint import State
 from harness.data import Residents
 from harness.results import Epoch, RunResult
@@ -57,6 +57,7 @@ def run(
         state_file=folder / "state.pt" if folder else None,
         on_epoch=on_epoch,
         should_stop=should_stop,
+        observed=trial is None,
     )
     return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, trained)
 
@@ -93,6 +94,7 @@ def run_together(
         state_files=[folder / "state.pt" for folder in folders],
         on_epoch=lambda s, epoch: on_epoch(seeds[s], epoch),
         should_stop=should_stop,
+        observed=True,
     )
     return [
         _result(arm, settings, residents, seed, precision, None, folder, provenance, model, state)
@@ -177,6 +179,7 @@ def _result(
         peak_bytes=_peak_bytes(residents.device),
         state="pruned" if trained.is_ended else "complete",
         provenance=provenance or {},
+        layers=diagnostics.history(trained.layers, trained.looks),
     )
 
 

@@ -143,6 +143,18 @@ def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0)
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Where the variance of a difference comes from; arrays as in `Difference`."""
+
+    units: np.ndarray
+    """Over units, with the seeds that there are."""
+    seeds: tuple[np.ndarray, np.ndarray]
+    """Over the seeds of each arm, with the units that there are."""
+    both: np.ndarray
+    """Of the interaction of units and seeds, which is part of each of the others."""
+
+
+@dataclass(frozen=True)
 class Difference:
     """Of two arms, a - b, in one metric. Arrays have one entry per class if the metric has, else none."""
 
@@ -157,6 +169,7 @@ class Difference:
     """Two-sided, of no difference; an interval of level 1 - p ends at zero."""
     clustered_se: np.ndarray | None
     """Over units alone, by leaving out one at a time (the jackknife)."""
+    sources: Sources | None = None
 
 
 def paired_difference(
@@ -203,7 +216,18 @@ def paired_difference(
         high=difference + half,
         p=2 * t.sf(studentised, freedom),
         clustered_se=np.sqrt(clustered_variance),
+        sources=Sources(units.var(axis=0), (seed_variances[0], seed_variances[1]), interaction.var(axis=0)),
     )
+
+
+def single(arm: Resampled, metric: Metric, *, level: float = 0.95, seed: int = 0) -> Difference:
+    """The metric of one arm with its interval: its difference from an arm that gets nothing right, always."""
+
+    def nothing(tally: Tally) -> Tally:
+        none = np.zeros_like(tally.correct[:1])
+        return Tally(none, none, tally.true)
+
+    return paired_difference(arm, Resampled(nothing(arm.tally), nothing(arm.resampled)), metric, level=level, seed=seed)
 
 
 def _variance_of_mean(values: np.ndarray) -> np.ndarray:

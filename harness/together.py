@@ -38,6 +38,7 @@ def train_together(
     state_files: Sequence[Path] = (),
     on_epoch: Callable[[int, Epoch], object] = lambda model, epoch: None,
     should_stop: Callable[[], bool] = lambda: False,
+    observed: bool = False,
 ) -> list[State]:
     """As `train`, of several models at once; an epoch's seconds are a model's share of them.
 
@@ -54,6 +55,11 @@ def train_together(
     n_steps = -(-len(data) // shared.batch_size)
     stack = Stack(models)
     learners = [Learner(model, own, n_steps, device) for model, own in zip(models, trainings, strict=True)]
+    observers = [
+        learner.observer(data, seed, precision, n_steps)
+        for learner, seed in zip(learners, seeds, strict=True)
+        if observed
+    ]
     update = captured(
         lambda windows, labels: step(stack, learners, windows, labels, precision),
         [learner.optimiser for learner in learners],
@@ -68,6 +74,8 @@ def train_together(
             orders = [data.batches(shared.batch_size, seed, epoch) for seed in seeds]
             for done, examples in enumerate(zip(*orders, strict=True), start=1):
                 windows, labels = (torch.stack(each) for each in zip(*examples, strict=True))
+                for observer in observers:
+                    observer.look((epoch - 1) * n_steps + done - 1)
                 update(windows, labels)
                 for learner in learners:
                     learner.after_step(is_looked_at=done % LOOK == 0 or done == n_steps)
@@ -76,6 +84,8 @@ def train_together(
                         learner.at.step, learner.at.seconds = done, (time.perf_counter() - started) / len(learners)
                         learner.write(file)
                     raise Interrupted
+            for observer in observers:
+                observer.look(epoch * n_steps)
             for s, learner in enumerate(learners):
                 learner.end_epoch(len(data), validation, precision, started, len(learners))
                 if state_files:

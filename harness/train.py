@@ -17,6 +17,7 @@ from harness import checkpoint, evaluate
 from harness.capture import captured
 from harness.checkpoint import State
 from harness.data import Placed
+from harness.diagnostics import Observer, steps_to_look_at
 from harness.errors import Diverged, Interrupted
 from harness.masking import mask
 from harness.precision import autocast
@@ -40,6 +41,7 @@ def train(
     state_file: Path | None = None,
     on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
     should_stop: Callable[[], bool] = lambda: False,
+    observed: bool = False,
 ) -> State:
     """Train `model` in place; it ends with the weights of the kept epoch.
 
@@ -49,9 +51,10 @@ def train(
         state_file: written after each epoch and when stopped; if it is there, training goes on from it.
         on_epoch: called after each epoch, first for those that the state file remembers; true ends the training.
         should_stop: asked after every step.
+        observed: look at the layers now and then; it changes nothing else.
 
     Returns:
-        The learning curve (`history`) and the epoch that was kept (`best_epoch`).
+        The learning curve (`history`), the epoch that was kept (`best_epoch`), and what was seen of the layers.
 
     Raises:
         RunFailed: a loss or gradient was not finite; no update was made with it or after it.
@@ -68,6 +71,7 @@ def train(
         update = captured(
             lambda windows, labels: step(learner, windows, labels, precision), [learner.optimiser], device
         )
+        observer = learner.observer(data, seed, precision, n_steps) if observed else None
         while not learner.is_done():
             started = time.perf_counter() - at.seconds
             learner.begin_epoch()
@@ -76,6 +80,8 @@ def train(
             for done, examples in enumerate(data.batches(training.batch_size, seed, at.epoch), start=1):
                 if done <= at.step:  # done before an interruption
                     continue
+                if observer:
+                    observer.look((at.epoch - 1) * n_steps + done - 1)
                 update(*examples)
                 learner.after_step(is_looked_at=done % LOOK == 0 or done == n_steps)
                 if should_stop():
@@ -83,6 +89,8 @@ def train(
                     if state_file:
                         learner.write(state_file)
                     raise Interrupted
+            if observer:
+                observer.look(at.epoch * n_steps)
             learner.end_epoch(len(data), validation, precision, started)
             if state_file:
                 learner.write(state_file)
@@ -93,15 +101,21 @@ def train(
 
 def step(learner: "Learner", windows: Tensor, labels: Tensor, precision: str) -> None:
     """One update on windows (B, W, D), labels (B,)."""
-    training = learner.training
-    windows = mask(windows, training.time_mask, training.frequency_mask)
-    with autocast(labels.device, precision):
-        logits = learner.model(windows)
-    logits = logits.float()
-    loss = F.cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
+    loss, logits = loss_and_logits(learner.model, learner.training, windows, labels, precision)
     learner.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     learner.descend(loss.detach(), logits.detach(), labels)
+
+
+def loss_and_logits(
+    model: nn.Module, training: Training, windows: Tensor, labels: Tensor, precision: str
+) -> tuple[Tensor, Tensor]:
+    """What is to be lowered, a number, and (B, C) float32 from windows (B, W, D) and labels (B,)."""
+    windows = mask(windows, training.time_mask, training.frequency_mask)
+    with autocast(labels.device, precision):
+        logits = model(windows)
+    logits = logits.float()
+    return F.cross_entropy(logits, labels, label_smoothing=training.label_smoothing), logits
 
 
 class Learner:
@@ -114,6 +128,15 @@ class Learner:
         self.schedule = make_schedule(self.optimiser, training, n_steps)
         self.at = State(totals=torch.zeros(2, dtype=torch.float64, device=device))
         self.finite = torch.ones((), dtype=torch.bool, device=device)
+
+    def observer(self, data: Placed, seed: int, precision: str, n_steps: int) -> Observer:
+        """Looks at the layers, on the first frames of the first epoch; `n_steps` is those of an epoch."""
+
+        def loss(model: nn.Module, windows: Tensor, labels: Tensor) -> Tensor:
+            return loss_and_logits(model, self.training, windows, labels, precision)[0]
+
+        steps = steps_to_look_at(n_steps, self.training.epochs)
+        return Observer(self.model, self.at, steps, lambda: next(data.batches(self.training.batch_size, seed, 1)), loss)
 
     def is_done(self) -> bool:
         """Whether there is no further epoch."""

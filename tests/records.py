@@ -3,7 +3,7 @@
 import numpy as np
 
 from harness.corpora.phones import BROAD, PHONEMES, SILENCE
-from harness.results import ArmRecord, Epoch, RunResult, Scores, StudyRecord, Trial
+from harness.results import ArmRecord, Epoch, Layers, RunResult, Scores, StudyRecord, Trial
 
 ARMS = ("ladnn", "ffdnn", "resmlp", "linear")
 _ACCURACY = {"ladnn": 0.745, "ffdnn": 0.735, "resmlp": 0.748, "linear": 0.60}
@@ -15,6 +15,12 @@ study    = "ladnn"
 corpus  = "synthetic"
 context = { int = [3, 15] }
 """
+
+
+_CLAIMS = (
+    {"kind": "better", "claim": "The linear path helps", "a": "ladnn", "b": "ffdnn", "metric": "accuracy"},
+    {"kind": "gradients", "claim": "Gradients arrive", "reaches": ["ladnn"], "stays_below": ["ffdnn"], "ratio": 0.01},
+)
 
 
 def make_record(
@@ -64,6 +70,7 @@ def make_record(
         },
         experiment=_EXPERIMENT,
         arms=arms,
+        claims=_CLAIMS if n_arms > 1 else (),
         notes=("The corpus is synthetic speech: differences on recorded speech may be others.",),
         provenance={
             "commit": "0123456789abcdef0123456789abcdef01234567",
@@ -140,7 +147,23 @@ def _final(
         seconds=float(15 + generator.normal(0, 0.5)),
         frames_per_second=48_000.0,
         peak_bytes=310_000_000,
+        layers=_layers(arm, seed),
         provenance={"device": "cpu", "precision": "fp32"},
+    )
+
+
+def _layers(arm: str, seed: int) -> Layers:
+    """Of a training of 700 steps: gradients shrink towards the first of five layers; in ffdnn most."""
+    steps = np.array([0, *(2**k for k in range(10)), 700])
+    fading = {"ffdnn": 0.1}.get(arm, 0.7) * (1 + 0.05 * seed)
+    gradient = fading ** np.arange(4, -1, -1) / (1 + steps[:, None] / 100)
+    has_paths = arm in ("ladnn", "resmlp")
+    return Layers(
+        (*(f"hidden.{4 * i}" for i in range(4)), "output"),
+        steps,
+        gradient.astype(np.float32),
+        np.float32(np.linspace(1, 2, 5) + 0.001 * steps[:, None]),
+        np.float32(np.where(has_paths, 1.5 - 0.001 * steps[:, None] + np.zeros(5), np.nan)),
     )
 
 

@@ -45,6 +45,11 @@ subset = 0.5
 [comparison]
 baseline = "ffdnn"
 seeds = [0, 1]
+[[claims]]
+claim = "gradients reach the first layer"
+kind = "gradients"
+reaches = ["ladnn", "ffdnn"]
+ratio = 1e-6
 """
 
 
@@ -130,6 +135,21 @@ def test_an_unchanged_file_prints_its_comparison_at_once(project):
     assert "trial" not in again.stderr
     before = (project / "stdout").read_text()
     assert again.stdout.partition("\nNext\n")[0] == before.partition("\nNext\n")[0]
+
+
+def test_claims_are_answered_and_more_may_be_asked_once_all_is_done(project):
+    printed = (project / "stdout").read_text()
+    assert "\nClaims\nSupported: gradients reach the first layer\n  ladnn: first/last gradient " in printed
+    layers = json.loads((project / "reports" / "tiny" / "comparison.json").read_text())["arms"][0]["layers"]
+    assert [run["seed"] for run in layers] == [0, 1]
+    more = EXPERIMENT + '[[claims]]\nclaim = "it is perfect"\nkind = "threshold"\nreaches = ["ladnn"]\nat = 0.999\n'
+    (project / "more.toml").write_text(more)
+    again = harness("run", "more.toml", cwd=project)
+    assert again.returncode == 0, again.stderr
+    assert "seed" not in again.stderr, "nothing is trained"
+    assert "\nSupported: gradients reach the first layer\n" in again.stdout
+    assert "\nRefuted, stated after the runs: it is perfect\n" in again.stdout
+    assert "it is perfect" not in harness("report", "--study", "tiny", cwd=project).stdout
 
 
 def test_report_reads_mlflow_alone_without_torch(project, tmp_path):

@@ -24,20 +24,21 @@ harness.corpora.recordings
 harness.corpora.hw1p2 harness.corpora.inventory harness.corpora.soundness
 harness.corpora.archive harness.corpora.kaggle_client harness.corpora.competition harness.corpora.data_lines
 harness.corpora
-harness.toml_places harness.mistakes harness.ranges harness.schema
+harness.toml_places harness.mistakes harness.ranges harness.schema harness.claims
 harness.matching harness.experiment harness.rungs harness.sweep harness.sizes harness.rules harness.config
 harness.normalisation harness.windows
 harness.streaming harness.data harness.masking harness.device harness.precision harness.capture harness.checkpoint
-harness.evaluate harness.train harness.together harness.saved_model harness.run
+harness.evaluate harness.diagnostics harness.train harness.together harness.saved_model harness.run
 harness.here harness.batched harness.worker harness.workers harness.provenance
 harness.metrics harness.calibration harness.boundaries harness.segments harness.stats harness.superiority
-harness.confused harness.effort harness.learning_speed harness.study harness.pictures harness.mlflow_entries
+harness.confused harness.effort harness.learning_speed harness.evidence harness.study harness.pictures
+harness.mlflow_entries
 harness.mlflow_refusals
 harness.mlflow_studies harness.mlflow_runs harness.mlflow_views harness.recording harness.tracking harness.workspace
 harness.report.wording harness.progress harness.report.kept
 harness.report.search_effort harness.report.sweep
 harness.report.arms harness.report.pairs
-harness.report.details harness.report.compare harness.report.caveats
+harness.report.details harness.report.claim_words harness.report.claims harness.report.compare harness.report.caveats
 harness.report.joining harness.screen harness.report.tables harness.report.narrow harness.report.terminal_all
 harness.report.terminal_sweep harness.report.terminal harness.report.pasted harness.report.markdown
 harness.report.latex
@@ -45,7 +46,9 @@ harness.report.disagreements harness.report.disagreement_table
 harness.report.figures harness.report.markup harness.report.verdicts harness.report.sections.matrices
 harness.report.sections.arms harness.report.sections.differences harness.report.sections.phonemes
 harness.report.sections.confusions harness.report.sections.boundaries harness.report.sections.speakers
-harness.report.sections.calibration harness.report.sections.learning harness.report.sections.budget
+harness.report.sections.calibration harness.report.sections.claims harness.report.sections.learning
+harness.report.sections.layers
+harness.report.sections.budget
 harness.report.sections.search harness.report.sections.sweep
 harness.report.sections.making harness.report.sections harness.report.html
 harness.report.files harness.report harness.conduct harness.planning harness.finished harness.listing

@@ -5,6 +5,7 @@
 | --- | --- |
 | `kept` | what finals kept of every frame |
 | `arms`, `pairs`, `details` | the numbers of an arm, of every two, of phonemes and confusions against the baseline |
+| `claims` | the answers to the claims of the file, in the words of `claim_words` |
 | `compare` | `compare(record)`: the numbers, once; the contract of `comparison.json` |
 | `joining`, `caveats` | several studies, or runs, as one record; what was not the same for all |
 | `disagreements`, `disagreement_table` | where of two arms one is right and the other wrong |

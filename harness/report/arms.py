@@ -21,7 +21,7 @@ from harness.metrics import (
 )
 from harness.report.kept import Frames, Kept
 from harness.report.search_effort import spent
-from harness.results import ArmRecord, Scores, StudyRecord
+from harness.results import ArmRecord, RunResult, Scores, StudyRecord
 from harness.stats import grouped
 
 
@@ -69,6 +69,7 @@ def arm_numbers(
             {"seed": final.seed, "best_epoch": final.best_epoch, "epochs": [asdict(epoch) for epoch in final.history]}
             for final in arm.finals
         ],
+        "layers": [_layers(final) for final in arm.finals if final.layers],
         "learning_speed": [speed(histories, target["accuracy"]) for target in targets],
         "search": [asdict(trial) for trial in arm.trials],
         "effort": {
@@ -79,6 +80,16 @@ def arm_numbers(
         "rungs": spent(arm),
         "importances": arm.importances,
     }
+
+
+def _layers(final: RunResult) -> dict[str, Any]:
+    """What went on in the layers of a final: names (L,), steps (N,), and (N, L) of each quantity, four digits."""
+    seen = final.layers
+    assert seen
+    found: dict[str, Any] = {"seed": final.seed, "names": list(seen.names), "steps": seen.steps.tolist()}
+    for name, values in (("gradient", seen.gradient), ("scale", seen.scale), ("path_ratio", seen.path_ratio)):
+        found[name] = [[float(f"{value:.4g}") for value in row] for row in values.tolist()]
+    return found
 
 
 def spread(per_seed: list[float]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from harness.corpora.phones import BROAD
 from harness.errors import UserError
 from harness.learning_speed import targets
 from harness.report.arms import arm_numbers
+from harness.report.claims import claims
 from harness.report.details import confusion_differences, phoneme_differences
 from harness.report.kept import kept
-from harness.report.pairs import pairs, units_of
+from harness.report.pairs import measures, pairs, units_of
 from harness.report.sweep import curves
 from harness.report.wording import several
 from harness.results import ArmRecord, RunResult, Scores, StudyRecord
@@ -39,7 +40,8 @@ def compare(record: StudyRecord) -> Comparison:
     rivals = {arm.arm: arm for arm in arms}
     aims = targets(rivals.get(record.baseline or "", arms[0]).finals)
     numbers = [arm_numbers(arm, record, frames, aims) for arm in arms]
-    compared = pairs(record, arms, numbers, frames)
+    measured = measures(record, arms, frames)
+    compared = pairs(record, arms, numbers, frames, measured)
     n_units = len(set(units_of(record, arms)))
     return _plain(
         {
@@ -62,6 +64,7 @@ def compare(record: StudyRecord) -> Comparison:
             "arms": numbers,
             "pairs": compared,
             "sweep": curves(record, numbers, compared),
+            "claims": claims(record, arms, numbers, measured),
             "phoneme_differences": phoneme_differences(record, arms),
             "confusion_differences": confusion_differences(record, arms),
             "experiment": record.experiment,

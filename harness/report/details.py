@@ -63,7 +63,8 @@ def _phoneme_rows(
     and the level of the corrected intervals."""
     occurs = np.flatnonzero(a.total.true[0])
     f1_a, f1_b = (tally.total.value(f1, pooled=True)[0] for tally in (a, b))
-    own = dataclasses.replace(found, **{k: part[occurs] for k, part in vars(found).items() if part is not None})
+    arrays = {k: part[occurs] for k, part in vars(found).items() if isinstance(part, np.ndarray)}
+    own = dataclasses.replace(found, **arrays, sources=None)
     p_corrected = None if own.p is None else stats.corrected(own.p)
     wide = None if p_corrected is None else stats.selected_intervals(own, p_corrected, level)
     rows = [

@@ -5,7 +5,7 @@ Two accuracies on different test data, side by side, are no comparison: what dif
 says by how much. They are refused, with what differs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,7 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
         question=question or " / ".join(dict.fromkeys(record.question for record in records)),
         baseline=baseline or (first.baseline and _name(first, first.baseline, names)),
         arms=[_renamed(arm, _name(record, arm.arm, names)) for record in records for arm in record.arms],
+        claims=[_restated(claim, record, names) for record in records for claim in record.claims],
         # the first trials of a search are random: of fewer of them the same can be said
         random_trials=min(known) if len(known) == len(records) else None,
         notes=_notes(records, names),
@@ -60,6 +61,16 @@ def _name(record: StudyRecord, arm: str, names: Sequence[str]) -> str:
 
 def _renamed(arm: ArmRecord, name: str) -> ArmRecord:
     return replace(arm, arm=name, finals=tuple(replace(final, arm=name) for final in arm.finals))
+
+
+def _restated(claim: Mapping[str, Any], record: StudyRecord, names: Sequence[str]) -> dict[str, Any]:
+    """A claim of a study, about its arms under their new names."""
+    renamed: dict[str, Any] = {}
+    for key in {"a", "b", "reaches", "stays_below"} & claim.keys():
+        given = claim[key]
+        arms = [_name(record, arm, names) for arm in ([given] if isinstance(given, str) else given)]
+        renamed[key] = arms[0] if isinstance(given, str) else arms
+    return {**claim, **renamed}
 
 
 def _notes(records: Sequence[StudyRecord], names: Sequence[str]) -> tuple[str, ...]:

@@ -32,18 +32,23 @@ class Measure:
 
 
 def pairs(
-    record: StudyRecord, arms: Sequence[ArmRecord], numbers: Sequence[dict[str, Any]], kept: Kept | None
+    record: StudyRecord,
+    arms: Sequence[ArmRecord],
+    numbers: Sequence[dict[str, Any]],
+    kept: Kept | None,
+    measured: Sequence[Measure],
 ) -> list[dict[str, Any]]:
     """Every two arms in every measure: the baseline's pairs first, with it as b, then the others in the file's order.
     Of a sweep, each arm and the baseline at the same value.
 
     Args:
         numbers: of each arm, for what it cost.
+        measured: `measures` of the same.
     """
     kinds = [[_kinds(final) for final in arm.finals] for arm in arms]
     n_classes, order = len(arms[0].finals[0].phonemes), _order(record, arms)
     found: dict[tuple[int, int], list[dict[str, Any]]] = {pair: [] for pair in order}
-    for measure in _measures(record, arms, units_of(record, arms), kept):
+    for measure in measured:
         influences = [
             stats.influence([frames[measure.frames] for frames in seeds], n_classes, measure.metric)
             if measure.frames is not None
@@ -92,7 +97,10 @@ def _order(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, in
     return first + others
 
 
-def _measures(record: StudyRecord, arms: Sequence[ArmRecord], units: Sequence[str], kept: Kept | None) -> list[Measure]:
+def measures(record: StudyRecord, arms: Sequence[ArmRecord], kept: Kept | None) -> list[Measure]:
+    """All that arms are compared by."""
+    units = units_of(record, arms)
+
     def resampled(tallies: list[stats.Tally]) -> list[stats.Resampled]:
         return stats.resample(tallies, record.resamples)
 

@@ -6,6 +6,7 @@
 from typing import Any
 
 from harness.report import search_effort, tables, terminal_all, terminal_sweep
+from harness.report.claim_words import answered
 from harness.report.narrow import COLUMNS, fitting, width
 from harness.report.wording import ABSENT, NOTHING_TO_COMPARE, percent, settings, several, share, times
 from harness.screen import Block, Heading, Line, Table
@@ -23,17 +24,18 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
         everything: with the long tables.
     """
     arms = tables.arms(comparison)
+    is_sweep = bool(comparison.get("sweep"))
     cells = [
         *_verdicts(comparison, everything),
+        *([] if is_sweep else _claims(comparison)),
         Heading(arms[0]),
         arms[1],
         *_chosen(comparison["arms"]),
         *_measures(comparison),
     ]
-    is_sweep = bool(comparison.get("sweep"))
     told = [
         Heading(f"{comparison['study']}: {comparison['question']}"),
-        *(terminal_sweep.blocks(comparison) if is_sweep else []),
+        *([*terminal_sweep.blocks(comparison), *_claims(comparison)] if is_sweep else []),
         *(cells if everything or not is_sweep else []),
         *_rungs(comparison),
         *_phonemes(comparison),
@@ -76,6 +78,16 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
         Line(f"SE: standard error in points, naive (frames independent), clustered by {comparison['unit']}."),
         Line("Costs: how many times those of the second."),
     ]
+
+
+def _claims(comparison: dict[str, Any]) -> list[Block]:
+    """The answer to each claim, and what it rests on."""
+    lines: list[Block] = []
+    for claim in comparison.get("claims", ()):
+        rests_on = [part["sentence"] for part in claim["parts"]]
+        outlook = [claim["outlook"]] if claim["outlook"] not in (None, *(p["why_not"] for p in claim["parts"])) else []
+        lines += [Line(answered(claim), strong=True), *(Line(f"  {text}") for text in (*rests_on, *outlook))]
+    return [Heading("Claims"), *lines] if lines else []
 
 
 def _behind(pairs: list[dict[str, Any]]) -> list[Block]:

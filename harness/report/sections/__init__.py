@@ -13,8 +13,10 @@ from harness.report.sections import (
     boundaries,
     budget,
     calibration,
+    claims,
     confusions,
     differences,
+    layers,
     learning,
     making,
     phonemes,
@@ -24,6 +26,7 @@ from harness.report.sections import (
 )
 
 SECTIONS: tuple[Callable[[Page, Comparison], None], ...] = (
+    claims.write,
     sweep.write,
     arms.write,
     differences.write,
@@ -33,6 +36,7 @@ SECTIONS: tuple[Callable[[Page, Comparison], None], ...] = (
     speakers.write,
     calibration.write,
     learning.write,
+    layers.write,
     budget.write,
     search.write,
     making.write,
