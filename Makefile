@@ -2,11 +2,12 @@
 # make run       the default experiment, with the corpus that it needs
 # make check     lint, format and types
 # make test      all of check, and the whole test suite
+# make pictures  those of the documents, from the default experiment's report; needs chromium
 
 PYTHON ?= python3
 EXPERIMENT ?= experiments/ladnn_vs_ffdnn.toml
 
-.PHONY: install run check test clean
+.PHONY: install run check test pictures clean
 
 install: .venv/installed
 
@@ -28,6 +29,9 @@ check: install
 
 test: check
 	.venv/bin/python -m pytest
+
+pictures: run
+	.venv/bin/python -m docs.make_pictures reports/ladnn/index.html
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache

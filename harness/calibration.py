@@ -3,6 +3,8 @@
 Legend: F frames.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 N_BINS = 15
@@ -32,6 +34,23 @@ def reliability(probability: np.ndarray, correct: np.ndarray) -> list[dict[str, 
         }
         for i in np.flatnonzero(frames)
     ]
+
+
+def pooled(bins: Sequence[list[dict[str, float]]]) -> list[dict[str, float]]:
+    """The bins of all frames together, from those of parts of them (the seeds)."""
+    found: dict[float, dict[str, float]] = {}
+    for row in (row for part in bins for row in part):
+        before = found.get(row["low"])
+        if before is None:
+            found[row["low"]] = row
+            continue
+        frames = before["frames"] + row["frames"]
+        means = {
+            name: (before["frames"] * before[name] + row["frames"] * row[name]) / frames
+            for name in ("confidence", "accuracy")
+        }
+        found[row["low"]] = {**row, "frames": frames, **means}
+    return [found[low] for low in sorted(found)]
 
 
 def calibration_error(bins: list[dict[str, float]]) -> float:

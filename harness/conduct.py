@@ -320,10 +320,10 @@ def _compare(record: StudyRecord, recorder: tracking.Recorder) -> dict[str, Any]
     from harness.report.compare import compare
 
     comparison = compare(record)
-    by_name = {arm["arm"]: arm for arm in comparison["arms"]}
+    finished = {arm["arm"] for arm in comparison["arms"]}
     for arm in record.arms:
-        if arm.arm in by_name:
-            recorder.finish_arm(arm, by_name[arm.arm])
+        if arm.arm in finished:
+            recorder.finish_arm(arm, comparison)
         else:
             recorder.fail_arm(arm)
     answers = [claim["sentence"] for claim in comparison["claims"]]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import metrics, pictures
+from harness import arm_pictures, metrics, pictures
 from harness.results import ArmRecord, Epoch, RunResult, Scores, StudyRecord
 
 LONGEST_PARAM = 6000
@@ -165,7 +165,10 @@ def write_arm(record: ArmRecord, comparison: Mapping[str, Any], folder: Path) ->
     first = record.finals[0]
     title = f"{record.arm}, {len(record.finals)} seeds pooled: {judged(first).split}"
     _write_confusion(pooled(record), first.phonemes, title, folder)
-    _write_json(folder / "comparison.json", comparison)
+    for name, picture in arm_pictures.arm_pictures(record.arm, comparison, COLOURS).items():
+        (folder / name).write_bytes(picture)
+    own = next(arm for arm in comparison["arms"] if arm["arm"] == record.arm)
+    _write_json(folder / "comparison.json", own)
     write_search(record, folder)
 
 

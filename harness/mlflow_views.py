@@ -15,8 +15,12 @@ from typing import Any
 
 from harness.results import StudyRecord
 
-IMAGE = "confusion"
-"""The key that an arm's confusion image is logged under."""
+IMAGES = {
+    "confusion": "Confusion matrices, test, all seeds",
+    "boundaries_calibration": "Accuracy by distance from a change of phoneme; calibration",
+    "speakers": "Accuracy of each speaker",
+}
+"""Pictures of an arm, KEY.png, that the charts show in a row -> the title of the row."""
 
 
 def write(
@@ -74,9 +78,10 @@ def charts(record: StudyRecord, runs: Mapping[str, str]) -> dict[str, Any]:
 
     bars = ["accuracy/test", "macro_f1/test", "accuracy_without_silence/test"]
     section("Test, mean over seeds, percent", 3, 320, *map(_bar, bars))
-    images = {"type": "IMAGE", "imageKeys": [IMAGE], "step": 0, "showRunParams": False}
     rows = -(-len(record.arms) // 3)  # on a screen 1,600 pixels wide
-    section("Confusion matrices, test, all seeds", 1, 150 + 290 * rows, images)
+    for key, title in IMAGES.items():
+        images = {"type": "IMAGE", "imageKeys": [key], "step": 0, "showRunParams": False}
+        section(title, 1, 150 + 290 * rows, images)
     difference = {
         "type": "DIFFERENCE",
         "compareGroups": ["Model metrics", "Parameters"],

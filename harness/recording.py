@@ -121,7 +121,7 @@ class Recorder:
         """Everything of an arm that is compared, onto its own run; gives its id.
 
         Args:
-            comparison: the arm's entry in `comparison.json`.
+            comparison: as `comparison.json` has it.
         """
         run_id = self._id(record.arm)
         if self.known[_key({"kind": "arm", "arm": record.arm})].info.status == "FINISHED":
@@ -129,7 +129,9 @@ class Recorder:
         with _folder() as folder:
             mlflow_entries.write_arm(record, comparison, folder)
             self.client.log_artifacts(run_id, str(folder))
-            self.calls.image(run_id, folder / "confusion.png", mlflow_views.IMAGE)
+            for key in mlflow_views.IMAGES:
+                if (folder / f"{key}.png").exists():
+                    self.calls.image(run_id, folder / f"{key}.png", key)
         now = time.time()
         measured = _measured(mlflow_entries.arm_metrics(record), now)
         for step, values in mlflow_entries.mean_curves([final.history for final in record.finals]):

@@ -7,7 +7,6 @@ like any other.
 Legend: F frames, U utterances. The only importer of rapidfuzz.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -41,8 +40,8 @@ def edits(truth: np.ndarray, predicted: np.ndarray, lengths: np.ndarray) -> Edit
     """
     rows = []
     for true, found in zip(_segments(truth, lengths), _segments(predicted, lengths), strict=True):
-        kinds = Counter(map(itemgetter(0), Levenshtein.editops(true, found).as_list()))
-        rows.append((kinds["replace"], kinds["delete"], kinds["insert"], len(true)))
+        kinds = list(map(itemgetter(0), Levenshtein.editops(true, found).as_list()))
+        rows.append((kinds.count("replace"), kinds.count("delete"), kinds.count("insert"), len(true)))
     return Edits(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 
 

@@ -134,15 +134,20 @@ class Browser:
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
 
-    def picture(self, file: Path, selector: str | None = None, *, margin: float = 0) -> None:
-        """A PNG of the whole page, or of the first element that is selected."""
+    def picture(self, file: Path, selector: str, *, margin: float = 0) -> None:
+        """A PNG of the first element that is selected. What the pointer shows stays if it is whole in the window."""
         box = self.ask(
-            f"(() => {{ const b = document.querySelector({json.dumps(selector or 'html')}).getBoundingClientRect();"
-            "return {x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height} })()"
+            f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+            "return {x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height,"
+            "beyond: b.top < 0 || b.bottom > innerHeight} })()"
         )
         clip = {k: box[k] - margin for k in ("x", "y")} | {k: box[k] + 2 * margin for k in ("width", "height")}
-        answer = self.call("Page.captureScreenshot", clip={**clip, "scale": 1}, captureBeyondViewport=True)
+        answer = self.call("Page.captureScreenshot", clip={**clip, "scale": 1}, captureBeyondViewport=box["beyond"])
         file.write_bytes(base64.b64decode(answer["data"]))
+
+    def window(self, file: Path) -> None:
+        """A PNG of what the window shows."""
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def pdf(self, file: Path) -> None:
         """As it would be printed on A4."""

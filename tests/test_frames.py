@@ -7,7 +7,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from harness.boundaries import GROUPS, distances, members
-from harness.calibration import N_BINS, calibration_error, reliability
+from harness.calibration import N_BINS, calibration_error, pooled, reliability
 from harness.segments import edits
 
 LENGTHS = np.array([40, 1, 0, 25, 3])
@@ -112,3 +112,12 @@ def test_two_thousand_seven_hundred_utterances_take_about_a_second():
     start = time.perf_counter()
     edits(truth, predicted.astype(np.uint8), lengths)
     assert time.perf_counter() - start < 6
+
+
+def test_bins_of_parts_together_are_those_of_all_frames():
+    generator = np.random.default_rng(0)
+    probability, right = generator.random(3000), generator.random(3000) < 0.6
+    probability[:1000] /= 2  # the first part has no frames in the upper bins
+    parts = [reliability(probability[i : i + 1000], right[i : i + 1000]) for i in (0, 1000, 2000)]
+    for found, expected in zip(pooled(parts), reliability(probability, right), strict=True):
+        assert found == pytest.approx(expected)

@@ -32,8 +32,7 @@ harness.evaluate harness.diagnostics harness.train harness.together harness.save
 harness.here harness.batched harness.worker harness.workers harness.provenance
 harness.metrics harness.calibration harness.boundaries harness.segments harness.stats harness.superiority
 harness.confused harness.effort harness.learning_speed harness.evidence harness.study harness.pictures
-harness.mlflow_entries
-harness.mlflow_refusals
+harness.arm_pictures harness.mlflow_entries harness.mlflow_refusals
 harness.mlflow_studies harness.mlflow_runs harness.mlflow_views harness.recording harness.tracking harness.workspace
 harness.report.wording harness.progress harness.report.kept
 harness.report.search_effort harness.report.sweep

@@ -18,15 +18,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import precision_recall_fscore_support
 
-from harness import mlflow_entries, mlflow_refusals, mlflow_views, recording, tracking
+from harness import arm_pictures, mlflow_entries, mlflow_refusals, mlflow_views, recording, tracking
 from harness.errors import UserError
 from harness.report.compare import compare
 from harness.results import ArmRecord, RunResult, StudyRecord
+from tests.browser import CHROMIUM, Browser
 from tests.records import make_record
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 REPOSITORY = Path(__file__).parent.parent
 COMMAND = "harness run experiments/ladnn_vs_ffdnn.toml"
 N_TRIALS = 3
@@ -104,8 +105,8 @@ def write(store: tracking.Store, record: StudyRecord) -> str:
     for arm in record.arms:
         write_arm(recorder, arm)
     comparison = compare(record)
-    for arm, compared in zip(record.arms, comparison["arms"], strict=True):
-        recorder.finish_arm(arm, compared)
+    for arm in record.arms:
+        recorder.finish_arm(arm, comparison)
     return recorder.finish(record, comparison["pairs"], comparison["verdicts"])
 
 
@@ -239,6 +240,30 @@ def test_artifacts_to_compare_lie_at_the_root_of_an_arm(written, record):
     assert [row[0] for row in table["data"]] == list(record.arms[0].finals[0].phonemes)
 
 
+def test_the_figures_of_the_arms_have_one_name_and_one_size(written, record):
+    """So that MLflow's compare page, which shows 600 pixels, sets them side by side."""
+    store, _ = written
+    sizes = []
+    for run in runs(store, "ladnn", "arm").values():
+        names = sorted(path for path in artifacts(store, run) if path.endswith(".png") and "/" not in path)
+        folder = Path(store.client.download_artifacts(run.info.run_id, ""))
+        sizes.append({name: Image.open(folder / name).size for name in names})
+        assert set(mlflow_views.IMAGES) <= {name.removesuffix(".png") for name in names}
+    assert sizes[0] == sizes[1]
+    expected = {"boundaries_calibration", "budget", "confusion", "learning", "phonemes", "speakers"}
+    assert {name.removesuffix(".png") for name in sizes[0]} == expected
+    assert {width for width, _ in sizes[0].values()} == {600}
+
+
+def test_a_picture_that_lacks_its_numbers_is_left_out(record):
+    comparison = json.loads(json.dumps(compare(record)))
+    for arm in comparison["arms"]:
+        del arm["calibration"]
+    names = arm_pictures.arm_pictures("ladnn", comparison, mlflow_entries.COLOURS)
+    assert "speakers.png" in names
+    assert "boundaries_calibration.png" not in names
+
+
 def _artifact(store: tracking.Store, run, path: str) -> str:
     return Path(store.client.download_artifacts(run.info.run_id, path)).read_text()
 
@@ -343,7 +368,8 @@ def test_a_study_written_twice_is_written_once(store, small):
     assert len(runs(store, "ladnn/search", "trial")) == 2 * N_TRIALS
     arm = runs(store, "ladnn", "arm")["ladnn"]
     assert len(steps(store, arm.info.run_id, "accuracy/test")) == 1
-    assert len([path for path in artifacts(store, arm) if path.startswith("images/") and path.endswith(".png")]) == 1
+    images = [path for path in artifacts(store, arm) if path.startswith("images/") and path.endswith(".png")]
+    assert len(images) == len(mlflow_views.IMAGES)
 
 
 def test_a_trial_of_other_settings_replaces_the_one_before(store, small):
@@ -672,12 +698,16 @@ def test_a_bare_mlflow_ui_shows_the_arms_side_by_side(server, root, small):
         assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
     if CHROMIUM is None:
         pytest.skip("no chromium here: apt-get install chromium")
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    switches += [f"--user-data-dir={root / 'browser'}", "--window-size=1600,3000", "--virtual-time-budget=40000"]
-    command = [CHROMIUM, *switches, "--dump-dom", link.replace("http://127.0.0.1:5000", server)]
-    words = (small.question, "Arms side by side", "Confusion matrices, test", "Learning curves, mean over seeds")
-    for _ in range(3):  # virtual time sometimes runs out before the page's requests are answered
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
-        if all(word in shown for word in words):
-            return
-    pytest.fail(f"not all of {words} on the page")
+    words = (small.question, "Arms side by side", "Learning curves, mean over seeds", *mlflow_views.IMAGES.values())
+    accuracy = np.mean([100 * final.test.accuracy for final in small.arms[0].finals])
+    with Browser() as browser:
+        browser.size(1600, 4000)
+        browser.open(link.replace("http://127.0.0.1:5000", server), seconds=120)
+        browser.wait(f"{json.dumps(words)}.every(word => document.body.innerText.includes(word))", seconds=60)
+        browser.wait(
+            'document.querySelectorAll(\'img[src*="get-artifact"], img[src^="blob:"]\').length >= 6', seconds=60
+        )
+        table = link.replace("http://127.0.0.1:5000", server).replace("=arms", "=table").replace("=CHART", "=TABLE")
+        browser.open(table, seconds=120)
+        browser.wait(f"document.body.innerText.includes('{str(accuracy)[:7]}')", seconds=60)  # it shows all digits
+        assert compare(small)["verdicts"][0] in browser.ask("document.body.innerText")

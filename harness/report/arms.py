@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.calibration import calibration_error, reliability
+from harness.calibration import pooled as pooled_bins
 from harness.effort import random_stage, score, tuning_curve
 from harness.learning_speed import speed
 from harness.metrics import (
@@ -23,6 +24,9 @@ from harness.report.kept import Frames, Kept
 from harness.report.search_effort import spent
 from harness.results import ArmRecord, RunResult, Scores, StudyRecord
 from harness.stats import grouped
+
+Bins = Sequence[list[dict[str, float]]]
+"""Of each final, how sure and how right it was."""
 
 
 def arm_numbers(
@@ -41,6 +45,7 @@ def arm_numbers(
     of_test = {name: _over(confusions, metric) for name, metric in headline(phonemes).items()}
     of_test["log_loss"] = spread([float(test.log_loss.sum() / test.counts.sum()) for test in tests])
     histories = [final.history for final in arm.finals]
+    bins = [reliability(final.probability, final.correct) for final in kept.arms[arm.arm]] if kept else []
     drawn = random_stage(arm.trials, record.random_trials)
     return {
         "arm": arm.arm,
@@ -53,7 +58,7 @@ def arm_numbers(
         "search_frames": sum(trial.frames for trial in arm.trials),
         "search_seconds": sum(trial.seconds for trial in arm.trials),
         "seeds": [final.seed for final in arm.finals],
-        "test": of_test | (_measures(kept, kept.arms[arm.arm]) if kept else {}),
+        "test": of_test | (_measures(kept, kept.arms[arm.arm], bins) if kept else {}),
         "validation": {"accuracy": _over([final.validation.confusion for final in arm.finals], accuracy)},
         "seconds_training": float(np.mean([final.seconds for final in arm.finals])),  # of one final
         "frames_per_second": float(np.mean([final.frames_per_second for final in arm.finals])),
@@ -64,7 +69,7 @@ def arm_numbers(
         "top_confusions": top_confusions(pooled, phonemes),
         "speakers": (speakers := _speakers(tests)),
         "worst_speaker": speakers[0],
-        **(_places(kept, kept.arms[arm.arm]) if kept else {}),
+        **(_places(kept, kept.arms[arm.arm], bins) if kept else {}),
         "history": [
             {"seed": final.seed, "best_epoch": final.best_epoch, "epochs": [asdict(epoch) for epoch in final.history]}
             for final in arm.finals
@@ -122,9 +127,8 @@ def _speakers(tests: Sequence[Scores]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["accuracy"]["mean"])
 
 
-def _measures(kept: Kept, finals: Sequence[Frames]) -> dict[str, dict[str, Any]]:
+def _measures(kept: Kept, finals: Sequence[Frames], bins: Bins) -> dict[str, dict[str, Any]]:
     """What takes more than counts to tell, each over the seeds; nothing where there is nothing to measure it on."""
-    bins = [reliability(final.probability, final.correct) for final in finals]
     found = {
         "calibration_error": spread([calibration_error(b) for b in bins]),
         "phone_error_rate": spread([float(final.edits.total.sum() / final.edits.true.sum()) for final in finals]),
@@ -135,15 +139,12 @@ def _measures(kept: Kept, finals: Sequence[Frames]) -> dict[str, dict[str, Any]]
     return found
 
 
-def _places(kept: Kept, finals: Sequence[Frames]) -> dict[str, Any]:
+def _places(kept: Kept, finals: Sequence[Frames], bins: Bins) -> dict[str, Any]:
     """Where and how an arm errs, as tables."""
-    bins = reliability(
-        np.concatenate([final.probability for final in finals]), np.concatenate([final.correct for final in finals])
-    )
     segments = finals[0].edits.true.sum()
     kinds = ("substitutions", "deletions", "insertions")
     return {
-        "calibration": bins,
+        "calibration": pooled_bins(bins),
         "boundaries": [
             {"distance": name, "frames": int(frames.sum()), "accuracy": _accuracy(finals, frames)}
             for name, frames in kept.groups.items()
