@@ -42,8 +42,8 @@ def _drawn(
     figure = Figure(figsize=(600 / _DPI, height / _DPI), dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
     figure.suptitle(name, fontsize=10, x=0.02, ha="left", fontweight="bold")
-    figure.subplots_adjust(left=0.1, right=0.965, top=1 - 50 / height, bottom=45 / height, wspace=0.28)
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    figure.subplots_adjust(left=0.1, right=0.965, top=1 - 50 / height, bottom=45 / height, hspace=0.4)
+    for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         axes.tick_params(labelsize=7, length=2)
         axes.grid(visible=True, color="#e6e9ed", linewidth=0.7)
         axes.set_axisbelow(True)
@@ -133,8 +133,8 @@ def _effort(axes: Any, arm: Arm, look: Mapping[str, Any]) -> None:
 
 _PICTURES: dict[str, tuple[tuple[str, ...], tuple[Panel, ...], int]] = {
     "phonemes.png": (("phonemes",), (_phonemes,), 620),
-    "speakers.png": (("speakers",), (_speakers,), 320),
-    "boundaries_calibration.png": (("boundaries", "calibration"), (_boundaries, _calibration), 300),
+    "speakers.png": (("speakers",), (_speakers,), 480),
+    "boundaries_calibration.png": (("boundaries", "calibration"), (_boundaries, _calibration), 620),
     "learning.png": (("history",), (_learning,), 280),
     "budget.png": (("search",), (_effort,), 280),
 }

@@ -17,7 +17,7 @@ from harness.results import StudyRecord
 
 IMAGES = {
     "confusion": "Confusion matrices, test, all seeds",
-    "boundaries_calibration": "Accuracy by distance from a change of phoneme; calibration",
+    "boundaries_calibration": "Boundaries and calibration",
     "speakers": "Accuracy of each speaker",
 }
 """Pictures of an arm, KEY.png, that the charts show in a row -> the title of the row."""
