@@ -18,6 +18,8 @@ from harness.results import Epoch, RunResult
 from harness.settings import Settings
 from harness.worker import Worker
 
+_GOING = 10.0  # seconds that a killed process is waited for
+
 
 class Workers(Here):
     """Trains in other processes. They start at once, while this one prepares the corpus and opens the tracker."""
@@ -61,6 +63,11 @@ class Workers(Here):
     def kill(self) -> None:
         for worker in self._all:
             worker.process.kill()
+
+    def wait(self) -> None:
+        """Until the processes that were killed are gone."""
+        for worker in self._all:
+            worker.process.join(_GOING)
 
     def map(self, call: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
         """All at once. What goes wrong with one stops the others; Interrupted only if nothing else went wrong."""
@@ -111,6 +118,7 @@ def started(spread: Spread, device: torch.device) -> Iterator[Here]:
         yield workers
     finally:
         workers.kill()
+        workers.wait()
 
 
 @contextlib.contextmanager
