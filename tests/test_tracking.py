@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import math
 import os
 import re
 import shutil
@@ -287,6 +288,7 @@ def test_epochs_logged_live_are_those_logged_at_the_end(store, small):
     first, second = small.arms[0].finals
     live = start_final(recorder, first)
     for epoch in first.history:
+        live.next_call = -math.inf  # as if some seconds had passed
         live.epoch(epoch)
         assert store.client.get_run(live.run_id).info.status == "RUNNING"
         assert steps(store, live.run_id, "epochs/train_loss")[-1] == (epoch.epoch, epoch.train_loss)
@@ -297,6 +299,16 @@ def test_epochs_logged_live_are_those_logged_at_the_end(store, small):
         assert steps(store, run_id, "epochs/validation_accuracy") == curve
         times = [m.timestamp for m in store.client.get_metric_history(run_id, "epochs/train_loss")]
         assert times == sorted(times)
+
+
+def test_epochs_that_pass_quickly_go_out_together(store, small):
+    recorder, final = begin(store, small), small.arms[0].finals[0]
+    live = start_final(recorder, final)
+    for epoch in final.history:
+        live.epoch(epoch)
+    assert [step for step, _ in steps(store, live.run_id, "epochs/train_loss")] == [1]
+    live.failed("KILLED")
+    assert [step for step, _ in steps(store, live.run_id, "epochs/train_loss")] == [e.epoch for e in final.history]
 
 
 @pytest.mark.parametrize(
