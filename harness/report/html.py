@@ -12,7 +12,7 @@ from harness import __version__
 from harness.report import figures, verdicts
 from harness.report.figures import Comparison
 from harness.report.markup import Page
-from harness.report.sections import SECTIONS, matrices
+from harness.report.sections import OF_A_SWEEP, SECTIONS, matrices
 
 _HERE = Path(__file__).parent
 
@@ -20,7 +20,7 @@ _HERE = Path(__file__).parent
 def page(comparison: Comparison) -> str:
     """The page of a comparison."""
     written = Page()
-    for write in SECTIONS:
+    for write in OF_A_SWEEP if comparison.get("sweep") else SECTIONS:
         write(written, comparison)
     as_json = ",".join(f"{json.dumps(key)}:{text}" for key, text in written.figures.items())
     return Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(

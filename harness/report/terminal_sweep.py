@@ -10,7 +10,7 @@ from harness.stats import NO_DIFFERENCE, PRACTICALLY_EQUAL
 def blocks(comparison: dict[str, Any]) -> list[Block]:
     """Verdicts, accuracies with their differences, and what each cell costs."""
     sweep = comparison["sweep"]
-    others = [curve for curve in sweep["curves"] if _is_compared(curve)]
+    others = compared(comparison)
     shown: list[Block] = [Line(sentence(curve, comparison), strong=True) for curve in others]
     shown += _accuracies(comparison, others)
     if others:
@@ -24,11 +24,25 @@ def blocks(comparison: dict[str, Any]) -> list[Block]:
 
 def sentence(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
     """ladnn against ffdnn, by depth: better at 8, 16; no difference shown at 2, 4; not trained at 32."""
+    return f"{contest(curve, comparison)}: {outcomes(curve, comparison)}."
+
+
+def contest(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
+    """ladnn against ffdnn, by depth."""
+    return f"{curve['arm']} against {comparison['baseline']}, by {setting(comparison['sweep']['key'])}"
+
+
+def outcomes(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
+    """better at 8, 16; no difference shown at 2, 4; not trained at 32."""
     parts: dict[str, list[str]] = {}
     for point in curve["points"]:
         parts.setdefault(_outcome(point, curve["arm"], comparison["baseline"]), []).append(value(point["value"]))
-    told = "; ".join(f"{word} at {', '.join(where)}" for word, where in parts.items())
-    return f"{curve['arm']} against {comparison['baseline']}, by {setting(comparison['sweep']['key'])}: {told}."
+    return "; ".join(f"{word} at {', '.join(where)}" for word, where in parts.items())
+
+
+def compared(comparison: dict[str, Any]) -> list[dict[str, Any]]:
+    """The curves that stand against the baseline's."""
+    return [curve for curve in comparison["sweep"]["curves"] if _is_compared(curve)]
 
 
 def _outcome(point: dict[str, Any], arm: str, baseline: str) -> str:

@@ -4,6 +4,7 @@ from html import escape
 from typing import Any
 
 from harness.report.figures import Comparison
+from harness.report.terminal_sweep import compared, contest, outcomes
 from harness.report.wording import NOTHING_TO_COMPARE, percent, points, several, share, times
 
 _MOST = 6
@@ -12,30 +13,49 @@ _MOST = 6
 
 def header(comparison: Comparison) -> str:
     """Study, question, verdicts, notes."""
-    pairs = [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"]
-    against = [pair for pair in pairs if pair["b"] == comparison["baseline"]]
-    first = pairs if len(pairs) <= _MOST else against or pairs[:_MOST]
-    others = [pair for pair in pairs if pair not in first]
-    furthest = max((abs(pair[end] or 0) for pair in pairs for end in ("low", "high", "difference")), default=0)
-    cards = "".join(_card(pair, comparison, furthest) for pair in first)
+    verdicts = _of_sweep(comparison) if comparison.get("sweep") else _of_pairs(comparison)
     over = several(comparison["units"], comparison["unit"])
     evidence = (
         f"Accuracy on the test split. In brackets and as a line the {100 * comparison['level']:g} % interval over "
         f"{over} and the seeds; where it covers zero, no difference is shown."
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in comparison["notes"])
-    rest = "".join(f"<li>{escape(pair['sentence'])}</li>" for pair in others)
     corpus = escape(str(comparison["corpus"].get("name")))
     return "\n".join(
         [
             f'<p class="study">Study <b>{escape(comparison["study"])}</b> on the corpus <b>{corpus}</b></p>',
             f"<h1>{escape(comparison['question'])}</h1>",
-            f'<ul class="verdicts">{cards}</ul>' if pairs else f"<p>{NOTHING_TO_COMPARE}</p>",
-            f"<details><summary>The other {len(others)} pairs</summary><ul>{rest}</ul></details>" if others else "",
-            f'<p class="soft">{escape(evidence)}</p>' if pairs else "",
+            verdicts or f"<p>{NOTHING_TO_COMPARE}</p>",
+            f'<p class="soft">{escape(evidence)}</p>' if verdicts else "",
             f'<ul class="notes">{notes}</ul>' if notes else "",
         ]
     )
+
+
+def _of_pairs(comparison: Comparison) -> str:
+    """A card per pair; where there are many, those with the baseline, and the others folded."""
+    pairs = [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"]
+    if not pairs:
+        return ""
+    against = [pair for pair in pairs if pair["b"] == comparison["baseline"]]
+    first = pairs if len(pairs) <= _MOST else against or pairs[:_MOST]
+    others = [pair for pair in pairs if pair not in first]
+    furthest = max((abs(pair[end] or 0) for pair in pairs for end in ("low", "high", "difference")), default=0)
+    cards = "".join(_card(pair, comparison, furthest) for pair in first)
+    rest = "".join(f"<li>{escape(pair['sentence'])}</li>" for pair in others)
+    folded = f"<details><summary>The other {len(others)} pairs</summary><ul>{rest}</ul></details>" if others else ""
+    return f'<ul class="verdicts">{cards}</ul>{folded}'
+
+
+def _of_sweep(comparison: Comparison) -> str:
+    """A card per arm that was swept beside the baseline."""
+    cards = [
+        f'<li class="open"><span class="pair">{escape(contest(curve, comparison))}</span>'
+        + "".join(f"<p>{escape(_capital(told))}</p>" for told in outcomes(curve, comparison).split("; "))
+        + "</li>"
+        for curve in compared(comparison)
+    ]
+    return f'<ul class="verdicts">{"".join(cards)}</ul>' if cards else ""
 
 
 def _card(pair: dict[str, Any], comparison: Comparison, furthest: float) -> str:

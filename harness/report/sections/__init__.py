@@ -41,3 +41,12 @@ SECTIONS: tuple[Callable[[Page, Comparison], None], ...] = (
     search.write,
     making.write,
 )
+
+OF_A_SWEEP: tuple[Callable[[Page, Comparison], None], ...] = (
+    claims.write,
+    sweep.write,
+    layers.write,
+    search.write,
+    making.write,
+)
+"""Its cells are too many to stand beside each other in every respect; `comparison.json` has it all."""

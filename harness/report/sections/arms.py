@@ -1,9 +1,13 @@
 """What each arm reached, cost and chose."""
 
+from typing import Any
+
 from harness.metrics import LOWER_IS_BETTER
 from harness.report.figures import Comparison, Figure, colour, downwards, finish, percents, symbol
 from harness.report.markup import Cell, Page, table
-from harness.report.wording import ABSENT, METRICS, count, percent, rounded, seconds, setting, spread, value
+from harness.report.wording import ABSENT, METRICS, count, rounded, seconds, setting, spread, value
+
+_LOWER = {*LOWER_IS_BETTER, "calibration_error", "log_loss"}
 
 
 def write(page: Page, comparison: Comparison) -> None:
@@ -32,17 +36,17 @@ def _measures(comparison: Comparison) -> str:
     """A row per measure, a column per arm; the best in bold."""
     arms = comparison["arms"]
     rows: list[list[str | Cell]] = []
-    for name, heading in METRICS.items():
+    for name, heading in {**METRICS, "calibration_error": "calibration error", "log_loss": "log-loss"}.items():
         if name not in arms[0]["test"]:
             continue
-        best = (min if name in LOWER_IS_BETTER else max)(arm["test"][name]["mean"] for arm in arms)
-        is_best = [len(arms) > 1 and percent(arm["test"][name]["mean"]) == percent(best) for arm in arms]
-        cells = [Cell(spread(arm["test"][name]), best=yes) for arm, yes in zip(arms, is_best, strict=True)]
-        rows.append([f"{heading}, %" + (" (less is better)" if name in LOWER_IS_BETTER else ""), *cells])
-    if "calibration_error" in arms[0]["test"]:
-        rows.append(["calibration error, % (less is better)", *(spread(a["test"]["calibration_error"]) for a in arms)])
+        shown = _nats if name == "log_loss" else spread
+        best = (min if name in _LOWER else max)((arm["test"][name] for arm in arms), key=lambda values: values["mean"])
+        unit = ("nats" if name == "log_loss" else "%") + (" (less is better)" if name in _LOWER else "")
+        texts = [shown(arm["test"][name]) for arm in arms]
+        is_best = [len(arms) > 1 and text.split()[0] == shown(best).split()[0] for text in texts]  # as shown
+        cells = [Cell(text, best=yes) for text, yes in zip(texts, is_best, strict=True)]
+        rows.append([f"{heading}, {unit}", *cells])
     rows += [
-        ["log-loss, nats (less is better)", *(_nats(arm["test"]["log_loss"]) for arm in arms)],
         ["accuracy on validation, %", *(spread(arm["validation"]["accuracy"]) for arm in arms)],
         ["parameters", *(count(arm["parameters"]) for arm in arms)],
         ["FLOPs per frame", *(rounded(arm["flops_per_frame"]) for arm in arms)],
@@ -63,8 +67,8 @@ def _chosen(comparison: Comparison) -> str:
     return table("What the search chose for each arm, on the validation split.", headings(comparison), rows)
 
 
-def _nats(values: dict) -> str:
-    return f"{values['mean']:.4f}" + (f" ± {values['std']:.4f}" if values["std"] is not None else "")
+def _nats(values: dict[str, Any]) -> str:
+    return f"{values['mean']:.3f}" + (f" ± {values['std']:.3f}" if values["std"] is not None else "")
 
 
 def seeds(comparison: Comparison) -> Figure:

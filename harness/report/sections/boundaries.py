@@ -23,7 +23,7 @@ def write(page: Page, comparison: Comparison) -> None:
         figures.append(page.figure("segments", edits(comparison), "Segments.", about))
         tables.append(_segments(comparison))
     if figures:
-        page.section("boundaries", "Boundaries and classes", columns(*figures), folded("As tables", *tables))
+        page.section("boundaries", "Boundaries", columns(*figures), folded("As tables", *tables))
 
 
 def by_distance(comparison: Comparison) -> Figure:

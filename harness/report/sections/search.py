@@ -38,7 +38,9 @@ def write(page: Page, comparison: Comparison) -> None:
         "search",
         "Search",
         table("What the search spent on each arm, and what it found on validation.", headings, rows),
-        columns(
+        ""
+        if comparison.get("sweep")  # too many cells to be told apart
+        else columns(
             page.figure(
                 "search_history",
                 history(comparison),

@@ -3,8 +3,8 @@
 from typing import Any
 
 from harness.report.figures import Comparison, Figure, colour, finish, percents, symbol
-from harness.report.markup import Cell, Page, table, text
-from harness.report.terminal_sweep import sentence
+from harness.report.markup import Cell, Page, table
+from harness.report.terminal_sweep import compared
 from harness.report.wording import ABSENT, interval, points, rounded, seconds, setting, spread, value
 
 _WIDE = 4
@@ -17,11 +17,9 @@ def write(written: Page, comparison: Comparison) -> None:
     if not sweep:
         return
     name, baseline = setting(sweep["key"]), comparison["baseline"]
-    others = [curve for curve in sweep["curves"] if any("difference" in point for point in curve["points"])]
     written.section(
         "sweep",
         f"By {name}",
-        "".join(text(sentence(curve, comparison)) for curve in others),
         '<div class="columns">',
         written.figure(
             "sweep_accuracy",
@@ -36,7 +34,7 @@ def write(written: Page, comparison: Comparison) -> None:
             f"The line is the {100 * comparison['level']:g} % interval over {comparison['unit']}s and seeds. "
             "A hollow dot: no difference shown.",
         )
-        if others
+        if compared(comparison)
         else "",
         "</div>",
         _table(comparison),
