@@ -134,12 +134,14 @@ class Resampled:
     tally: Tally
     resampled: Tally
     """R in the place of G."""
+    place: int = 0
+    """Among the arms: each has draws of seeds of its own, the same in every pair and on either side of it."""
 
 
 def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
     """Resample the units of arms that were tested on the same utterances, all alike: this makes comparisons paired."""
     weights = draw(arms[0].n_units, n_resamples, np.random.default_rng([seed, 0]))
-    return [Resampled(arm, arm.weighted(weights)) for arm in arms]
+    return [Resampled(arm, arm.weighted(weights), place) for place, arm in enumerate(arms)]
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,8 @@ def paired_difference(
         return Difference(difference, None, None, None, None, None, None)
 
     over_both, over_units, over_seeds, seed_variances = [], [], [], []
-    for i, arm in enumerate(arms):
-        seeds = draw(arm.tally.n_seeds, n_resamples, np.random.default_rng([seed, 1 + i]))
+    for arm in arms:
+        seeds = draw(arm.tally.n_seeds, n_resamples, np.random.default_rng([seed, 1 + arm.place]))
         seeds /= seeds.sum(axis=1, keepdims=True)
         over_both.append(arm.resampled.value(metric, seeds, pooled=pooled))
         over_units.append(arm.resampled.value(metric, pooled=pooled))

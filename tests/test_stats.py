@@ -132,6 +132,12 @@ def test_interval_is_deterministic_for_a_seed():
     assert first.low == pytest.approx(other.low, abs=0.1 * (first.high - first.low))
 
 
+def test_a_pair_has_the_same_interval_from_either_side():
+    arms = stats.resample([stats.Tally.of(_counts(arm), UNITS) for arm in (1, 2, 3)])
+    one, other = (stats.paired_difference(*pair, metrics.accuracy) for pair in (arms[1:], arms[:0:-1]))
+    assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-12)
+
+
 def test_p_value_and_interval_agree():
     arms = stats.resample([stats.Tally.of(_counts(arm), UNITS) for arm in (1, 2)])
     p = stats.paired_difference(*arms, metrics.accuracy).p

@@ -57,7 +57,7 @@ def table(
         return ""
     cells = [Cell(heading) if isinstance(heading, str) else heading for heading in headings]
     numeric = [cell.text.startswith(">") for cell in cells]
-    names = [_swatch(cell) + escape(cell.text.removeprefix(">")) for cell in cells]
+    names = [_named(cell.text.removeprefix(">"), cell.colour) for cell in cells]
     if key:
         names = [f'<button type="button">{name}</button>' for name in names]
     head = "".join(
@@ -80,11 +80,16 @@ def _cell(cell: str | Cell, is_number: bool, *, heads_row: bool) -> str:
     sort = f' data-value="{escape(str(cell.sort))}"' if cell.sort is not None else ""
     classes = _class(number=is_number, best=cell.best, wrap=cell.wrap)
     tag, scope = ("th", ' scope="row"') if heads_row else ("td", "")
-    return f"<{tag}{scope}{classes}{sort}>{_swatch(cell)}{escape(cell.text)}</{tag}>"
+    return f"<{tag}{scope}{classes}{sort}>{_named(cell.text, cell.colour)}</{tag}>"
 
 
-def _swatch(cell: Cell) -> str:
-    return f'<span class="swatch" style="background:{cell.colour}"></span>' if cell.colour else ""
+def _named(text: str, colour: str | None) -> str:
+    """A text after its swatch, which stays on the line of the first word."""
+    if colour is None:
+        return escape(text)
+    first, space, rest = text.partition(" ")
+    swatch = f'<span class="swatch" style="background:{colour}"></span>'
+    return f'<span class="named">{swatch}{escape(first)}</span>{space}{escape(rest)}'
 
 
 def _class(**names: bool) -> str:

@@ -17,7 +17,7 @@ def write(page: Page, comparison: Comparison) -> None:
         "Each seed.",
         "A point is one training with its own seed, the stroke the arm's mean.",
     )
-    kind = "beside" if len(comparison["arms"]) <= 4 else ""  # more arms take the whole width
+    kind = "beside" if len(comparison["arms"]) <= 2 else ""  # more arms take the whole width
     parts = f"<div>{_measures(comparison)}</div><div>{_chosen(comparison)}{each}</div>"
     page.section("arms", "Arms", f'<div class="{kind}">{parts}</div>')
 
