@@ -15,10 +15,17 @@ def header(comparison: Comparison) -> str:
     """Study, question, verdicts, notes."""
     verdicts = _of_sweep(comparison) if comparison.get("sweep") else _of_pairs(comparison)
     over = several(comparison["units"], comparison["unit"])
-    evidence = (
-        f"Accuracy on the test split. In brackets and as a line the {100 * comparison['level']:g} % interval over "
-        f"{over} and the seeds; where it covers zero, no difference is shown."
-    )
+    level = f"{100 * comparison['level']:g} %"
+    if comparison.get("sweep"):
+        evidence = (
+            f"Accuracy on the test split; better or worse where the {level} interval over {over} and the seeds "
+            "excludes zero."
+        )
+    else:
+        evidence = (
+            f"Accuracy on the test split. In brackets and as a line the {level} interval over {over} and the seeds; "
+            "where it covers zero, no difference is shown."
+        )
     notes = "".join(f"<li>{escape(note)}</li>" for note in comparison["notes"])
     corpus = escape(str(comparison["corpus"].get("name")))
     return "\n".join(

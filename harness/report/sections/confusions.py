@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.report.figures import Comparison
-from harness.report.markup import Cell, Page, columns, scale, table
+from harness.report.markup import Cell, Page, columns, scale, table, text
 from harness.report.sections import matrices
 from harness.report.wording import ABSENT, count, percent, points
 
@@ -34,23 +34,27 @@ def _differences(page: Page, comparison: Comparison, arms: dict[str, Any]) -> li
         return [frequent]
     limit = f"{100 * matrices.difference_limit(comparison):.0f}"
     tones = (("less-2", f"-{limit}"), ("less-1", ""), ("same", "0"), ("more-1", ""), ("more-2", f"+{limit}"))
-    parts = [
-        "<h3>Their difference</h3><p>Blue and + where the first arm does it more often: good on the diagonal, bad "
-        "elsewhere. Only cells whose difference survives the correction for their number (Benjamini-Hochberg) are "
-        "coloured.</p>",
-        scale("points", tones, "and beyond"),
-    ]
+    parts = ["<h3>Their difference</h3>"]
+    if any(pair["surviving"] for pair in found):
+        parts += [
+            "<p>Blue and + where the first arm does it more often: good on the diagonal, bad elsewhere. Only cells "
+            "whose difference survives the correction for their number (Benjamini-Hochberg) are coloured.</p>",
+            scale("points", tones, "and beyond"),
+        ]
     for i, pair in enumerate(found):
-        a, b = pair["a"], pair["b"]
+        a, b, tested = pair["a"], pair["b"], count(pair["tested"])
+        if not pair["surviving"]:
+            parts.append(text(f"{a} and {b}: none of {tested} confusions differs, corrected for their number."))
+            continue
         drawn = page.figure(
             f"confusion_difference_{i}",
             matrices.confusion_difference(comparison, arms[a], arms[b], pair["surviving"]),
             f"{a} less {b}.",
-            f"{len(pair['surviving'])} of {count(pair['tested'])} confusions differ.",
+            f"{len(pair['surviving'])} of {tested} confusions differ.",
             kind="matrix",
         )
-        parts.append(columns(drawn, f"<div>{_surviving(pair)}{frequent if len(found) == 1 else ''}</div>"))
-    return parts if len(found) == 1 else [*parts, frequent]
+        parts.append(columns(drawn, f"<div>{_surviving(pair)}</div>"))
+    return [*parts, frequent]
 
 
 def _surviving(pair: dict[str, Any]) -> str:

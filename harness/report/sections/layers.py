@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.report.figures import Comparison, Figure, colour, finish, symbol
 from harness.report.markup import Page, columns
+from harness.report.wording import setting, value
 
 _TINY = 1e-12
 
@@ -19,6 +20,11 @@ def write(page: Page, comparison: Comparison) -> None:
         page.figure(f"gradients_{arm['arm']}", gradients(arm, ends), f"{arm['arm']}.", "Gradient norm of each layer.")
         for arm in arms
     ]
+    told = _ENDS
+    if sweep := comparison.get("sweep"):  # lines of all its cells would hide each other
+        last = {curve["points"][-1]["arm"] for curve in sweep["curves"]}
+        arms = [arm for arm in arms if arm["arm"] in last]
+        told += f" At {setting(sweep['key'])} {value(sweep['values'][-1])} only."
     has_paths = any(np.isfinite(_mean(arm, "path_ratio")).any() for arm in arms)
     page.section(
         "layers",
@@ -27,8 +33,8 @@ def write(page: Page, comparison: Comparison) -> None:
         "window.</p>",
         columns(*maps),
         columns(
-            page.figure("layers_scale", by_layer(comparison, arms, "scale"), "Scale of a layer's output.", _ENDS),
-            page.figure("layers_paths", by_layer(comparison, arms, "path_ratio"), "Linear over non-linear path.", _ENDS)
+            page.figure("layers_scale", by_layer(comparison, arms, "scale"), "Scale of a layer's output.", told),
+            page.figure("layers_paths", by_layer(comparison, arms, "path_ratio"), "Linear over non-linear path.", told)
             if has_paths
             else "",
         ),

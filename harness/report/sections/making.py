@@ -22,7 +22,7 @@ def write(page: Page, comparison: Comparison) -> None:
         if name not in (*known, "dirty", "corpus")
     ]
     entries += [
-        ("seeds", "; ".join(f"{arm['arm']} {', '.join(map(str, arm['seeds']))}" for arm in comparison["arms"])),
+        ("seeds", _seeds(comparison)),
         ("intervals", f"{comparison['method']}; {count(comparison['resamples'])} resamples, unit {comparison['unit']}"),
     ]
     if comparison.get("margin"):
@@ -47,6 +47,14 @@ def write(page: Page, comparison: Comparison) -> None:
 
 _SIZES = ("utterances", "speakers", "frames")
 _FIRST = ("command", "commit", "started", "seconds", "device", "host", "threads", "precision")
+
+
+def _seeds(comparison: Comparison) -> str:
+    """0, 1, 2; arm by arm where they differ."""
+    seeds = {arm["arm"]: ", ".join(map(str, arm["seeds"])) for arm in comparison["arms"]}
+    if len(set(seeds.values())) == 1:
+        return next(iter(seeds.values()))
+    return "; ".join(f"{arm} {own}" for arm, own in seeds.items())
 
 
 def _said(name: str, given: Any) -> str:
