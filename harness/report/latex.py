@@ -68,5 +68,5 @@ def _table(table: Table, caption: str) -> str:
         *(f"  {line}" for line in [r"\toprule", written[0], r"\midrule", *written[1:], r"\bottomrule"]),
         r"\end{tabular}",
     ]
-    head = [r"\centering", *([rf"\caption{{{escaped(caption)}.}}"] if caption else [])]
+    head = [r"\centering\small", *([rf"\caption{{{escaped(caption)}.}}"] if caption else [])]
     return "\n".join([r"\begin{table}", *(f"  {line}" for line in [*head, *lines]), r"\end{table}"])
