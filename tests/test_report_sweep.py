@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from harness.errors import UserError
 from harness.report import files, html, search_effort, terminal
 from harness.report.compare import compare
+from harness.report.joining import joined
 from harness.results import ArmRecord, Trial
 from harness.screen import Line, Table
 from tests.records import make_record
@@ -133,3 +135,26 @@ def test_what_every_rung_spent_is_told_and_whether_it_was_the_same():
 def test_old_records_have_no_sweep():
     assert compare(make_record())["sweep"] is None
     assert np.isfinite(compare(make_record())["pairs"][0]["difference"])
+
+
+def test_sweeps_of_the_same_values_are_joined_value_by_value():
+    one, two = made(), dataclasses.replace(made(), study="again")
+    found = compare(joined([one, two]))
+    for pair in found["pairs"]:
+        assert pair["a"].partition("@")[2] == pair["b"].partition("@")[2] != "depth=32"
+    assert sum(pair["metric"] == "accuracy" for pair in found["pairs"]) == 2 * 3  # with the baseline
+    assert [curve["arm"] for curve in found["sweep"]["curves"]] == [
+        "ladnn/deep",
+        "ladnn/plain",
+        "again/deep",
+        "again/plain",
+    ]
+    assert [curve["is_baseline"] for curve in found["sweep"]["curves"]] == [False, True, False, False]
+
+
+def test_sweeps_of_other_values_and_studies_without_one_are_not_joined_with_a_sweep():
+    other = dataclasses.replace(make_record(), study="plain")
+    with pytest.raises(
+        UserError, match=r"do not have the same ones:\n  ladnn: params.depth = .2, 8, 32.\n  plain: no sweep"
+    ):
+        joined([made(), other])

@@ -28,8 +28,10 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
         baseline: the arm that others are compared with; the first record's unless given.
 
     Raises:
-        UserError: an arm has no final, or they were not scored on the same test data; says what differs.
+        UserError: an arm has no final, they were not scored on the same test data, or not all swept the same; says
+            what differs.
     """
+    _check_sweeps(records)
     for record in records:
         if not any(arm.finals for arm in record.arms):
             raise UserError(f"{record.study!r} has no finished final run: nothing to compare")
@@ -37,7 +39,7 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
     if mistakes:
         told = "not scored on the same test data, from which a difference of their numbers could come as well:"
         raise UserError("\n".join([f"{' and '.join(r.study for r in records)}: {told}", *mistakes]))
-    names = [arm.arm for record in records for arm in record.arms]
+    names = [name for record in records for name in _names(record)]
     first, random = records[0], [record.random_trials for record in records]
     known = [number for number in random if number is not None]
     return replace(
@@ -52,7 +54,47 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
         notes=_notes(records, names),
         experiment="\n".join(f"# {record.study}\n{record.experiment}" for record in records),
         provenance=_provenance(records),
+        sweep=_sweep(records, names),
     )
+
+
+def _check_sweeps(records: Sequence[StudyRecord]) -> None:
+    """Arms are compared at the same value, so that sweeps go together if their values do."""
+    swept = [(record.sweep["key"], list(record.sweep["values"])) if record.sweep else None for record in records]
+    if all(one == swept[0] for one in swept):
+        return
+    told = [
+        f"  {record.study}: {one[0]} = {one[1]}" if one else f"  {record.study}: no sweep"
+        for record, one in zip(records, swept, strict=True)
+    ]
+    raise UserError(
+        "\n".join(
+            [
+                f"{' and '.join(r.study for r in records)}: the arms of a sweep are compared at each value, and these "
+                "studies do not have the same ones:",
+                *told,
+                "Compare single cells by their final runs instead: harness report --run ID --run ID",
+            ]
+        )
+    )
+
+
+def _sweep(records: Sequence[StudyRecord], names: Sequence[str]) -> dict[str, Any] | None:
+    """The cells of all, under their new names."""
+    if records[0].sweep is None:
+        return None
+    cells = {}
+    for record in records:
+        assert record.sweep
+        for arm, cell in record.sweep["cells"].items():
+            cells[_name(record, arm, names)] = {**cell, "base": _name(record, cell["base"], names)}
+    return {**records[0].sweep, "cells": cells}
+
+
+def _names(record: StudyRecord) -> list[str]:
+    """Its arms, and in a sweep what they are the cells of."""
+    bases = [cell["base"] for cell in record.sweep["cells"].values()] if record.sweep else []
+    return [*(arm.arm for arm in record.arms), *dict.fromkeys(bases)]
 
 
 def _name(record: StudyRecord, arm: str, names: Sequence[str]) -> str:
