@@ -5,6 +5,7 @@ from typing import Any
 from harness.report import tables
 from harness.report.wording import ABSENT, count, interval, percent, points, rounded, seconds, spread
 from harness.screen import Block, Heading, Line, Table
+from harness.segments import LEAST
 
 _N_PHONEMES = 6
 _N_CONFUSIONS = 4
@@ -135,8 +136,9 @@ def _boundaries(comparison: dict[str, Any]) -> list[Block]:
     return [
         Heading("Accuracy by distance to the nearest change of phoneme, in frames"),
         Table(("distance", ">frames", *(f">{arm['arm']}" for arm in arms)), rows),
-        Heading(f"Phone errors, in percent of {count(arms[0]['segments']['true'])} true segments; frames unsmoothed"),
+        Heading(f"Phone errors, in percent of {count(arms[0]['segments']['true'])} true segments"),
         Table(("arm", *(f">{kind}" for kind in kinds)), segments),
+        Line(f"A predicted segment lasts {LEAST} frames at least; shorter ones are dropped."),
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from harness.report.figures import Comparison, Figure, bar, class_order, colour, downwards, finish, percents, symbol
 from harness.report.markup import Cell, Page, columns, folded, table
 from harness.report.wording import count, percent, spread
+from harness.segments import LEAST
 
 
 def write(page: Page, comparison: Comparison) -> None:
@@ -19,7 +20,9 @@ def write(page: Page, comparison: Comparison) -> None:
         figures.append(page.figure("broad_classes", by_broad_class(comparison), "By broad class.", about))
         tables.append(_classes(comparison))
     if all(arm.get("segments") for arm in arms):
-        about = "Edits per true segment that turn the predicted segments into the true ones; frames are not smoothed."
+        about = (
+            f"Edits per true segment that turn the predicted segments, of {LEAST} frames at least, into the true ones."
+        )
         figures.append(page.figure("segments", edits(comparison), "Segments.", about))
         tables.append(_segments(comparison))
     if figures:

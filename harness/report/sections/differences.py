@@ -7,6 +7,7 @@ from harness.report.figures import Comparison, Figure, colour, downwards, finish
 from harness.report.markup import Cell, Page, folded, table, text
 from harness.report.sections.arms import arm_cell
 from harness.report.wording import ABSENT, METRICS, interval, percent, points, share, times
+from harness.segments import LEAST
 
 PRICES = {
     "parameters": "parameters",
@@ -30,7 +31,7 @@ def write(page: Page, comparison: Comparison) -> None:
         title = f"Points above {comparison['baseline']}."
         figures.append(page.figure("differences", forests(comparison, more), title, f"Right of zero is better. {by}"))
         if less:
-            about = "Left of zero is better. Nothing smooths the frames, so this is how restless an arm is."
+            about = f"Left of zero is better. Predicted segments of fewer than {LEAST} frames are dropped first."
             figures.append(page.figure("differences_less", forests(comparison, less), "Phone error rate.", about))
     page.section(
         "differences",
