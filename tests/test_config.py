@@ -1,6 +1,7 @@
 """The experiment file: what is refused and in which words, what comes out, and where a mistake is placed."""
 
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from harness.ranges import Range
 from harness.settings import Data, Settings, SpeakerFraction, Synthetic, Training
 from harness.toml_places import places
 
-EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.toml"))
+
+def _experiments() -> list[Path]:
+    """The project's own; not what a user keeps beside them, half written perhaps."""
+    folder = Path(__file__).parent.parent / "experiments"
+    listed = subprocess.run(["git", "ls-files", "*.toml"], cwd=folder, capture_output=True, text=True)
+    return sorted(folder / name for name in listed.stdout.split()) or sorted(folder.glob("*.toml"))
+
+
+EXPERIMENTS = _experiments()
 
 HEAD = 'question = "q"\nstudy = "s"\narms.a.architecture = "ffdnn"\n'
 """Lines 1 to 3 of the files in refusals.txt and of most below: one arm, nothing searched."""
