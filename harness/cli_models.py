@@ -94,7 +94,8 @@ def export(study: str, arm: str, seed: int | None, out: Path) -> None:
     model = trained.load(_root(), study, arm, seed)
     differences = exporting.export(model, out)
     size = wording.count(model.result.parameters)
-    click.echo(f"{study}, {model.result.arm}, seed {model.result.seed}: {size} parameters, {model.saved.architecture}")
+    whose = f"study {study}, arm {model.result.arm} ({model.saved.architecture}), seed {model.result.seed}"
+    click.echo(f"{whose}: {size} parameters")
     for file, difference in differences.items():
         click.echo(f"{file}: {file.stat().st_size:,} bytes; logits differ from torch's by at most {difference:.1g}")
     if model.features() is None:

@@ -166,7 +166,7 @@ class Conductor:
                     return Diverged(f"seed {seed}: {failure}")
                 raise RunFailed(f"arm {arm.name!r}, seed {seed}: {failure}") from None
             assert result.test
-            self.progress.ends(arm.name, label, result.test.accuracy, "scored on test")
+            self.progress.ends(arm.name, label, result.test.accuracy, "on test")
             return result
 
     def _run(

@@ -57,7 +57,7 @@ def write(out: str, source: Source, prediction: Prediction, phonemes: Sequence[s
     part = source.part
     if kind == ".csv":
         _replace(path, lambda file: file.write(_csv(prediction.predicted, phonemes).encode()))
-        return f"{len(prediction.predicted):,} lines id,label"
+        return f"{len(prediction.predicted):,} labels, as id,label"
     if kind == ".npz":
         assert prediction.posteriors is not None
         arrays = {

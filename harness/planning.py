@@ -104,10 +104,10 @@ def _where(experiment: Experiment, corpus: corpora.Corpus, device: torch.device,
     dtype = precision.dtype_of_frames(precision.choose(device) if wanted == "auto" else wanted)
     limit, seen = memory_limit(device, experiment.data.memory) // shared.shares, parts(experiment, corpus)
     placed = placement(seen, max(experiment.widest_context), dtype, limit)
-    allowed = "data.memory allows" if experiment.data.memory else "half of its memory is"
+    allowed = "data.memory" if experiment.data.memory else "half of its memory"
     if shared.shares > 1:
-        allowed = f"{allowed.rpartition(' ')[0]}, shared by {shared.shares} runs, {allowed.rpartition(' ')[2]}"
-    sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B, {allowed} {rounded(limit)}B:"
+        allowed = f"{allowed} for each of {shared.shares} runs"
+    sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B of {rounded(limit)}B ({allowed}):"
     if not placed.streamed:
         return [f"{sizes} they stay there"]
     chunks = f"  {', '.join(placed.streamed)} pass through in chunks of {count(placed.chunk_frames)} frames"

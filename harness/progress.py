@@ -140,7 +140,8 @@ class Progress:
         facts, run = self.facts, self.facts.running.pop((arm, label))
         facts.done_frames += (run.epochs - len(run.curve)) * run.frames_per_epoch  # pruned or stopped early
         seconds = sum(epoch.seconds for epoch in run.curve)
-        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {state}", f"{seconds:.1f} s"]
+        told_state = "on validation" if state == "complete" else state
+        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {told_state}", f"{seconds:.1f} s"]
         self._count(arm, label, accuracy, state == "complete")
         left = facts.seconds_left
         if left is not None:

@@ -5,6 +5,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,6 +16,8 @@ from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.experiment import Experiment, changes
+
+_MOST = 10  # changed settings that are named
 
 
 def project_root(start: Path) -> Path:
@@ -58,6 +61,10 @@ class Workspace:
     def exists(self) -> bool:
         return (self.folder / "study.json").exists()
 
+    @property
+    def _has_runs(self) -> bool:
+        return self.journal.exists() or (self.folder / "runs").exists()
+
     def facts(self) -> dict[str, Any]:
         """What is remembered: settings, and from the first run on corpus, device, precision and state."""
         return json.loads((self.folder / "study.json").read_text()) if self.exists else {}
@@ -76,6 +83,8 @@ class Workspace:
             UserError: the folder is of other settings; each that changed is named.
         """
         settings = json.loads(json.dumps(self.experiment.canonical()))
+        if self.exists and not self._has_runs:  # it ended before its first run, over its data say
+            (self.folder / "study.json").unlink()
         if not self.exists:
             self.remember(settings=settings)
         elif changed := changes(self.facts()["settings"], settings):
@@ -95,12 +104,15 @@ class Workspace:
 
     def refusal(self, lines: list[str]) -> UserError:
         command, study = self.experiment.command, self.experiment.study
+        renamed = re.sub(r" --set study=\S+", "", command)
+        more = [f"  and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
         return UserError(
             "\n".join(
                 [
                     f"{self.experiment.path}: study {study!r} was begun with other settings; the two are not mixed:",
-                    *lines,
-                    f"run it as another study: {command} --set study=NAME",
+                    *lines[:_MOST],
+                    *more,
+                    f"run it as another study: {renamed} --set study=NAME",
                     f"or begin this one anew, the earlier one is archived: {command} --restart",
                 ]
             )

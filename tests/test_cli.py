@@ -102,8 +102,8 @@ def test_a_run_ends_with_the_comparison_the_report_and_the_next_commands(project
 
 def test_progress_goes_to_standard_error_as_plain_lines(project):
     lines = (project / "stderr").read_text().splitlines()
-    assert sum("trial" in line and "complete" in line for line in lines) == 4
-    assert sum("scored on test" in line for line in lines) == 4
+    assert sum("trial" in line and "on validation" in line for line in lines) == 4
+    assert sum("% on test" in line for line in lines) == 4
     assert not any("\x1b" in line for line in lines)
 
 
@@ -211,12 +211,12 @@ def test_the_plan_says_what_stays_on_the_device_what_passes_through_and_why(tmp_
     folder = make_project(tmp_path)
     stays = invoke(folder, "run", "tiny.toml", "--plan", monkeypatch=monkeypatch)
     assert "they stay there" in stays.stdout
-    assert "device: cpu; the frames take 169 kB, half of its memory is" in stays.stdout
+    assert "device: cpu; the frames take 169 kB of " in stays.stdout
     limited = ["--set", "data.memory=1.3e-4"]
     passes = invoke(folder, "run", "tiny.toml", "--plan", *limited, monkeypatch=monkeypatch)
     assert "  train, validation pass through in chunks of" in passes.stdout
     assert "test, search stay" in passes.stdout
-    assert "the frames take 169 kB, data.memory allows 130 kB:" in passes.stdout
+    assert "the frames take 169 kB of 130 kB (data.memory):" in passes.stdout
     refused = invoke(folder, "run", "tiny.toml", "--plan", "--set", "data.memory=1e-6", monkeypatch=monkeypatch)
     assert refused.exit_code == 2
     assert "data.memory: 1e-06 GB are too little for this corpus" in refused.stderr
@@ -459,3 +459,15 @@ def test_a_reader_that_goes_away_is_no_failure(project):
     done = subprocess.run(["bash", "-c", command], cwd=project, env=ENVIRONMENT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() in ("", "Architectures (architecture = NAME; params.SETTING)")
+
+
+def test_a_study_that_ended_before_its_first_run_may_begin_with_other_settings(tmp_path):
+    folder = make_project(tmp_path)
+    failed = harness("run", "tiny.toml", "--set", "data.validation=dev", cwd=folder)
+    assert failed.returncode == 2
+    assert "no split 'dev'" in failed.stderr
+    again = harness("run", "tiny.toml", "--set", "search.trials=1", "--set", "comparison.seeds=[0]", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    changed = harness("run", "tiny.toml", "--set", "study=tiny", cwd=folder)
+    assert "begun with other settings" in changed.stderr
+    assert "run it as another study: harness run tiny.toml --set study=NAME" in changed.stderr

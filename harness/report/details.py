@@ -67,16 +67,18 @@ def _phoneme_rows(
     own = dataclasses.replace(found, **arrays, sources=None)
     p_corrected = None if own.p is None else stats.corrected(own.p)
     wide = None if p_corrected is None else stats.selected_intervals(own, p_corrected, level)
+    # a difference of F1 lies within one, however little is known of it
+    ends = [None if end is None else np.clip(end, -1, 1) for end in (own.low, own.high, *(wide or (None, None))[:2])]
     rows = [
         {
             "phoneme": phonemes[i],
             "f1_a": f1_a[i],
             "f1_b": f1_b[i],
             "difference": own.difference[n],
-            "low": None if own.low is None else own.low[n],
-            "high": None if own.high is None else own.high[n],
-            "low_corrected": None if wide is None else wide[0][n],
-            "high_corrected": None if wide is None else wide[1][n],
+            **{
+                name: None if end is None else end[n]
+                for name, end in zip(("low", "high", "low_corrected", "high_corrected"), ends, strict=True)
+            },
             "p": None if own.p is None else own.p[n],
             "p_corrected": None if p_corrected is None else p_corrected[n],
             "survives": p_corrected is not None and bool(p_corrected[n] <= 1 - level),

@@ -27,7 +27,7 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     is_sweep = bool(comparison.get("sweep"))
     cells = [
         *_verdicts(comparison, everything),
-        *([] if is_sweep else _claims(comparison)),
+        *([] if is_sweep else claims(comparison)),
         Heading(arms[0]),
         arms[1],
         *_chosen(comparison["arms"]),
@@ -35,7 +35,7 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     ]
     told = [
         Heading(f"{comparison['study']}: {comparison['question']}"),
-        *([*terminal_sweep.blocks(comparison), *_claims(comparison)] if is_sweep else []),
+        *([*terminal_sweep.blocks(comparison), *claims(comparison)] if is_sweep else []),
         *(cells if everything or not is_sweep else []),
         *_rungs(comparison),
         *_phonemes(comparison),
@@ -67,7 +67,7 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
     lines = [
         Line(tables.evidence(comparison)),
         *([Line(f"And {several(n_left_out, 'pair')} without {comparison['baseline']}: --all")] if n_left_out else []),
-        *_many(comparison, pairs),
+        *corrected(comparison, pairs),
     ]
     return [
         *sentences,
@@ -75,12 +75,12 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
         Heading("Behind the verdicts: the first of each pair against the second"),
         *_behind(shown),
         Line(tables.chance(comparison)),
-        Line(f"SE: standard error in points, naive (frames independent), clustered by {comparison['unit']}."),
+        Line(f"Standard error (SE) in points, by frames (naive) and by {comparison['unit']} (clustered)."),
         Line("Costs: how many times those of the second."),
     ]
 
 
-def _claims(comparison: dict[str, Any]) -> list[Block]:
+def claims(comparison: dict[str, Any]) -> list[Block]:
     """The answer to each claim, and what it rests on."""
     lines: list[Block] = []
     for claim in comparison.get("claims", ()):
@@ -122,13 +122,15 @@ _PRICES = {
 }
 
 
-def _many(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[Block]:
+def corrected(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[Block]:
     """What is left of the findings when they are corrected for the number of pairs."""
     found = [pair for pair in pairs if pair["verdict"].endswith(" better")]
     kept = [pair for pair in found if pair["p_corrected"] <= 1 - comparison["level"]]
     if len(found) == len(kept):
         return []
-    return [Line(f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs.")]
+    lost = "; ".join(f"{pair['a']} and {pair['b']}" for pair in found if pair not in kept)
+    counted = f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs"
+    return [Line(f"{counted}; not that between {lost}." if len(kept) else f"{counted}.")]
 
 
 def _chosen(arms: list[dict[str, Any]]) -> list[Block]:

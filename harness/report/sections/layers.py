@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.report.figures import Comparison, Figure, colour, finish, symbol
+from harness.report.figures import Comparison, Figure, colour, finish, symbol, whole_numbers
 from harness.report.markup import Page, columns
 from harness.report.wording import setting, value
 
@@ -30,7 +30,7 @@ def write(page: Page, comparison: Comparison) -> None:
         "layers",
         "Layers",
         "<p>Seen on the same few training frames, after so many updates; geometric means over seeds. Layer 1 sees the "
-        "window.</p>",
+        "window, the last one gives the logits.</p>",
         columns(*maps),
         columns(
             page.figure("layers_scale", by_layer(comparison, arms, "scale"), "Scale of a layer's output.", told),
@@ -85,7 +85,10 @@ def by_layer(comparison: Comparison, arms: list[dict[str, Any]], name: str) -> F
                 marker={"symbol": symbol(comparison, arm["arm"]), "size": 6},
                 hovertemplate=f"{arm['arm']}, layer %{{x}}<br>%{{y:.3g}}<extra></extra>",
             )
-    return finish(figure, height=320, xaxis={"title": "layer"}, yaxis={"type": "log", "exponentformat": "power"})
+    longest = max(_mean(arm, name).shape[1] for arm in arms)
+    return finish(
+        figure, height=320, xaxis=whole_numbers(longest, "layer"), yaxis={"type": "log", "exponentformat": "power"}
+    )
 
 
 def _extremes(arms: list[dict[str, Any]]) -> tuple[float, float]:

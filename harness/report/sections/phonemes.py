@@ -140,8 +140,17 @@ def differences(comparison: Comparison, found: dict[str, Any]) -> Figure:
         labels = [f"<b>{name}</b>: {f'{arm} better' if is_shown else 'no difference shown'}" for name in names]
         look = {"color": colour(comparison, arm), "symbol": symbol(comparison, arm) if is_shown else "circle"}
         forest(figure, better, names, labels, look, is_shown=is_shown, corrected=True)
-    x = from_zero(f"points of F1, {found['a']} above {found['b']}")
+    x = from_zero(f"points of F1, {found['a']} above {found['b']}") | {"range": _range(found)}
     return _rows(comparison, figure, order, x, showlegend=False)
+
+
+def _range(found: dict[str, Any]) -> list[float]:
+    """All points, and the lines of those that are shown; lines of phonemes of which little is known run out of it."""
+    rows = found["phonemes"]
+    ends = [row["difference"] for row in rows]
+    ends += [row[end] for row in rows if row["survives"] for end in ("low_corrected", "high_corrected")]
+    limit = 100 * min(1.0, 1.5 * max(map(abs, ends), default=1.0) or 1.0)
+    return [-limit, limit]
 
 
 def _rows(comparison: Comparison, figure: Figure, order: list[str], x: dict[str, Any], **layout: Any) -> Figure:
