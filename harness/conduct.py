@@ -247,7 +247,7 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
     """
     workspace = Workspace(root, experiment)
     with workspace.held():
-        begun = {} if restart else workspace.facts()
+        begun = {} if restart or not workspace.has_runs else workspace.facts()
         chosen = choose_device(device)
         arithmetic = _arithmetic(experiment, begun, chosen)
         shared = spread(chosen, len(experiment.arms), begun)

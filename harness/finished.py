@@ -67,7 +67,7 @@ def comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:
     from harness import tracking
 
     workspace = Workspace(root, experiment)
-    if not workspace.exists:
+    if not workspace.has_runs:
         return None
     workspace.open()
     listed = tracking.open_store(root).studies()

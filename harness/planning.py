@@ -33,7 +33,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     """
     chosen = choose_device(device)
     workspace = Workspace(root, experiment)
-    if workspace.exists:
+    if workspace.has_runs:
         workspace.open()
     corpus = corpora.open_corpus(experiment.data, cache(root), progress.reading)
     experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))

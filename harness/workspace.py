@@ -62,7 +62,8 @@ class Workspace:
         return (self.folder / "study.json").exists()
 
     @property
-    def _has_runs(self) -> bool:
+    def has_runs(self) -> bool:
+        """Whether anything was begun; a study may also have ended before that, over its data say."""
         return self.journal.exists() or (self.folder / "runs").exists()
 
     def facts(self) -> dict[str, Any]:
@@ -77,13 +78,13 @@ class Workspace:
         unfinished.replace(self.folder / "study.json")
 
     def open(self) -> None:
-        """Begin, or go on.
+        """Begin, or go on; without any run, what is remembered is of no use. Only for who holds the study.
 
         Raises:
             UserError: the folder is of other settings; each that changed is named.
         """
         settings = json.loads(json.dumps(self.experiment.canonical()))
-        if self.exists and not self._has_runs:  # it ended before its first run, over its data say
+        if self.exists and not self.has_runs:
             (self.folder / "study.json").unlink()
         if not self.exists:
             self.remember(settings=settings)

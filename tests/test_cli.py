@@ -466,6 +466,9 @@ def test_a_study_that_ended_before_its_first_run_may_begin_with_other_settings(t
     failed = harness("run", "tiny.toml", "--set", "data.validation=dev", cwd=folder)
     assert failed.returncode == 2
     assert "no split 'dev'" in failed.stderr
+    remembered = (folder / ".harness" / "studies" / "tiny" / "study.json").read_text()
+    assert harness("run", "tiny.toml", "--plan", cwd=folder).returncode == 0
+    assert (folder / ".harness" / "studies" / "tiny" / "study.json").read_text() == remembered  # a plan changes nothing
     again = harness("run", "tiny.toml", "--set", "search.trials=1", "--set", "comparison.seeds=[0]", cwd=folder)
     assert again.returncode == 0, again.stderr
     changed = harness("run", "tiny.toml", "--set", "study=tiny", cwd=folder)
