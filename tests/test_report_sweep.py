@@ -158,3 +158,10 @@ def test_sweeps_of_other_values_and_studies_without_one_are_not_joined_with_a_sw
         UserError, match=r"do not have the same ones:\n  ladnn: params.depth = .2, 8, 32.\n  plain: no sweep"
     ):
         joined([made(), other])
+
+
+def test_the_layers_are_drawn_of_the_last_value_that_has_any():
+    record = made(cells=CELLS | {"deep@depth=32": ("deep", 32, None)})  # nothing could be trained at 32
+    page = html.page(compare(record))
+    assert "layers_scale" in page
+    assert "At depth 8 only." in page

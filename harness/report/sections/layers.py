@@ -22,9 +22,10 @@ def write(page: Page, comparison: Comparison) -> None:
     ]
     told = _ENDS
     if sweep := comparison.get("sweep"):  # lines of all its cells would hide each other
-        last = {curve["points"][-1]["arm"] for curve in sweep["curves"]}
-        arms = [arm for arm in arms if arm["arm"] in last]
-        told += f" At {setting(sweep['key'])} {value(sweep['values'][-1])} only."
+        values = {point["arm"]: point["value"] for curve in sweep["curves"] for point in curve["points"]}
+        last = next(v for v in reversed(sweep["values"]) if any(values[arm["arm"]] == v for arm in arms))
+        arms = [arm for arm in arms if values[arm["arm"]] == last]
+        told += f" At {setting(sweep['key'])} {value(last)} only."
     has_paths = any(np.isfinite(_mean(arm, "path_ratio")).any() for arm in arms)
     page.section(
         "layers",
