@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli_report import project
+
 _STUDY = click.option("--study", required=True, metavar="NAME", help="The study, as its file names it.")
 _ARM = click.option("--arm", required=True, metavar="NAME", help="The arm, as the file names it.")
 _SEED = click.option("--seed", type=int, metavar="N", help="The final run.  [the comparison's first]")
@@ -48,7 +50,7 @@ def predict(
     forms = [outputs.form(out) for out in outs]
     if ensemble and seed is not None:
         raise UserError(f"--seed {seed}: --ensemble takes all seeds; give one of the two")
-    root = _root()
+    root = project()
     models = trained.load_all(root, study, arm) if ensemble else [trained.load(root, study, arm, seed)]
 
     from harness import prediction_table, provenance, screen
@@ -91,7 +93,7 @@ def export(study: str, arm: str, seed: int | None, out: Path) -> None:
     from harness import trained
     from harness.report import wording
 
-    model = trained.load(_root(), study, arm, seed)
+    model = trained.load(project(), study, arm, seed)
     differences = exporting.export(model, out)
     size = wording.count(model.result.parameters)
     whose = f"study {study}, arm {model.result.arm} ({model.saved.architecture}), seed {model.result.seed}"
@@ -102,9 +104,3 @@ def export(study: str, arm: str, seed: int | None, out: Path) -> None:
         click.echo(
             "note: how the frames are made from sound is not known, and not in the files (docs/using-a-model.md)"
         )
-
-
-def _root() -> Path:
-    from harness.workspace import project_root
-
-    return project_root(Path.cwd())

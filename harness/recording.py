@@ -245,7 +245,7 @@ class LiveRun:
             folder: where `result.save` wrote; its `model/` is kept as well, if there is one.
         """
         now, left = time.time(), 0.0 if self.seen else result.seconds
-        measured = self.waiting
+        measured = list(self.waiting)
         for epoch in result.history:
             left = max(left - epoch.seconds, 0.0)
             if epoch.epoch not in self.seen:

@@ -57,7 +57,7 @@ harness.import_table harness.cli_import
 harness.cli_data
 harness.trained harness.source harness.predict harness.textgrid harness.outputs harness.prediction_table
 harness.export harness.disagreement_files
-harness.cli_models harness.cli_report harness.cli
+harness.cli_report harness.cli_models harness.cli
 """.split()  # noqa: SIM905
 """Bottom to top: a module may import those before it."""
 

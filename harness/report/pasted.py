@@ -3,7 +3,6 @@
 from typing import Any
 
 from harness.report import tables
-from harness.report.terminal import claims, corrected
 from harness.report.wording import NOTHING_TO_COMPARE
 from harness.screen import Block, Heading, Line
 
@@ -20,10 +19,10 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     if comparison["pairs"]:
         told += [Line(sentence, strong=True) for sentence in comparison["verdicts"]]
         told.append(Line(tables.evidence(comparison)))
-        told += corrected(comparison, [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"])
+        told += tables.corrected(comparison, [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"])
     else:
         told.append(Line(NOTHING_TO_COMPARE))
-    told += [*claims(comparison), Heading(arms[0]), arms[1]]
+    told += [*tables.claims(comparison), Heading(arms[0]), arms[1]]
     if comparison["pairs"]:
         heading, table = tables.differences(comparison, metrics)
         told += [Heading(heading), table, Line(tables.chance(comparison))]

@@ -1,11 +1,12 @@
-"""The tables that every form of a report has: arms with their spread, pairs with their intervals. And what an interval
-is over, in words."""
+"""What every form of a report has: arms with their spread, pairs with their intervals, answers to claims, what is left
+of many findings, and in words what an interval is over."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from harness.report.claim_words import answered
 from harness.report.wording import SHORT, interval, percent, points, rounded, seconds, several, share, spread
-from harness.screen import Table
+from harness.screen import Block, Heading, Line, Table
 from harness.stats import NO_DIFFERENCE, PRACTICALLY_EQUAL
 
 MAIN = ("accuracy", "macro_f1", "accuracy_without_silence")
@@ -81,3 +82,24 @@ def chance(comparison: dict[str, Any]) -> str:
     single = all(len(arm["seeds"]) == 1 for arm in comparison["arms"])
     seeds = "as trained here" if single else "both trained with new seeds"
     return f"Chance: that the first is better for a new {comparison['unit']}, {seeds}."
+
+
+def claims(comparison: dict[str, Any]) -> list[Block]:
+    """The answer to each claim, and what it rests on."""
+    lines: list[Block] = []
+    for claim in comparison.get("claims", ()):
+        rests_on = [part["sentence"] for part in claim["parts"]]
+        outlook = [claim["outlook"]] if claim["outlook"] not in (None, *(p["why_not"] for p in claim["parts"])) else []
+        lines += [Line(answered(claim), strong=True), *(Line(f"  {text}") for text in (*rests_on, *outlook))]
+    return [Heading("Claims"), *lines] if lines else []
+
+
+def corrected(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[Block]:
+    """What is left of the findings when they are corrected for the number of pairs."""
+    found = [pair for pair in pairs if pair["verdict"].endswith(" better")]
+    kept = [pair for pair in found if pair["p_corrected"] <= 1 - comparison["level"]]
+    if len(found) == len(kept):
+        return []
+    lost = "; ".join(f"{pair['a']} and {pair['b']}" for pair in found if pair not in kept)
+    counted = f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs"
+    return [Line(f"{counted}; not that between {lost}." if len(kept) else f"{counted}.")]

@@ -6,7 +6,6 @@
 from typing import Any
 
 from harness.report import search_effort, tables, terminal_all, terminal_sweep
-from harness.report.claim_words import answered
 from harness.report.narrow import COLUMNS, fitting, width
 from harness.report.wording import ABSENT, NOTHING_TO_COMPARE, percent, settings, several, share, times
 from harness.screen import Block, Heading, Line, Table
@@ -27,7 +26,7 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     is_sweep = bool(comparison.get("sweep"))
     cells = [
         *_verdicts(comparison, everything),
-        *([] if is_sweep else claims(comparison)),
+        *([] if is_sweep else tables.claims(comparison)),
         Heading(arms[0]),
         arms[1],
         *_chosen(comparison["arms"]),
@@ -35,7 +34,7 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     ]
     told = [
         Heading(f"{comparison['study']}: {comparison['question']}"),
-        *([*terminal_sweep.blocks(comparison), *claims(comparison)] if is_sweep else []),
+        *([*terminal_sweep.blocks(comparison), *tables.claims(comparison)] if is_sweep else []),
         *(cells if everything or not is_sweep else []),
         *_rungs(comparison),
         *_phonemes(comparison),
@@ -67,7 +66,7 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
     lines = [
         Line(tables.evidence(comparison)),
         *([Line(f"And {several(n_left_out, 'pair')} without {comparison['baseline']}: --all")] if n_left_out else []),
-        *corrected(comparison, pairs),
+        *tables.corrected(comparison, pairs),
     ]
     return [
         *sentences,
@@ -78,16 +77,6 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
         Line(f"Standard error (SE) in points, by frames (naive) and by {comparison['unit']} (clustered)."),
         Line("Costs: how many times those of the second."),
     ]
-
-
-def claims(comparison: dict[str, Any]) -> list[Block]:
-    """The answer to each claim, and what it rests on."""
-    lines: list[Block] = []
-    for claim in comparison.get("claims", ()):
-        rests_on = [part["sentence"] for part in claim["parts"]]
-        outlook = [claim["outlook"]] if claim["outlook"] not in (None, *(p["why_not"] for p in claim["parts"])) else []
-        lines += [Line(answered(claim), strong=True), *(Line(f"  {text}") for text in (*rests_on, *outlook))]
-    return [Heading("Claims"), *lines] if lines else []
 
 
 def _behind(pairs: list[dict[str, Any]]) -> list[Block]:
@@ -120,17 +109,6 @@ _PRICES = {
     "seconds_training": "\nseconds",
     "search_frames": "tuning\nframes",
 }
-
-
-def corrected(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[Block]:
-    """What is left of the findings when they are corrected for the number of pairs."""
-    found = [pair for pair in pairs if pair["verdict"].endswith(" better")]
-    kept = [pair for pair in found if pair["p_corrected"] <= 1 - comparison["level"]]
-    if len(found) == len(kept):
-        return []
-    lost = "; ".join(f"{pair['a']} and {pair['b']}" for pair in found if pair not in kept)
-    counted = f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs"
-    return [Line(f"{counted}; not that between {lost}." if len(kept) else f"{counted}.")]
 
 
 def _chosen(arms: list[dict[str, Any]]) -> list[Block]:

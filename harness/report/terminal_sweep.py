@@ -24,7 +24,7 @@ def blocks(comparison: dict[str, Any]) -> list[Block]:
 
 def sentence(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
     """ladnn against ffdnn, by depth: better at 8, 16; no difference shown at 2, 4; not trained at 32."""
-    return f"{contest(curve, comparison)}: {outcomes(curve, comparison)}."
+    return f"{contest(curve, comparison)}: {'; '.join(outcomes(curve, comparison))}."
 
 
 def contest(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
@@ -32,12 +32,12 @@ def contest(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
     return f"{curve['arm']} against {comparison['baseline']}, by {setting(comparison['sweep']['key'])}"
 
 
-def outcomes(curve: dict[str, Any], comparison: dict[str, Any]) -> str:
-    """better at 8, 16; no difference shown at 2, 4; not trained at 32."""
+def outcomes(curve: dict[str, Any], comparison: dict[str, Any]) -> list[str]:
+    """better at 8, 16 | no difference shown at 2, 4 | failed at 32."""
     parts: dict[str, list[str]] = {}
     for point in curve["points"]:
         parts.setdefault(_outcome(point, curve["arm"], comparison["baseline"]), []).append(value(point["value"]))
-    return "; ".join(f"{word} at {', '.join(where)}" for word, where in parts.items())
+    return [f"{word} at {', '.join(where)}" for word, where in parts.items()]
 
 
 def compared(comparison: dict[str, Any]) -> list[dict[str, Any]]:

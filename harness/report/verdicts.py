@@ -58,7 +58,7 @@ def _of_sweep(comparison: Comparison) -> str:
     """A card per arm that was swept beside the baseline."""
     cards = [
         f'<li class="open"><span class="pair">{escape(contest(curve, comparison))}</span>'
-        + "".join(f"<p>{escape(_capital(told))}</p>" for told in outcomes(curve, comparison).split("; "))
+        + "".join(f"<p>{escape(_capital(told))}</p>" for told in outcomes(curve, comparison))
         + "</li>"
         for curve in compared(comparison)
     ]

@@ -1,7 +1,7 @@
 """The sections of the page, a module each, in their order.
 
 A section is a function of the page and the comparison that adds itself, or nothing where the comparison lacks what it
-is about. A new one is a module here and a name in `SECTIONS`.
+is about. A new one is a module here and a name in `SECTIONS`, or in `OF_A_SWEEP`, or in both.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,6 @@ from harness.report.sections import (
 
 SECTIONS: tuple[Callable[[Page, Comparison], None], ...] = (
     claims.write,
-    sweep.write,
     arms.write,
     differences.write,
     phonemes.write,

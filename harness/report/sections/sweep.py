@@ -12,11 +12,8 @@ _WIDE = 4
 
 
 def write(written: Page, comparison: Comparison) -> None:
-    """The curves and their table; nothing if nothing was swept."""
-    sweep = comparison.get("sweep")
-    if not sweep:
-        return
-    name, baseline = setting(sweep["key"]), comparison["baseline"]
+    """The curves and their table."""
+    name, baseline = setting(comparison["sweep"]["key"]), comparison["baseline"]
     written.section(
         "sweep",
         f"By {name}",
