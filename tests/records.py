@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.corpora.phones import BROAD, PHONEMES, SILENCE
+from harness.phones import BROAD, PHONEMES, SILENCE
 from harness.results import ArmRecord, Epoch, Layers, RunResult, Scores, StudyRecord, Trial
 
 ARMS = ("ladnn", "ffdnn", "resmlp", "linear")

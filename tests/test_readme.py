@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment import Comparison, Search
+from harness.experiment.experiment import Comparison, Search
 from harness.settings import Data, Training
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def project(tmp_path_factory):
         (folder / "experiments" / f"{name}.toml").write_text(text)
     (folder / "bin").mkdir()
     harness = folder / "bin" / "harness"
-    harness.write_text(f"#!{sys.executable}\nfrom harness.cli import main\nmain(prog_name='harness')\n")
+    harness.write_text(f"#!{sys.executable}\nfrom harness.cli.main import main\nmain(prog_name='harness')\n")
     harness.chmod(0o755)
     return folder
 
@@ -87,11 +87,11 @@ def test_every_key_of_the_experiment_file_is_documented(section):
 
 
 def test_the_example_in_the_readme_is_a_valid_file(tmp_path):
-    from harness import config
+    from harness.experiment import load
 
     (example,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "x.toml").write_text(example)
-    assert set(config.load(tmp_path / "x.toml").arms) == {"ladnn", "ffdnn"}
+    assert set(load.load(tmp_path / "x.toml").arms) == {"ladnn", "ffdnn"}
 
 
 @pytest.mark.parametrize("document", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda p: p.name)

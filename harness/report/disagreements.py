@@ -1,9 +1,14 @@
 """Where of two arms one is right and the other wrong, with one seed each: spans of frames, ranked, and utterances.
 
 Legend: F frames, U utterances, N spans.
+
+Disagreements of two arms, as a terminal shows them: how many, the longest, and the utterances with most.
+
+Disagreements of two arms as files, so that a person can go and listen: CSV, and TextGrids with a tier for the truth,
+each arm, and which of them is right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +16,11 @@ import numpy as np
 import pandas as pd
 
 from harness.corpora import features, mfcc
+from harness.corpora.alignments import textgrid
 from harness.corpora.features import Features
+from harness.display.narrow import fitting
+from harness.display.terminal import Block, Heading, Line, Table
+from harness.display.wording import count, percent
 from harness.errors import UserError
 from harness.results import RunResult, StudyRecord
 
@@ -144,3 +153,153 @@ def _utterances(right: list[np.ndarray], who: np.ndarray, lengths: np.ndarray) -
     rows = pd.DataFrame({"utterance": np.arange(len(lengths)), "frames": lengths, **kinds})
     order = np.argsort(-(kinds["only_a"] + kinds["only_b"]), kind="stable")
     return rows.iloc[order].reset_index(drop=True)
+
+
+_N_SPANS = 10
+_N_UTTERANCES = 5
+_LONGEST = 16
+_KINDS = ("only_a", "only_b", "both", "neither")
+
+
+def blocks(found: Disagreements) -> list[Block]:
+    """The most important of `Disagreements`."""
+    a, b, total = found.a.arm, found.b.arm, len(found.who)
+    assert found.a.test
+    names = found.a.test.utterances
+    shares = [percent(float(found.utterances[kind].sum() / total)) for kind in _KINDS]
+    seeds = f"seed {found.a.seed}" if found.a.seed == found.b.seed else f"seeds {found.a.seed} and {found.b.seed}"
+    spans = []
+    for row in found.spans.head(_N_SPANS).to_dict("records"):
+        said, sure = ("said_b", "probability_b") if row["right"] == a else ("said_a", "probability_a")
+        utterance, begin = names[row["utterance"]], f"{row['begin']:.2f}"
+        labels = _short(row["truth"]), _short(row[said])
+        spans.append((row["right"], str(row["frames"]), utterance, begin, *labels, f"{100 * row[sure]:.0f}"))
+    utterances = tuple(
+        (names[row["utterance"]], count(row["frames"]), *(count(row[kind]) for kind in _KINDS))
+        for row in found.utterances.head(_N_UTTERANCES).to_dict("records")
+    )
+    told: list[Block] = [
+        Heading(f"{a} and {b}, {seeds}: which is right, in percent of {count(total)} test frames"),
+        Line(f"only {a} {shares[0]}, only {b} {shares[1]}, both {shares[2]}, neither {shares[3]}"),
+        Heading(f"The longest of {count(len(found.spans))} spans in which one alone is right"),
+        Table(("right", ">frames", "utterance", ">at s", "true", "the other", ">sure, %"), tuple(spans)),
+        Line("Sure: the other's mean probability of what it said."),
+        Heading("The utterances with most such frames"),
+        Table(("utterance", ">frames", f">only {a}", f">only {b}", ">both", ">neither"), utterances),
+    ]
+    return fitting(told)
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _LONGEST else words[: _LONGEST - 3] + "..."
+
+
+_SPANS = "spans.csv"
+_UTTERANCES = "utterances.csv"
+_TIER = "right alone"
+_UNKNOWN = "The corpus does not say how its frames were made; times are those of 25 ms frames every 10 ms."
+
+
+def check(out: str) -> None:
+    """Refuse a name that says neither CSV nor folder.
+
+    Raises:
+        UserError: that.
+    """
+    if not _is_folder(out) and not out.lower().endswith(".csv"):
+        raise UserError(
+            f"--out {out}: allowed are NAME.csv, for the spans, and FOLDER/, for {_SPANS}, {_UTTERANCES} and a "
+            "TextGrid of each utterance"
+        )
+
+
+def write(out: str, found: Disagreements) -> list[str]:
+    """Write one CSV, or a folder; gives what was written, a line each."""
+    note = [] if found.times_are_known else [_UNKNOWN]
+    spans, path = _span_rows(found), Path(out)
+    if not _is_folder(out):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, _csv(spans))
+        return [f"{out}: {count(len(spans))} spans", *note]
+    path.mkdir(parents=True, exist_ok=True)
+    _replace(path / _SPANS, _csv(spans))
+    _replace(path / _UTTERANCES, _csv(_utterance_rows(found)))
+    assert found.a.test
+    for name, text in zip(found.a.test.utterances, _grids(found), strict=True):
+        _replace(path / f"{name}.TextGrid", text)
+    tiers = f"truth, {found.a.arm}, {found.b.arm}, {_TIER}"
+    return [
+        f"{path / _SPANS}: {count(len(spans))} spans",
+        f"{path / _UTTERANCES}: {count(len(found.edges))} utterances",
+        f"{path}/*.TextGrid: one for each utterance, tiers {tiers}",
+        *note,
+    ]
+
+
+def _is_folder(out: str) -> bool:
+    return out.endswith("/") or Path(out).is_dir() or not Path(out).suffix
+
+
+def _span_rows(found: Disagreements) -> pd.DataFrame:
+    rows = found.spans
+    table = pd.DataFrame({"rank": range(1, len(rows) + 1), **_who(found, rows)})
+    for name in ("begin", "end", "frames", "right", "truth", "said_a", "said_b", "probability_a", "probability_b"):
+        table[name] = rows[name].round(4) if rows[name].dtype == float else rows[name]
+    return table.rename(columns=_columns(found))
+
+
+def _utterance_rows(found: Disagreements) -> pd.DataFrame:
+    rows = found.utterances
+    seconds = [round(float(found.edges[u][-1]), 4) for u in rows["utterance"]]
+    table = pd.DataFrame({"rank": range(1, len(rows) + 1), **_who(found, rows), "seconds": seconds})
+    for name in ("frames", "only_a", "only_b", "both", "neither"):
+        table[name] = rows[name]
+    return table.rename(columns=_columns(found))
+
+
+def _who(found: Disagreements, rows: pd.DataFrame) -> dict[str, list[str]]:
+    assert found.a.test
+    return {
+        "utterance": [found.a.test.utterances[u] for u in rows["utterance"]],
+        "speaker": [found.a.test.speakers[u] for u in rows["utterance"]],
+    }
+
+
+def _columns(found: Disagreements) -> dict[str, str]:
+    """What columns are called in files, with the arms' names."""
+    a, b = found.a.arm, found.b.arm
+    return {
+        "said_a": f"{a} said",
+        "said_b": f"{b} said",
+        "probability_a": f"{a} probability",
+        "probability_b": f"{b} probability",
+        "only_a": f"only {a} right",
+        "only_b": f"only {b} right",
+        "both": "both right",
+        "neither": "neither right",
+    }
+
+
+def _grids(found: Disagreements) -> Iterator[str]:
+    """A TextGrid of each utterance."""
+    a, b, end = found.a.test, found.b.test, 0
+    assert a is not None
+    assert b is not None
+    for edges in found.edges:
+        frames = slice(end, end + len(edges) - 1)
+        end = frames.stop
+        labels = {"truth": a.truth, found.a.arm: a.predicted, found.b.arm: b.predicted}
+        tiers = [(name, of_all[frames], found.a.phonemes) for name, of_all in labels.items() if of_all is not None]
+        alone = (_TIER, found.who[frames].astype(int) % 3, ("", found.a.arm, found.b.arm))
+        yield textgrid.text([*tiers, alone], edges)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """So that nobody reads half a file."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

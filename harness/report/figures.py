@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from harness.report.wording import interval, points
+from harness.display.wording import interval, points
 
 Comparison = dict[str, Any]
 Figure: TypeAlias = go.Figure

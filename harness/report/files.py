@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report import html
+from harness.report import page
 
 
 def write(comparison: dict[str, Any], folder: Path) -> list[Path]:
@@ -15,7 +15,7 @@ def write(comparison: dict[str, Any], folder: Path) -> list[Path]:
         "comparison.json": as_json(comparison),
         "arms.csv": _csv(arms_table(comparison)),
         "phonemes.csv": _csv(phonemes_table(comparison)),
-        "index.html": html.page(comparison),
+        "index.html": page.page(comparison),
         **{_named(arm["arm"]): _csv(confusion_table(arm)) for arm in comparison["arms"]},
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from harness.screen import Block, Heading, Line, Table
+from harness.display.terminal import Block, Heading, Line, Table
 
 _CHARACTERS = {
     "\\": r"\textbackslash{}",

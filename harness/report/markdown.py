@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
-from harness.screen import Block, Heading, Line, Table
+from harness.display.terminal import Block, Heading, Line, Table
 
 
 def text(blocks: Iterable[Block]) -> str:

@@ -4,10 +4,10 @@ of many findings, and in words what an interval is over."""
 from collections.abc import Sequence
 from typing import Any
 
-from harness.report.claim_words import answered
-from harness.report.wording import SHORT, interval, percent, points, rounded, seconds, several, share, spread
-from harness.screen import Block, Heading, Line, Table
-from harness.stats import NO_DIFFERENCE, PRACTICALLY_EQUAL
+from harness.comparison.claim_words import answered
+from harness.display.terminal import Block, Heading, Line, Table
+from harness.display.wording import SHORT, interval, percent, points, rounded, seconds, several, share, spread
+from harness.statistics.intervals import NO_DIFFERENCE, PRACTICALLY_EQUAL
 
 MAIN = ("accuracy", "macro_f1", "accuracy_without_silence")
 """The measures of the table of arms."""

@@ -3,9 +3,9 @@
 from html import escape
 from typing import Any
 
+from harness.display.wording import NOTHING_TO_COMPARE, percent, points, several, share, times
 from harness.report.figures import Comparison
-from harness.report.terminal_sweep import compared, contest, outcomes
-from harness.report.wording import NOTHING_TO_COMPARE, percent, points, several, share, times
+from harness.report.outline_sweep import compared, contest, outcomes
 
 _MOST = 6
 """Verdicts shown as cards; the others, of arms among themselves, are folded."""

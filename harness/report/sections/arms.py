@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from harness.metrics import LOWER_IS_BETTER
+from harness.display.wording import ABSENT, METRICS, count, rounded, seconds, setting, spread, value
 from harness.report.figures import Comparison, Figure, colour, downwards, finish, percents, symbol
 from harness.report.markup import Cell, Page, table
-from harness.report.wording import ABSENT, METRICS, count, rounded, seconds, setting, spread, value
+from harness.statistics.metrics import LOWER_IS_BETTER
 
 _LOWER = {*LOWER_IS_BETTER, "calibration_error", "log_loss"}
 

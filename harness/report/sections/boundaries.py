@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from harness.display.wording import count, percent, spread
 from harness.report.figures import Comparison, Figure, bar, class_order, colour, downwards, finish, percents, symbol
 from harness.report.markup import Cell, Page, columns, folded, table
-from harness.report.wording import count, percent, spread
-from harness.segments import LEAST
+from harness.statistics.frame_measures import LEAST
 
 
 def write(page: Page, comparison: Comparison) -> None:

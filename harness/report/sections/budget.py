@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from harness.display.wording import percent, rounded, several
 from harness.report.figures import Comparison, Figure, colour, finish, percents, symbol, whole_numbers
 from harness.report.markup import Cell, Page, columns, table
-from harness.report.wording import percent, rounded, several
 
 
 def write(page: Page, comparison: Comparison) -> None:

@@ -1,8 +1,8 @@
 """Does a probability of 70 % come true in 70 of 100?"""
 
+from harness.display.wording import count, percent
 from harness.report.figures import QUIET, Comparison, Figure, bar, colour, finish, percents, symbol
 from harness.report.markup import Page, columns
-from harness.report.wording import count, percent
 
 
 def write(page: Page, comparison: Comparison) -> None:

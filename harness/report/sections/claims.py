@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from harness.report.claim_words import answered
+from harness.comparison.claim_words import answered
 from harness.report.figures import Comparison
 from harness.report.markup import Page
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from harness.display.wording import ABSENT, count, percent, points
 from harness.report.figures import Comparison
 from harness.report.markup import Cell, Page, columns, scale, table, text
 from harness.report.sections import matrices
-from harness.report.wording import ABSENT, count, percent, points
 
 
 def write(page: Page, comparison: Comparison) -> None:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from harness.metrics import LOWER_IS_BETTER
+from harness.display.wording import ABSENT, METRICS, interval, percent, points, share, times
 from harness.report.figures import Comparison, Figure, colour, downwards, finish, forest, from_zero, symbol
 from harness.report.markup import Cell, Page, folded, table, text
 from harness.report.sections.arms import arm_cell
-from harness.report.wording import ABSENT, METRICS, interval, percent, points, share, times
-from harness.segments import LEAST
+from harness.statistics.frame_measures import LEAST
+from harness.statistics.metrics import LOWER_IS_BETTER
 
 PRICES = {
     "parameters": "parameters",

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.display.wording import setting, value
 from harness.report.figures import Comparison, Figure, colour, finish, symbol, whole_numbers
 from harness.report.markup import Page, columns
-from harness.report.wording import setting, value
 
 _TINY = 1e-12
 

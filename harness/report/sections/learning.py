@@ -1,8 +1,8 @@
 """How the finals learnt, and how soon they were how good."""
 
+from harness.display.wording import percent, rounded, seconds
 from harness.report.figures import Comparison, Figure, colour, finish, symbol, times, whole_numbers
 from harness.report.markup import Cell, Page, columns, table
-from harness.report.wording import percent, rounded, seconds
 
 
 def write(page: Page, comparison: Comparison) -> None:

@@ -3,9 +3,9 @@
 from html import escape
 from typing import Any
 
+from harness.display.wording import ABSENT, count, duration, setting, value
 from harness.report.figures import Comparison
 from harness.report.markup import Cell, Page, definitions, folded, table
-from harness.report.wording import ABSENT, count, duration, setting, value
 
 
 def write(page: Page, comparison: Comparison) -> None:

@@ -3,6 +3,7 @@
 from html import escape
 from typing import Any
 
+from harness.display.wording import ABSENT, count, interval, percent, points
 from harness.report.figures import (
     Comparison,
     Figure,
@@ -17,7 +18,6 @@ from harness.report.figures import (
     symbol,
 )
 from harness.report.markup import Cell, Page, columns, folded, table
-from harness.report.wording import ABSENT, count, interval, percent, points
 
 _MARGIN = {"l": 10, "r": 12, "t": 50, "b": 30}
 

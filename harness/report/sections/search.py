@@ -2,6 +2,7 @@
 
 from itertools import accumulate
 
+from harness.display.wording import count, percent, seconds, setting, value
 from harness.report.figures import (
     Comparison,
     Figure,
@@ -16,7 +17,6 @@ from harness.report.figures import (
 )
 from harness.report.markup import Cell, Page, columns, table
 from harness.report.sections.arms import arm_cell
-from harness.report.wording import count, percent, seconds, setting, value
 
 
 def write(page: Page, comparison: Comparison) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from harness.display.wording import count, percent, points, several, spread
 from harness.report.figures import QUIET, Comparison, Figure, colour, finish, percents, symbol
 from harness.report.markup import Cell, Page, folded, table, text
-from harness.report.wording import count, percent, points, several, spread
 
 _NAMED = 24
 """So many names fit under a figure."""

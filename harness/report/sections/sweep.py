@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from harness.display.wording import ABSENT, interval, points, rounded, seconds, setting, spread, value
 from harness.report.figures import Comparison, Figure, colour, finish, percents, symbol
 from harness.report.markup import Cell, Page, table
-from harness.report.terminal_sweep import compared
-from harness.report.wording import ABSENT, interval, points, rounded, seconds, setting, spread, value
+from harness.report.outline_sweep import compared
 
 _WIDE = 4
 """Resources that grow by this factor and more get a logarithmic axis."""

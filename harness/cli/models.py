@@ -1,0 +1,108 @@
+"""The commands that put a trained model to use: `harness predict`, `harness export`."""
+
+import time
+from pathlib import Path
+
+import click
+
+from harness.cli.report import project
+
+_STUDY = click.option("--study", required=True, metavar="NAME", help="The study, as its file names it.")
+_ARM = click.option("--arm", required=True, metavar="NAME", help="The arm, as the file names it.")
+_SEED = click.option("--seed", type=int, metavar="N", help="The final run.  [the comparison's first]")
+
+
+@click.command()
+@click.argument("data")
+@_STUDY
+@_ARM
+@_SEED
+@click.option("--ensemble", is_flag=True, help="Average the posteriors of all the arm's seeds.")
+@click.option("--split", metavar="SPLIT", help="Of a corpus.  [its only one]")
+@click.option("--out", "outs", required=True, multiple=True, metavar="FILE", help="May be given several times.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def predict(
+    data: str,
+    study: str,
+    arm: str,
+    seed: int | None,
+    ensemble: bool,
+    split: str | None,
+    outs: tuple[str, ...],
+    device: str,
+) -> None:
+    """Label DATA, frame by frame, with a trained model.
+
+    DATA is a corpus (a folder in the HW1P2 layout, with or without transcripts), a sound file, or a folder of sound
+    files. The ending of FILE says what is written:
+
+    \b
+    NAME.csv       id,label for every frame, utterances in the order of their names
+    NAME.npz       posteriors
+    NAME.TextGrid  labels in time, of one utterance
+    FOLDER/        a TextGrid for each utterance
+
+    With transcripts it also prints the classification report.
+    """
+    from harness.errors import UserError
+    from harness.prediction import model, outputs, source
+
+    forms = [outputs.form(out) for out in outs]
+    if ensemble and seed is not None:
+        raise UserError(f"--seed {seed}: --ensemble takes all seeds; give one of the two")
+    root = project()
+    models = model.load_all(root, study, arm) if ensemble else [model.load(root, study, arm, seed)]
+
+    from harness.cli import prediction_table
+    from harness.conductor.workspace import cache
+    from harness.display import terminal
+    from harness.display.progress import Progress
+    from harness.frames.device import choose_device
+    from harness.prediction.predict import predict as labelled
+    from harness.training import provenance
+
+    chosen = choose_device(device)
+    with terminal.display() as display:
+        progress = Progress(display)
+        found = source.read(data, split, models[0], cache(root), progress.reading)
+        outputs.check(outs, len(found.part.lengths))
+        started = time.perf_counter()
+        prediction = labelled(
+            models,
+            found.part,
+            chosen,
+            keep_posteriors=".npz" in forms,
+            progress=lambda done, total: progress.reading("labelling", done, total),
+        )
+        seconds = time.perf_counter() - started
+    written = [(out, outputs.write(out, found, prediction, models[0].saved.phonemes)) for out in outs]
+    files = [terminal.Line(f"{out}: {what}") for out, what in written]
+    machine = provenance.of_machine(chosen.type, models[0].precision)["device"]
+    terminal.show([*prediction_table.blocks(models, found, prediction, seconds, machine), *files])
+
+
+@click.command()
+@_STUDY
+@_ARM
+@_SEED
+@click.option("--out", required=True, metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+def export(study: str, arm: str, seed: int | None, out: Path) -> None:
+    """Write a trained model as ONNX, with a .pt2 (torch.export) beside it; as .pt2 alone if FILE is one.
+
+    Its input is a batch of windows of normalised frames, its output their logits; the metadata tells the rest.
+    """
+    from harness.display import wording
+    from harness.prediction import export as exporting
+    from harness.prediction.model import load
+
+    model = load(project(), study, arm, seed)
+    differences = exporting.export(model, out)
+    size = wording.count(model.result.parameters)
+    whose = f"study {study}, arm {model.result.arm} ({model.saved.architecture}), seed {model.result.seed}"
+    click.echo(f"{whose}: {size} parameters")
+    for file, difference in differences.items():
+        click.echo(f"{file}: {file.stat().st_size:,} bytes; logits differ from torch's by at most {difference:.1g}")
+    if model.features() is None:
+        click.echo(
+            "note: how the frames are made from sound is not known, and not in the files (docs/using-a-model.md)"
+        )

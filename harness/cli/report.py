@@ -1,0 +1,160 @@
+"""The command `harness report`: a comparison again, from MLflow alone, in the form that is asked for."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.errors import UserError
+
+
+@click.command()
+@click.option("--study", "studies", multiple=True, metavar="NAME", help="Given several times: the arms of all.")
+@click.option("--run", "runs", multiple=True, metavar="ID", help="Twice or more: MLflow's finals, by id or its start.")
+@click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of the tables.")
+@click.option("--markdown", is_flag=True, help="Print it in short, to paste into an issue; write no files.")
+@click.option("--latex", is_flag=True, help="Print it in short, to paste into a paper; write no files.")
+@click.option(
+    "--disagreements",
+    nargs=2,
+    metavar="A B",
+    help="Of two arms: where one is right and the other wrong; --out FILE.csv, or FOLDER/ with TextGrids.",
+)
+@click.option("--seed", type=int, metavar="N", help="Of --disagreements.  [the first that both have]")
+@click.option("--out", metavar="PATH", help="Folder of the files.  [reports/NAME]")
+@click.option("--all", "everything", is_flag=True, help="Print the long tables too.")
+def report(
+    studies: tuple[str, ...],
+    runs: tuple[str, ...],
+    as_json: bool,
+    markdown: bool,
+    latex: bool,
+    disagreements: tuple[str, str] | None,
+    seed: int | None,
+    out: str | None,
+    everything: bool,
+) -> None:
+    """Print the comparison of a study and write its files, from MLflow alone.
+
+    \b
+    harness report --study A                 one study
+    harness report --study A --study B       the arms of both; they must have the same test data
+    harness report --run 8f18 --run f55f     two trained models
+    """
+    _check({"--json": as_json, "--markdown": markdown, "--latex": latex, "--disagreements": disagreements}, seed, out)
+    from harness.conductor import load
+
+    root = project()
+    record = load.record(studies, runs, root)
+    if disagreements:
+        assert out
+        _disagreements(record, disagreements, seed, out)
+        return
+    from harness.comparison.compare import compare
+
+    comparison = compare(record)
+    if markdown or latex:
+        from harness.report import latex as latex_
+        from harness.report import markdown as markdown_
+        from harness.report import paste
+
+        form = markdown_ if markdown else latex_
+        click.echo(form.text(paste.blocks(comparison, everything=everything)), nl=False)
+        return
+    chosen = [part for name in studies for part in ("--study", name)] + [part for i in runs for part in ("--run", i)]
+    folder = Path(out) if out else None
+    if as_json:
+        from harness.report import files
+
+        files.write(comparison, folder or _reports(root, comparison["study"]))
+        click.echo(files.as_json(comparison), nl=False)
+    else:
+        show(comparison, root, chosen, folder, everything)
+
+
+def _check(forms: dict[str, Any], seed: int | None, out: str | None) -> None:
+    """Refuse what does not go together, all at once."""
+    given = [name for name, is_given in forms.items() if is_given]
+    mistakes = []
+    if len(given) > 1:
+        mistakes.append(f"{' and '.join(given)}: give one of them")
+    if forms["--disagreements"] and not out:
+        mistakes.append("--disagreements: say where they go, with --out FILE.csv, or --out FOLDER/ for TextGrids")
+    if seed is not None and not forms["--disagreements"]:
+        mistakes.append(f"--seed {seed}: only --disagreements are of one seed")
+    if out and (forms["--markdown"] or forms["--latex"]):
+        mistakes.append(f"--out {out}: {' and '.join(given)} is printed; write it to a file with > FILE")
+    if out and not forms["--disagreements"] and Path(out).is_file():
+        mistakes.append(f"--out {out}: is a file; the files of a report need a folder")
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+
+
+def _disagreements(record: Any, arms: tuple[str, str], seed: int | None, out: str) -> None:
+    from harness.display import terminal
+    from harness.report import disagreements
+
+    disagreements.check(out)
+    found = disagreements.between(record, *arms, seed)
+    written = disagreements.write(out, found)
+    terminal.show([*disagreements.blocks(found), terminal.Heading("Written"), *map(terminal.Line, written)])
+
+
+def show(
+    comparison: dict[str, Any],
+    root: Path,
+    chosen: Sequence[str],
+    folder: Path | None = None,
+    everything: bool = False,
+) -> None:
+    """Tables, files, and what to do next.
+
+    Args:
+        chosen: the options that name what is compared.
+        folder: of the files; `reports/NAME` unless given.
+    """
+    from harness.display import terminal
+    from harness.report import files, outline
+    from harness.tracking import store
+
+    folder = folder or _reports(root, comparison["study"])
+    files.write(comparison, folder)
+    again = f"{_own_command()} {shlex.join(['report', *chosen])}"
+    next_ = [
+        ("report", shlex.quote(_typed(folder / "index.html"))),
+        ("every run", f"{store.ui_command(root)}   (takes half a minute to start)"),
+        ("side by side", store.open_store(root).view(comparison["study"])),
+        ("all tables" if not everything else "in short", again if everything else f"{again} --all"),
+        ("to paste", f"{again} --markdown   (or --latex)"),
+    ]
+    lines = [terminal.Line(f"{what + ':':<14}{how}") for what, how in next_ if how]
+    terminal.show([*outline.blocks(comparison, everything=everything), terminal.Heading("Next"), *lines])
+
+
+def project() -> Path:
+    """The project's folder."""
+    from harness.conductor.workspace import project_root
+
+    return project_root(Path.cwd())
+
+
+def _reports(root: Path, study: str) -> Path:
+    """Of several: reports/A+B; a run's name is ARM seed N, or STUDY/ARM seed N."""
+    several = " + " in study
+    return root / "reports" / (study.replace(" + ", "+").replace("/", "-").replace(" ", "_") if several else study)
+
+
+def _typed(path: Path) -> str:
+    """A path as one types it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _own_command() -> str:
+    """This command as it works when typed in this shell."""
+    here = Path(sys.argv[0])
+    found = shutil.which("harness")
+    return "harness" if found and Path(found).resolve() == here.resolve() else shlex.quote(_typed(here.absolute()))

@@ -1,0 +1,75 @@
+"""What is complete: studies and single runs as records, and their comparison, from MLflow alone, without torch."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.conductor.workspace import Workspace
+from harness.errors import UserError
+from harness.experiment.claims import Claim, as_dict
+from harness.experiment.experiment import Experiment
+from harness.results import StudyRecord
+
+
+def of_study(study: str, root: Path, claims: Sequence[Claim] = ()) -> dict[str, Any]:
+    """The comparison of a study.
+
+    Args:
+        claims: to be answered beside those that it was run with, and marked as stated later.
+
+    Raises:
+        UserError: there is no such study, or it is not finished.
+    """
+    from harness.comparison.compare import compare
+
+    found = record([study], [], root)
+    late = [claim for claim in map(as_dict, claims) if claim not in found.claims]
+    return compare(replace(found, claims=[*found.claims, *({**claim, "is_late": True} for claim in late)]))
+
+
+def record(studies: Sequence[str], runs: Sequence[str], root: Path) -> StudyRecord:
+    """A study, several studies as one, or several runs as one.
+
+    Args:
+        studies: names; or
+        runs: ids of finals, or what they begin with.
+
+    Raises:
+        UserError: there are none such, they are not finished, or not scored on the same test data.
+    """
+    from harness.comparison.joining import joined
+    from harness.tracking.store import open_store
+
+    if studies and runs:
+        raise UserError("--study and --run: give studies or runs, not both")
+    if len(set(studies)) < len(studies):
+        raise UserError(f"--study {max(studies, key=studies.count)}: given twice; another one, or it alone")
+    if not studies and len(runs) < 2:
+        raise UserError("give --study NAME, or --run ID twice or more: a run is compared with another one")
+    store = open_store(root)
+    if runs:
+        found = store.load_runs(runs)
+        return joined(found, _OF_RUNS, baseline=found[-1].study)
+    records = [store.load_study(study) for study in studies]
+    return records[0] if len(records) == 1 else joined(records)
+
+
+_OF_RUNS = "How do these runs differ on the same test data?"
+
+
+def comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:
+    """That of an experiment whose study is complete; None if there is something left to do.
+
+    Raises:
+        UserError: the study was begun with other settings.
+    """
+    from harness.tracking.store import open_store
+
+    workspace = Workspace(root, experiment)
+    if not workspace.has_runs:
+        return None
+    workspace.open()
+    listed = open_store(root).studies()
+    is_finished = any(line.study == experiment.study and line.state == "finished" for line in listed)
+    return of_study(experiment.study, root, experiment.claims) if is_finished else None

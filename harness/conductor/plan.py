@@ -1,0 +1,174 @@
+"""`harness run --plan`: what a study would run, and what it costs. Trains nothing."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import architectures
+from harness.conductor.conduct import parts
+from harness.conductor.search import n_ended
+from harness.conductor.workspace import Workspace, cache
+from harness.corpora.corpus import Corpus, open_corpus
+from harness.corpora.store import Part
+from harness.display.progress import Progress
+from harness.display.terminal import Block, Heading, Line, Table
+from harness.display.wording import count, rounded, setting, several, value
+from harness.display.wording import settings as said
+from harness.experiment import rungs, sizes
+from harness.experiment.experiment import Arm, Experiment
+from harness.frames.device import Spread, choose, choose_device, dtype_of_frames, memory_limit, spread
+from harness.frames.placement import placement
+from harness.settings import Settings
+
+_COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, the best epoch's
+
+
+def plan(experiment: Experiment, root: Path, device: str, progress: Progress) -> list[Block]:
+    """Arms, trials, runs, parameters and FLOPs per frame, frames, memory. The corpus is read (and made) for it.
+
+    Raises:
+        UserError: as the run itself would.
+    """
+    chosen = choose_device(device)
+    workspace = Workspace(root, experiment)
+    if workspace.has_runs:
+        workspace.open()
+    corpus = open_corpus(experiment.data, cache(root), progress.reading)
+    experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
+    search, seeds = experiment.search, experiment.comparison.seeds
+    stages, seen = rungs.of_experiment(experiment), parts(experiment, corpus)
+    trials = sum(rung.trials for rung in stages)
+    search_frames = sum(rung.trials * rung.epochs * seen[rung.part].n_frames for rung in stages)
+    final_frames = corpus.train.n_frames * experiment.training.epochs
+    d_features, n_classes = corpus.train.d_features, len(corpus.train.phonemes)
+    rows, memory = [], 0
+    for arm in experiment.arms.values():
+        ends = [_cost(settings, d_features, n_classes) for settings in arm.ends()]
+        memory = max(memory, max(size for _, size in ends))
+        parameters = _ends([cost.parameters for cost, _ in ends])
+        flops = _ends([cost.flops_per_frame for cost, _ in ends])
+        runs = " + ".join(str(n) for n in (*(rung.trials for rung in stages), len(seeds)))
+        rows.append((arm.name, arm.architecture, runs, parameters, flops))
+    frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
+    n_runs = len(rows) * (trials + len(seeds))
+    total = len(experiment.arms) * (search_frames + len(seeds) * final_frames)
+    shared = spread(chosen, len(rows), workspace.facts())
+    return [
+        Heading(f"{experiment.study}: {experiment.question}"),
+        Line(f"{several(len(rows), 'arm')}, {several(n_runs, 'run')}; {_done(experiment, root)}"),
+        Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
+        Table(("arm", "architecture", ">runs", ">parameters", ">FLOPs per frame"), tuple(rows)),
+        *_swept(experiment),
+        *_ranges(experiment),
+        *_widths(experiment),
+        *(_rungs(stages, seen) if len(stages) > 1 else []),
+        Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
+        Table(("part", ">utterances", ">speakers", ">frames"), tuple(frames)),
+        Heading("Cost"),
+        *([Line(f"training frames of a trial: {count(search_frames / trials)}")] if len(stages) == 1 else []),
+        Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
+        Line(f"{several(shared.at_once, 'run')} at a time, {several(shared.threads, 'thread')} each"),
+        *(Line(text) for text in _where(experiment, corpus, chosen, shared)),
+        Line(f"memory for the largest model and its batch: about {rounded(memory)}B for each run at a time"),
+        *(Line(f"note: {note}") for note in experiment.notes),
+    ]
+
+
+def _swept(experiment: Experiment) -> list[Block]:
+    if experiment.sweep is None:
+        return []
+    values = ", ".join(value(v) for v in experiment.sweep.values)
+    return [Line(f"swept: {setting(experiment.sweep.key)} {values}; every cell is searched and compared by itself")]
+
+
+def _rungs(stages: Sequence[rungs.Rung], seen: Mapping[str, Part]) -> list[Block]:
+    """What every arm's search spends."""
+    rows, total = [], 0
+    for rung in stages:
+        part = seen[rung.part]
+        total += (frames := rung.trials * rung.epochs * part.n_frames)
+        cells = (rung.number, rung.trials, len(part.utterances), rung.epochs, rung.epochs * part.n_frames, frames)
+        rows.append(tuple(count(cell) for cell in cells))
+    headings = ("rung", ">trials", ">utterances", ">epochs", ">frames of a trial", ">frames of an arm")
+    return [
+        Heading("Search, rung by rung: the same for every arm, whatever it finds"),
+        Table(headings, (*rows, ("all", count(sum(rung.trials for rung in stages)), "", "", "", count(total)))),
+    ]
+
+
+def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared: Spread) -> list[str]:
+    """Which parts stay on the device and which pass through, and why."""
+    wanted = experiment.training.precision
+    dtype = dtype_of_frames(choose(device) if wanted == "auto" else wanted)
+    limit, seen = memory_limit(device, experiment.data.memory) // shared.shares, parts(experiment, corpus)
+    placed = placement(seen, max(experiment.widest_context), dtype, limit)
+    allowed = "data.memory" if experiment.data.memory else "half of its memory"
+    if shared.shares > 1:
+        allowed = f"{allowed} for each of {shared.shares} runs"
+    sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B of {rounded(limit)}B ({allowed}):"
+    if not placed.streamed:
+        return [f"{sizes} they stay there"]
+    chunks = f"  {', '.join(placed.streamed)} pass through in chunks of {count(placed.chunk_frames)} frames"
+    staying = [name for name in seen if name not in placed.streamed]
+    return [sizes, chunks + (f"; {', '.join(staying)} stay" if staying else "")]
+
+
+def _done(experiment: Experiment, root: Path) -> str:
+    """What of it lies behind us."""
+    workspace = Workspace(root, experiment)
+    n_done = len(list(workspace.folder.glob("runs/*-seed-*/result.json")))
+    if workspace.journal.exists():
+        n_done += n_ended(workspace.journal)
+    return f"{n_done} of them done" if n_done else "nothing trained yet"
+
+
+def _ranges(experiment: Experiment) -> list[Block]:
+    lines: list[Block] = [Line(text) for arm in experiment.arms.values() for text in _of_arm(arm)]
+    return [Heading("Searched"), *lines] if lines else []
+
+
+def _of_arm(arm: Arm) -> list[str]:
+    told = ", ".join(f"{name.partition('.')[2]} {r}" for name, r in arm.ranges.items())
+    return [f"{arm.name}: {told}"] if told else []
+
+
+def _cost(settings: Settings, d_features: int, n_classes: int) -> tuple[architectures.Size, int]:
+    """Size of a model, and the bytes that its training needs: weights and what a batch leaves for the backward pass."""
+    shape = (settings.data.window, d_features, n_classes)
+    size = architectures.measure(settings.architecture, *shape, settings.params)
+    outputs = 0
+
+    def add(module: nn.Module, _: object, output: torch.Tensor) -> None:
+        nonlocal outputs
+        outputs += output.numel() if not list(module.children()) else 0
+
+    with torch.device("meta"):
+        model = architectures.build(settings.architecture, *shape, settings.params)
+        for module in model.modules():
+            module.register_forward_hook(add)
+        model(torch.empty(2, settings.data.window, d_features))
+    per_frame = outputs // 2 + settings.data.window * d_features
+    return size, 4 * (_COPIES * size.parameters + settings.training.batch_size * per_frame)
+
+
+def _widths(experiment: Experiment) -> list[Block]:
+    """Of every arm that states its parameters, the width that has been solved at the ends of its ranges."""
+    lines: list[Block] = []
+    for arm in experiment.arms.values():
+        ends = [_width(arm, values) for values in arm.probes()[:2]] if arm.is_matched else []
+        lines += [Line(f"{arm.name}: {' to '.join(dict.fromkeys(ends))}")] if ends else []
+    return [Heading("Widths, solved for the stated parameters"), *lines] if lines else []
+
+
+def _width(arm: Arm, values: dict[str, Any]) -> str:
+    params = arm.settings(values).params
+    width = ", ".join(map(str, params.get("widths") or [params["width"]]))
+    where = said({key: values[key] for key in sizes.ranges_of_size(arm)})
+    return f"{width} ({where})" if where else width
+
+
+def _ends(values: list[int]) -> str:
+    return " to ".join(dict.fromkeys(rounded(value) for value in sorted(values)))

@@ -1,0 +1,205 @@
+"""One arm's search: an Optuna study in a journal file, asked and told by the conductor alone.
+
+The only importer of optuna. A trial that a kill interrupted is given out again under its number, so that its training
+goes on where it stood. A trial that goes on to a later rung is one more trial in the journal, with the settings that
+its origin was given: the sampler suggests for the first rung only.
+"""
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.comparison.effort import startup_trials
+from harness.experiment.experiment import Arm, Search
+from harness.experiment.ranges import Range
+from harness.experiment.rungs import Rung, best, promoted, rungs
+from harness.results import Trial
+from harness.seeds import derive_seed
+from harness.settings import Training
+
+_ABANDONED = "abandoned"  # mark of a trial that was cut off before it had its settings; it counts for nothing
+_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial to be trained."""
+
+    number: int
+    values: dict[str, Any]
+    """The searched settings, flat."""
+    rung: Rung
+    origin: int | None = None
+    """The trial of the rung before that it goes on from."""
+
+
+class ArmStudy:
+    """The search of one arm.
+
+    Args:
+        journal: file of the whole harness study; made if it is not there.
+    """
+
+    def __init__(self, journal: Path, arm: Arm, search: Search) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.arm = arm
+        self.search = search
+        self.rungs = rungs(search, arm.given.get("training.epochs", Training.epochs))
+        self._distributions = {name: _distribution(r) for name, r in arm.ranges.items()}
+        self._study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(journal))),
+            study_name=arm.name,
+            direction="maximize",
+            pruner=_pruner(search),
+            load_if_exists=True,
+        )
+
+    def ask(self) -> Asked | None:
+        """The trial that was interrupted, else the next one; None when all are done."""
+        for frozen in self._study.get_trials(states=[TrialState.RUNNING]):
+            if frozen.params.keys() == self._distributions.keys():
+                return self._asked(frozen)
+            self._trial(frozen.number).set_user_attr(_ABANDONED, True)
+            self._study.tell(frozen.number, state=TrialState.FAIL)
+        ended = self.trials()
+        if sum(t.rung == 1 for t in ended) >= self.search.trials:
+            return self._promote(ended)
+        self._study.sampler = self._sampler()
+        trial = self._study.ask(fixed_distributions=self._distributions)
+        return self._asked(self._frozen(trial.number))
+
+    def should_prune(self, number: int, epoch: int, accuracy: float) -> bool:
+        """Tell a trial's validation accuracy after an epoch, from 1; whether its rivals say that it should end."""
+        trial = self._trial(number)
+        if epoch not in self._frozen(number).intermediate_values:
+            trial.report(accuracy, epoch)
+        return trial.should_prune()
+
+    def tell(self, trial: Trial) -> None:
+        """End a trial. One that is told already is left as it is."""
+        if self._frozen(trial.number).state.is_finished():
+            return
+        for name in ("frames", "seconds", "curve", "value"):
+            self._trial(trial.number).set_user_attr(name, getattr(trial, name))
+        state = {word: state for state, word in _STATES.items()}[trial.state]
+        self._study.sampler = optuna.samplers.RandomSampler()  # a grid's would stop `optimize`, which is not running
+        self._study.tell(trial.number, trial.value if state == TrialState.COMPLETE else None, state=state)
+
+    def trials(self) -> tuple[Trial, ...]:
+        """All that have ended, in the order of their numbers."""
+        ended = self._study.get_trials(deepcopy=False, states=tuple(_STATES))
+        return tuple(
+            Trial(
+                number=t.number,
+                state=_STATES[t.state],
+                value=t.user_attrs["value"],
+                settings=self._values(t),
+                frames=t.user_attrs["frames"],
+                seconds=t.user_attrs["seconds"],
+                curve=tuple(t.user_attrs["curve"]),
+                rung=t.user_attrs.get("rung", 1),
+                origin=t.user_attrs.get("origin"),
+            )
+            for t in ended
+            if _ABANDONED not in t.user_attrs
+        )
+
+    def best(self) -> Trial | None:
+        """The complete trial of the highest validation accuracy in the last rung, the earliest of equals, or None."""
+        return best(self.trials())
+
+    def importances(self) -> dict[str, float]:
+        """Share of each searched setting in what decides a good score (PED-ANOVA); empty where it cannot be told.
+
+        Of the first rung, whose trials are all alike but for their settings.
+        """
+        first = optuna.create_study(direction="maximize")
+        first.add_trials([t for t in self._study.get_trials(deepcopy=False) if "rung" not in t.user_attrs])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return dict(optuna.importance.get_param_importances(first))
+            except (RuntimeError, ValueError):  # fewer than two complete trials, or all of one score
+                return {}
+
+    def _sampler(self) -> optuna.samplers.BaseSampler:
+        """Seeded by the study's seed and the trial's number, so that a study that goes on draws nothing twice."""
+        seed = derive_seed(self.search.seed, len(self._study.get_trials(deepcopy=False))) % 2**32
+        if self.search.sampler == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        if self.search.sampler == "grid":
+            grid = {name: [_plain(v) for v in r.values()] for name, r in self.arm.ranges.items()}
+            return optuna.samplers.GridSampler(grid, seed=self.search.seed)
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup_trials(self.search.trials))
+
+    def _promote(self, ended: Sequence[Trial]) -> Asked | None:
+        """The next trial of a later rung, written whole or not at all; None when all are done."""
+        for rung in self.rungs[1:]:
+            here = {t.origin for t in ended if t.rung == rung.number}
+            for trial in promoted([t for t in ended if t.rung == rung.number - 1], rung.trials):
+                if trial.number not in here:
+                    self._study.add_trial(
+                        optuna.trial.create_trial(
+                            state=TrialState.RUNNING,
+                            params=self._frozen(trial.number).params,
+                            distributions=self._distributions,
+                            user_attrs={"rung": rung.number, "origin": trial.number},
+                        )
+                    )
+                    return self._asked(self._study.get_trials(deepcopy=False)[-1])
+        return None
+
+    def _asked(self, frozen: FrozenTrial) -> Asked:
+        rung = self.rungs[frozen.user_attrs.get("rung", 1) - 1]
+        return Asked(frozen.number, self._values(frozen), rung, frozen.user_attrs.get("origin"))
+
+    def _values(self, frozen: FrozenTrial) -> dict[str, Any]:
+        return {name: _setting(self.arm.ranges[name], frozen.params[name]) for name in self.arm.ranges}
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[number]
+
+    def _trial(self, number: int) -> optuna.Trial:
+        return optuna.Trial(self._study, self._frozen(number)._trial_id)
+
+
+def n_ended(journal: Path) -> int:
+    """How many trials of all arms have ended. Only reads."""
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    studies = [storage.get_all_trials(study._study_id, deepcopy=False) for study in storage.get_all_studies()]
+    return sum(t.state.is_finished() and _ABANDONED not in t.user_attrs for trials in studies for t in trials)
+
+
+def _distribution(r: Range) -> BaseDistribution:
+    if r.kind == "choice":
+        return CategoricalDistribution([_plain(choice) for choice in r.choices])
+    assert r.low is not None
+    assert r.high is not None
+    if isinstance(r.low, int):
+        return IntDistribution(r.low, int(r.high), log=r.kind == "log", step=int(r.step or 1))
+    return FloatDistribution(r.low, r.high, log=r.kind == "log", step=r.step)
+
+
+def _plain(value: Any) -> Any:
+    """What Optuna keeps of a value: a list as JSON."""
+    return json.dumps(value) if isinstance(value, tuple | list) else value
+
+
+def _setting(r: Range, kept: Any) -> Any:
+    """The value that Optuna keeps as `kept`."""
+    return next((choice for choice in r.choices if _plain(choice) == kept), kept)
+
+
+def _pruner(search: Search) -> optuna.pruners.BasePruner:
+    if search.pruning == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials, n_warmup_steps=search.warmup_epochs)
+    return optuna.pruners.NopPruner()

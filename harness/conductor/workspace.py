@@ -1,0 +1,138 @@
+"""Where a study works: its folder `.harness/studies/NAME`, which one process holds, and which remembers what it is of.
+
+`study.json` holds the settings that decide the result. A file that says otherwise is another study, and is refused.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness.errors import UserError
+from harness.experiment.experiment import Experiment, changes
+
+_MOST = 10  # changed settings that are named
+
+
+def project_root(start: Path) -> Path:
+    """The project folder: the nearest one at or above `start` with a `pyproject.toml`, `mlflow.db` or `.harness`."""
+    for folder in (start, *start.parents):
+        if any((folder / mark).exists() for mark in ("pyproject.toml", "mlflow.db", ".harness")):
+            return folder
+    return start
+
+
+def cache(root: Path) -> Path:
+    """Where made corpora and frame stores are kept."""
+    return root / ".harness"
+
+
+class Workspace:
+    """The folder of one study."""
+
+    def __init__(self, root: Path, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.folder = root / ".harness" / "studies" / experiment.study
+        self.journal = self.folder / "optuna.journal"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of the study.
+
+        Raises:
+            UserError: another one is in it.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(f"{self.folder}.lock", timeout=0):
+                yield
+        except Timeout:
+            raise UserError(
+                f"study {self.experiment.study!r} is being run by another process; wait for it, or stop it"
+            ) from None
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / "study.json").exists()
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether anything was begun; a study may also have ended before that, over its data say."""
+        return self.journal.exists() or (self.folder / "runs").exists()
+
+    def facts(self) -> dict[str, Any]:
+        """What is remembered: settings, and from the first run on corpus, device, precision and state."""
+        return json.loads((self.folder / "study.json").read_text()) if self.exists else {}
+
+    def remember(self, **facts: Any) -> None:
+        """Add to what is remembered."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / "study.json.unfinished"
+        unfinished.write_text(json.dumps(self.facts() | facts, indent=1))
+        unfinished.replace(self.folder / "study.json")
+
+    def open(self) -> None:
+        """Begin, or go on; without any run, what is remembered is of no use. Only for who holds the study.
+
+        Raises:
+            UserError: the folder is of other settings; each that changed is named.
+        """
+        settings = json.loads(json.dumps(self.experiment.canonical()))
+        if self.exists and not self.has_runs:
+            (self.folder / "study.json").unlink()
+        if not self.exists:
+            self.remember(settings=settings)
+        elif changed := changes(self.facts()["settings"], settings):
+            raise self.refusal([f"  {line}" for line in changed])
+
+    def check(self, **facts: Any) -> None:
+        """Remember facts at the first time, and refuse others later.
+
+        Raises:
+            UserError: what is remembered is different.
+        """
+        known = self.facts()
+        wrong = [f"  {k}: {known[k]} -> {v}" for k, v in facts.items() if k in known and known[k] != v]
+        if wrong:
+            raise self.refusal(wrong)
+        self.remember(**facts)
+
+    def refusal(self, lines: list[str]) -> UserError:
+        command, study = self.experiment.command, self.experiment.study
+        renamed = re.sub(r" --set study=\S+", "", command)
+        more = [f"  and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+        return UserError(
+            "\n".join(
+                [
+                    f"{self.experiment.path}: study {study!r} was begun with other settings; the two are not mixed:",
+                    *lines[:_MOST],
+                    *more,
+                    f"run it as another study: {renamed} --set study=NAME",
+                    f"or begin this one anew, the earlier one is archived: {command} --restart",
+                ]
+            )
+        )
+
+    def archive(self) -> None:
+        """Put the folder aside."""
+        if self.folder.exists():
+            archive = self.folder.parent.parent / "archived"
+            archive.mkdir(exist_ok=True)
+            shutil.move(self.folder, archive / f"{self.folder.name} {datetime.now():%Y-%m-%d %H.%M.%S}")
+
+    def trial(self, arm: str, number: int) -> Path:
+        return self._made(f"{arm}-trial-{number}")
+
+    def final(self, arm: str, seed: int) -> Path:
+        return self._made(f"{arm}-seed-{seed}")
+
+    def _made(self, name: str) -> Path:
+        folder = self.folder / "runs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

@@ -1,0 +1,109 @@
+"""Files that say what is said when: which there are, which utterance each is of, and their segments.
+
+TIMIT's `.phn`, Praat's `.TextGrid`, NIST's `.ctm`, HTK's, HTS's and Festival's `.lab`; endings in any case.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.corpora.alignments import columns, ctm, segments, textgrid
+from harness.corpora.alignments.segments import Segment, covering
+
+__all__ = ["ENDINGS", "Segment", "Source", "Sources", "covering", "read", "text_of"]
+
+ENDINGS = (".phn", ".textgrid", ".ctm", ".lab")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an utterance's segments stand."""
+
+    path: Path
+    part: tuple[int, int] | None = None
+    """(first byte, number of bytes); the whole file unless given."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The alignments below a folder, or in one CTM file."""
+
+    by_place: dict[str, Source] = field(default_factory=dict)
+    """Path below the folder, without its ending, in lower case."""
+    by_name: dict[str, list[Source]] = field(default_factory=dict)
+    """The utterance's name, in lower case."""
+
+    def of(self, place: Path) -> list[Source]:
+        """Those of an utterance, by its path below its own folder: the one at the same place, else all of its name."""
+        here = self.by_place.get(place.with_suffix("").as_posix().lower())
+        return [here] if here else self.by_name.get(place.stem.lower(), [])
+
+
+def find(root: Path) -> Sources:
+    """All alignments in `root`, a folder or a file.
+
+    Raises:
+        ValueError: there are none, or a CTM file that cannot be used.
+    """
+    if not root.exists():
+        raise ValueError(f"{root}: no such file or folder")
+    files = [root] if root.is_file() else sorted(root.rglob("*"))
+    found = Sources()
+    for path in files:
+        ending = path.suffix.lower()
+        if ending == ".ctm" or (path == root and ending not in ENDINGS):
+            try:
+                parts = ctm.ranges(path)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
+            for name, part in parts.items():
+                found.by_name.setdefault(name.lower(), []).append(Source(path, part))
+        elif ending in ENDINGS:
+            found.by_place[path.relative_to(root).with_suffix("").as_posix().lower()] = Source(path)
+            found.by_name.setdefault(path.stem.lower(), []).append(Source(path))
+    if not found.by_name:
+        raise ValueError(f"{root}: no alignment in it; files that end in {' '.join(ENDINGS)} (any case) are read")
+    return found
+
+
+def read(source: Source, *, rate: int, tier: str | None = None) -> list[Segment]:
+    """An utterance's segments in order of time.
+
+    Args:
+        rate: of its recording, Hz; `.phn` may count its samples.
+        tier: of a TextGrid.
+
+    Raises:
+        ValueError: it cannot be read, or is no alignment.
+    """
+    text = text_of(source.path, source.part)
+    match source.path.suffix.lower():
+        case ".phn":
+            found = columns.read_phn(text, rate)
+        case ".lab":
+            found = columns.read_lab(text)
+        case ".textgrid":
+            found = textgrid.read(text, tier)
+        case _:
+            found = ctm.read(text)
+    segments.check(found)
+    return found
+
+
+def text_of(path: Path, part: tuple[int, int] | None = None) -> str:
+    """A text file in UTF-8, or in UTF-16 with its byte order mark.
+
+    Raises:
+        ValueError: it is missing, or in neither.
+    """
+    try:
+        with path.open("rb") as file:
+            if part:
+                file.seek(part[0])
+            content = file.read(part[1] if part else -1)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"neither UTF-8 nor UTF-16 with its mark ({error.reason} at byte {error.start})") from None

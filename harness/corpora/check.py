@@ -1,0 +1,165 @@
+"""What a split holds: utterances, speakers, hours, and how often and how long each phoneme is spoken.
+
+A segment is a run of equal labels within an utterance; two phonemes of one class in a row count as one.
+Legend: F frames, U utterances, S segments.
+
+Whether a corpus is sound: everything that would be refused in any of its splits, found in one reading.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from harness.corpora import features, layout
+from harness.corpora.store import Part
+from harness.errors import UserError
+
+FRAME_MS = 10
+"""From one frame to the next."""
+
+
+def of(part: Part) -> dict[str, Any]:
+    """As `harness data info --json` gives it: durations in ms, shares in [0, 1].
+
+    Keys: utterances, speakers, frames, hours, features, digest, phonemes; the last is None of an unlabelled split, else
+    [{phoneme, frames, share, segments, mean_ms, median_ms, low_ms, high_ms}], the low and high ends being the 5th and
+    the 95th percentile, and all four None of a phoneme that does not occur.
+    """
+    facts = part.summary() | {
+        "hours": part.n_frames * FRAME_MS / 3.6e6,
+        "features": part.d_features,
+        "digest": part.digest,
+    }
+    return facts | {"phonemes": None if part.labels is None else _phonemes(part)}
+
+
+def _phonemes(part: Part) -> list[dict[str, Any]]:
+    labels, lengths = segments(part)
+    order = np.argsort(labels, kind="stable")
+    ends = np.cumsum(np.bincount(labels, minlength=len(part.phonemes)))
+    rows = []
+    for phoneme, own in zip(part.phonemes, np.split(lengths[order], ends[:-1]), strict=True):
+        n_frames = int(own.sum())
+        durations = dict.fromkeys(("mean_ms", "median_ms", "low_ms", "high_ms"))
+        if len(own):
+            low, median, high = np.percentile(own, [5, 50, 95])
+            values = (own.mean(), median, low, high)
+            durations = {key: float(value) * FRAME_MS for key, value in zip(durations, values, strict=True)}
+        row = {"phoneme": phoneme, "frames": n_frames, "share": n_frames / part.n_frames, "segments": len(own)}
+        rows.append(row | durations)
+    return rows
+
+
+def segments(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """A labelled part's runs of equal labels, none across utterances: (S,) labels, (S,) lengths in frames."""
+    assert part.labels is not None
+    labels = part.labels[part.rows()]
+    begins = np.ones(len(labels), dtype=bool)
+    begins[1:] = labels[1:] != labels[:-1]
+    begins[np.cumsum(part.lengths) - part.lengths] = True
+    at = np.flatnonzero(begins)
+    return labels[at], np.diff(at, append=len(labels))
+
+
+_NAMED = 5  # of shared speakers
+_T = TypeVar("_T")
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is done, done, total)."""
+
+
+@dataclass
+class _Split:
+    """What was seen of a split while it was read."""
+
+    labelled: bool
+    speakers: set[str]
+    utterances: int = 0
+    frames: int = 0
+    d_features: int = 0
+
+
+def check(root: Path, progress: Progress | None = None) -> tuple[list[str], str]:
+    """Read all of a corpus, anew, and leave nothing behind.
+
+    Returns:
+        What is refused, a line each (none if the corpus is sound), and in words what was read.
+
+    Raises:
+        UserError: there is no corpus.
+    """
+    layout.check_root(root)
+    refused: list[str] = []
+    phonemes = _or_refused(layout.phonemes_of, root, refused)
+    made = _or_refused(features.read, root, refused)
+    n_refused = len(refused)
+    speakers = _or_refused(layout.speakers_of, root, refused)
+    speakers_known = len(refused) == n_refused
+    seen = {name: _read(root / name, phonemes, speakers, refused, progress) for name in layout.splits(root)}
+    sound = {name: split for name, split in seen.items() if split.utterances}
+    for name, split in sound.items():
+        first, its = next(iter(sound.items()))
+        if made and made.width != split.d_features:
+            refused.append(f"{root / name}: {layout.unlike(made, split.d_features)}")
+        elif not made and split.d_features != its.d_features:
+            refused.append(f"{root / name}: {split.d_features} features a frame; {first} has {its.d_features}")
+    labelled = [name for name, split in sound.items() if split.labelled and speakers_known]
+    for a, b in combinations(labelled, 2):
+        if shared := sound[a].speakers & sound[b].speakers:
+            refused.append(f"{root}: {shared_speakers(a, b, shared)}")
+    return refused, _fine(sound, len(phonemes or ()))
+
+
+def shared_speakers(a: str, b: str, shared: Collection[str]) -> str:
+    """Why two splits cannot be compared on."""
+    named = ", ".join(sorted(shared)[:_NAMED]) + (", ..." if len(shared) > _NAMED else "")
+    return (
+        f"{a} and {b} share {len(shared)} speakers ({named}): a score would not tell of new speakers; "
+        "choose splits by speaker, or mend speakers.csv"
+    )
+
+
+def _or_refused(read: Callable[[Path], _T], root: Path, refused: list[str]) -> _T | None:
+    try:
+        return read(root)
+    except UserError as refusal:
+        refused += str(refusal).splitlines()
+        return None
+
+
+def _read(
+    folder: Path,
+    phonemes: tuple[str, ...] | None,
+    speakers: dict[str, str] | None,
+    refused: list[str],
+    progress: Progress | None,
+) -> _Split:
+    split = _Split((folder / "transcript").is_dir(), set())
+    report = (lambda done, total: progress(f"checking {folder.name}", done, total)) if progress else None
+    try:
+        for utterance in layout.utterances(folder, phonemes, speakers, refused, report):
+            split.utterances += 1
+            split.frames += len(utterance.frames)
+            split.d_features = utterance.frames.shape[1]
+            split.speakers.add(utterance.speaker)
+    except UserError as refusal:
+        refused.append(str(refusal))
+    return split
+
+
+def _fine(splits: dict[str, _Split], n_classes: int) -> str:
+    n_utterances = sum(split.utterances for split in splits.values())
+    n_frames = sum(split.frames for split in splits.values())
+    speakers = set().union(*(split.speakers for split in splits.values()))
+    unlabelled = [name for name, split in splits.items() if not split.labelled]
+    d_features = max((split.d_features for split in splits.values()), default=0)
+    without = f" ({', '.join(unlabelled)} without labels)" if unlabelled else ""
+    return (
+        f"{', '.join(splits)}{without}; "
+        f"{n_utterances:,} utterances, {len(speakers):,} speakers, {n_frames:,} frames of {d_features} features, "
+        f"{n_classes} classes"
+    )

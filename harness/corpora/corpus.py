@@ -1,0 +1,150 @@
+"""Labelled utterances with speakers and splits, from whatever form they have to one: the frame store.
+
+`open_corpus` takes the `[data]` settings and gives the three parts that a study needs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from harness.corpora import check, features, layout
+from harness.corpora.store import Part
+from harness.errors import UserError
+from harness.settings import Data, SpeakerFraction, Synthetic
+
+KNOWN = {"synthetic": "speech by espeak-ng with exact phone times, made on first use"}
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is done, done, total)."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The parts of a corpus that a study sees."""
+
+    name: str
+    train: Part
+    validation: Part
+    test: Part
+    digest: str
+    """Of the content of all three."""
+
+    def summary(self) -> dict[str, Any]:
+        """As `comparison.json` gives it: name, digest, and per split the utterances, speakers and frames."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {"name": self.name, "digest": self.digest, "splits": {k: p.summary() for k, p in parts.items()}}
+
+
+def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Corpus:
+    """Read (and on first use make) what `[data]` names.
+
+    Args:
+        cache: folder for made corpora and stores.
+
+    Raises:
+        UserError: the corpus is not there, is refused, or its splits share a speaker.
+    """
+    root = folder_of(data, cache, progress)
+
+    names = [data.train, data.test] + ([data.validation] if isinstance(data.validation, str) else [])
+    parts = load_splits(root, names, cache, progress, labelled=True)
+    train, test = parts[data.train], parts[data.test]
+    if isinstance(data.validation, SpeakerFraction):
+        train, validation = split_speakers(train, data.validation.speakers)
+    else:
+        validation = parts[data.validation]
+    _check(train, validation, test, same=data.validation == data.test)
+    digest = "-".join(p.digest[:8] for p in (train, validation, test))
+    return Corpus(data.corpus, train, validation, test, digest)
+
+
+def folder_of(data: Data, cache: Path, progress: Progress | None = None) -> Path:
+    """Where a corpus lies; the synthetic one is made there first if need be."""
+    if data.corpus == "synthetic":
+        return _synthetic(data.synthetic or Synthetic(), cache, progress)
+    return Path(data.corpus).expanduser()
+
+
+def load_splits(
+    root: Path, names: Sequence[str], cache: Path, progress: Progress | None = None, labelled: bool = False
+) -> dict[str, Part]:
+    """Splits of a corpus by name.
+
+    Args:
+        labelled: a split without labels is refused.
+
+    Raises:
+        UserError: what is wrong with any of them.
+    """
+
+    def part(split: str) -> Part:
+        report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None
+        loaded = layout.load(root, split, cache / "stores", report)
+        if labelled and loaded.labels is None:
+            raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
+        return loaded
+
+    parts, refusals = {}, []
+    for name in dict.fromkeys(names):
+        try:
+            parts[name] = part(name)
+        except UserError as refusal:
+            refusals.append(str(refusal))
+    if refusals:
+        raise UserError("\n".join(dict.fromkeys(refusals)))
+    return parts
+
+
+def split_speakers(train: Part, fraction: float) -> tuple[Part, Part]:
+    """Split whole speakers off for validation: `fraction` of them, at least one, the same ones always.
+
+    Raises:
+        UserError: there are not two speakers.
+    """
+    speakers = np.unique(train.speakers)
+    if len(speakers) < 2:
+        raise UserError(f"{train.split}: {len(speakers)} speaker; splitting validation off needs at least 2")
+    n_held = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
+    held = np.random.default_rng(0).permutation(speakers)[:n_held]
+    is_held = np.isin(train.speakers, held)
+    return train.select(~is_held), replace(train.select(is_held), split="validation")
+
+
+def subset(part: Part, fraction: float) -> Part:
+    """A fraction of a part by whole utterances: at least one, at random but always the same ones, in their order."""
+    n = max(1, round(fraction * len(part.utterances)))
+    chosen = np.random.default_rng(0).permutation(len(part.utterances))[:n]
+    return part.select(np.sort(chosen))
+
+
+def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
+    parts = {"train": train, "validation": validation, "test": test}
+    for name, part in parts.items():
+        if part.phonemes != train.phonemes or part.d_features != train.d_features:
+            raise UserError(
+                f"{name} has {part.d_features} features and {len(part.phonemes)} classes; "
+                f"train has {train.d_features} and {len(train.phonemes)}"
+            )
+    pairs = [("train", "validation"), ("train", "test")] + ([] if same else [("validation", "test")])
+    for a, b in pairs:
+        shared = np.intersect1d(parts[a].speakers, parts[b].speakers)
+        if len(shared):
+            raise UserError(check.shared_speakers(f"{a} ({parts[a].split})", f"{b} ({parts[b].split})", shared))
+
+
+def _synthetic(size: Synthetic, cache: Path, progress: Progress | None) -> Path:
+    from harness.corpora.synthetic import make, sentences
+
+    root = cache / "corpora" / sentences.key(size.minutes, size.seed)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{root}.lock"):  # two makers would be in each other's way
+        if not root.exists():
+            report = (lambda done, total: progress("speaking", done, total)) if progress else None
+            make.make(root, minutes=size.minutes, seed=size.seed, progress=report)
+        elif not (root / features.FILE).exists():  # made before there was such a file
+            features.write(root, sentences.FEATURES)
+    return root

@@ -1,0 +1,71 @@
+"""LibriSpeech (Panayotov et al., ICASSP 2015) with alignments from elsewhere: its own splits, by its own names."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from harness.corpora import audio
+from harness.corpora.alignments.index import Sources, find
+from harness.corpora.importing.plan import Plan, Recording
+from harness.errors import UserError
+
+SPLITS = (
+    "train-clean-100", "train-clean-360", "train-other-500", "dev-clean", "dev-other", "test-clean", "test-other",
+)  # fmt: skip
+
+
+def plan(root: Path, alignments: Path, only: Collection[str] = ()) -> Plan:
+    """What to import from a LibriSpeech in `root`: SPLIT/READER/CHAPTER/READER-CHAPTER-UTTERANCE.flac.
+
+    Args:
+        alignments: a folder of files named after the utterances (TextGrids as the Montreal Forced Aligner writes
+            them), or a CTM file.
+        only: of the splits that are there.
+
+    Raises:
+        UserError: there is none of its splits, or no alignment.
+    """
+    folders = _folders(root)
+    absent = sorted(set(only) - folders.keys())
+    if absent:
+        raise UserError(f"{root}: no {', '.join(absent)}; the splits there are: {', '.join(folders)}")
+    try:
+        sources = find(alignments)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    made = Plan("librispeech")
+    for split, folder in folders.items():
+        if split in only or not only:
+            _add(made, split, folder, sources)
+    return made
+
+
+def _folders(root: Path) -> dict[str, Path]:
+    places = [root, root / "LibriSpeech"]
+    found = {split: place / split for split in SPLITS for place in places if (place / split).is_dir()}
+    if root.name in SPLITS and root.is_dir():
+        found = {root.name: root}
+    if not found:
+        there = "no such folder" if not root.is_dir() else f"none of LibriSpeech's splits in it ({', '.join(SPLITS)})"
+        raise UserError(f"{root}: {there}; for recordings in other folders: harness data import folder")
+    return found
+
+
+def _add(made: Plan, split: str, folder: Path, sources: Sources) -> None:
+    sounds = sorted(path for path in folder.rglob("*") if audio.is_audio(path))
+    without, recordings = [], []
+    for sound in sounds:
+        found = sources.of(sound.relative_to(folder.parent))
+        if len(found) == 1:
+            reader = sound.stem.partition("-")[0]
+            recordings.append(Recording(sound.stem, split, reader, sound, found[0]))
+        else:
+            without.append(f"{sound}: {_count(len(found))}")
+    if without and not recordings:
+        made.refused.append(f"{folder}: no alignment for any of its {len(sounds):,} recordings; choose with --split")
+    else:
+        made.refused += without
+    made.recordings += recordings
+
+
+def _count(n: int) -> str:
+    return f"{n} alignments of its name; one is allowed" if n else "no alignment of its name"

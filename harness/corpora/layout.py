@@ -1,0 +1,267 @@
+"""The HW1P2 layout (CMU 11-785), the project's native one: `ROOT/<split>/{mfcc,transcript}/NAME.npy`.
+
+mfcc is (T, D) float; transcript is (T + 2,) strings with [SOS] first and [EOS] last, or (T,) without them. A split
+without `transcript/` is unlabelled. Pairs are matched by name. Speakers come from `ROOT/speakers.csv`
+(`utterance,speaker`), else from the name up to its first "-". `ROOT/phonemes.txt`, one a line, replaces the 40 classes.
+`ROOT/features.json` says how the frames were made.
+Nothing is repaired: whatever is wrong is refused, every utterance by name.
+"""
+
+import csv
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from harness import phones
+from harness.corpora import features, store
+from harness.errors import UserError
+
+_SHOWN = 20  # refusals told one by one; the rest are counted
+_FORMAT = 4  # of the store; part of its key
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(<f4|<U\d+)', 'fortran_order': False, 'shape': \(([\d, ]+)\), \} *\n", re.DOTALL
+)
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+def splits(root: Path) -> list[str]:
+    """The splits of a corpus: its folders that hold `mfcc/`."""
+    return sorted(folder.parent.name for folder in root.glob("*/mfcc") if folder.is_dir())
+
+
+def check_root(root: Path) -> None:
+    """
+    Raises:
+        UserError: no such folder, or no split in it.
+    """
+    if not root.is_dir():
+        raise UserError(
+            f"{root}: no such folder; a corpus is a folder ROOT/<split>/mfcc/*.npy, or the name 'synthetic'"
+        )
+    if not splits(root):
+        raise UserError(f"{root}: it has no folder <split>/mfcc; a corpus is a folder ROOT/<split>/mfcc/*.npy")
+
+
+def load(root: Path, split: str, stores: Path, progress: Progress | None = None) -> store.Part:
+    """Read a split through its store, which is made on first use and again when a file of the split has changed.
+
+    Raises:
+        UserError: no such corpus or split, or utterances that are refused; each is named.
+    """
+    _check_split(root, split)
+    phonemes, made = phonemes_of(root), features.read(root)
+    folder = stores / _key(root, split, phonemes)
+    if not (folder / "store.json").exists():
+        whole = _unless_refused(root / split, phonemes, speakers_of(root), progress)
+        store.write(folder, split, phonemes, whole)
+    part = store.read(folder)
+    if made and made.width != part.d_features:
+        raise UserError(f"{root / split}: {unlike(made, part.d_features)}")
+    return replace(part, features=made)
+
+
+def unlike(made: features.Features, d_features: int) -> str:
+    """Why frames cannot have been made as `features.json` says."""
+    return (
+        f"frames of {d_features} features; by {features.FILE} "
+        f"({made.n_coefficients} coefficients, deltas {made.deltas}) they have {made.width}"
+    )
+
+
+def _check_split(root: Path, split: str) -> None:
+    check_root(root)
+    found = splits(root)
+    if split not in found:
+        raise UserError(f"{root}: no split {split!r}; the splits there are: {', '.join(found)}")
+
+
+def phonemes_of(root: Path) -> tuple[str, ...]:
+    """The classes of a corpus.
+
+    Raises:
+        UserError: `phonemes.txt` is no list of classes.
+    """
+    own = root / "phonemes.txt"
+    if not own.exists():
+        return phones.PHONEMES
+    names = tuple(own.read_text().split())
+    if len(set(names)) != len(names) or not 2 <= len(names) <= 255:
+        raise UserError(f"{own}: {len(names)} phonemes, {len(set(names))} distinct; 2 to 255 distinct ones are allowed")
+    return names
+
+
+def _key(root: Path, split: str, phonemes: Sequence[str]) -> str:
+    """A name for the store that changes with any file of the split (by name, size and time of change)."""
+    rows = []
+    for kind in ("mfcc", "transcript"):
+        if (root / split / kind).is_dir():
+            with os.scandir(root / split / kind) as files:
+                rows += [f"{kind}/{file.name}\0{_stamp(file.stat())}" for file in files if file.name.endswith(".npy")]
+    own = root / "speakers.csv"
+    rows = sorted(rows) + ([f"{own.name}\0{_stamp(own.stat())}"] if own.exists() else [])
+    return hashlib.blake2b("\n".join([f"{_FORMAT}", f"{phonemes}", *rows]).encode(), digest_size=16).hexdigest()
+
+
+def _stamp(stat: os.stat_result) -> str:
+    """What changes with a file."""
+    return f"{stat.st_size}\0{stat.st_mtime_ns}"
+
+
+def speakers_of(root: Path) -> dict[str, str] | None:
+    """Utterance to speaker as `speakers.csv` has it; None without one.
+
+    Raises:
+        UserError: lines that are no such pair, or give an utterance two speakers.
+    """
+    path = root / "speakers.csv"
+    if not path.exists():
+        return None
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    if not rows or rows[0] != ["utterance", "speaker"]:
+        raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else ''!r}, not 'utterance,speaker'")
+    odd = [(n, ",".join(row)) for n, row in enumerate(rows, 1) if len(row) != 2]
+    if odd:
+        raise UserError("\n".join(f"{path}:{n}: {row!r} is not 'utterance,speaker'" for n, row in odd[:_SHOWN]))
+    speakers = dict(reversed(rows[1:]))
+    torn = [(n, name, who) for n, (name, who) in enumerate(rows[1:], 2) if speakers[name] != who]
+    if torn:
+        lines = [
+            f"{path}:{n}: {name!r} is of {who!r}; an earlier line says {speakers[name]!r}" for n, name, who in torn
+        ]
+        raise UserError("\n".join(lines[:_SHOWN]))
+    return speakers
+
+
+def _unless_refused(
+    folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Progress | None
+) -> Iterator[store.Utterance]:
+    """As `utterances`.
+
+    Raises:
+        UserError: after the last utterance, with a line for each that is refused.
+    """
+    refused: list[str] = []
+    yield from utterances(folder, phonemes, speakers, refused, progress)
+    if refused:
+        more = [f"... and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
+        n_utterances = len(_names(folder)[0])
+        head = f"{folder}: {len(refused)} of {n_utterances} utterances are refused; mend or remove these files:"
+        raise UserError("\n".join([head, *refused[:_SHOWN], *more]))
+
+
+def utterances(
+    folder: Path,
+    phonemes: Sequence[str] | None,
+    speakers: dict[str, str] | None,
+    refused: list[str],
+    progress: Progress | None = None,
+) -> Iterator[store.Utterance]:
+    """The sound utterances of a split, in the order of their names.
+
+    Args:
+        phonemes: the classes; None leaves transcripts unread.
+        refused: gets a line for every utterance that is refused, the last ones at the end of the iteration.
+
+    Raises:
+        UserError: there is no utterance.
+    """
+    names, alone = _names(folder)
+    refused += alone
+    labelled = phonemes is not None and (folder / "transcript").is_dir()
+    d_features = None
+
+    for done, name in enumerate(names, start=1):
+        found: store.Utterance | str
+        try:
+            found = _read(folder, name, phonemes if labelled else None, speakers)
+            d_features = d_features or found.frames.shape[1]
+            if found.frames.shape[1] != d_features:
+                found = f"{found.frames.shape[1]} features a frame; {names[0]} has {d_features}"
+        except ValueError as refusal:
+            found = str(refusal)
+        if isinstance(found, str):
+            refused.append(f"{folder.name}/{name}: {found}")
+        else:
+            yield found
+        if progress:
+            progress(done, len(names))
+
+
+def _names(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the utterances, and a refusal for each that lacks its partner."""
+    frames = {file.stem for file in (folder / "mfcc").glob("*.npy")}
+    if not frames:
+        raise UserError(f"{folder / 'mfcc'}: no .npy file in it")
+    if not (folder / "transcript").is_dir():
+        return sorted(frames), []
+    labels = {file.stem for file in (folder / "transcript").glob("*.npy")}
+    alone = [(name, "mfcc", "transcript") for name in sorted(frames - labels)]
+    alone += [(name, "transcript", "mfcc") for name in sorted(labels - frames)]
+    return sorted(frames & labels), [f"{folder.name}/{n}: {has}/{n}.npy has no {no}/{n}.npy" for n, has, no in alone]
+
+
+def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dict[str, str] | None) -> store.Utterance:
+    frames = _load(f"{folder}/mfcc/{name}.npy")
+    if frames.ndim != 2 or frames.dtype.kind != "f":
+        raise ValueError(f"mfcc is {frames.dtype} of shape {frames.shape}; (frames, features) of floats is allowed")
+    if frames.size == 0:
+        raise ValueError(f"mfcc is empty, of shape {frames.shape}")
+    frames = frames.astype(np.float32, copy=False)
+    if not np.isfinite(frames.sum()) and not np.isfinite(frames).all():  # a finite sum has finite terms
+        row, column = np.argwhere(~np.isfinite(frames))[0]
+        raise ValueError(f"mfcc has {frames[row, column]} in frame {row}, coefficient {column}")
+    labels = _labels(_load(f"{folder}/transcript/{name}.npy"), len(frames), phonemes) if phonemes else None
+    if speakers is not None and name not in speakers:
+        raise ValueError("speakers.csv has no line for it")
+    return store.Utterance(name, speakers[name] if speakers else name.partition("-")[0], frames, labels)
+
+
+def _load(path: str) -> np.ndarray:
+    """What `np.load` gives, without its parser where the header is the usual one."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path for each of many files takes longer than reading
+        content = file.read()
+    usual = _HEADER.match(content)
+    try:
+        if usual is None or usual.end() % 64:
+            return np.load(path, allow_pickle=False)
+        shape = tuple(int(n) for n in usual[2].split(b",") if n.strip())
+        return np.frombuffer(content, usual[1].decode(), offset=usual.end()).reshape(shape)
+    except (ValueError, EOFError, OSError) as error:
+        what = "holds pickled objects" if "allow_pickle" in str(error) else "is truncated or no npy file"
+        raise ValueError(f"{'/'.join(Path(path).parts[-2:])} {what} ({error})") from error
+
+
+def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:
+    """(T + 2,) or (T,) strings -> (T,) uint8 indices into `phonemes`."""
+    if transcript.ndim != 1 or transcript.dtype.kind != "U":
+        what = f"{transcript.dtype} of shape {transcript.shape}"
+        raise ValueError(f"transcript is {what}; (frames + 2,) strings is allowed")
+    if len(transcript) and (transcript[0] == "[SOS]") != (transcript[-1] == "[EOS]"):
+        raise ValueError("transcript has only one of [SOS] and [EOS]; both or neither is allowed")
+    if len(transcript) and transcript[0] == "[SOS]":
+        transcript = transcript[1:-1]
+    if len(transcript) != n_frames:
+        raise ValueError(f"{n_frames} frames in mfcc, {len(transcript)} labels in transcript (without [SOS] and [EOS])")
+    order, ordered = _sorted(tuple(phonemes))
+    place = np.minimum(np.searchsorted(ordered, transcript), len(phonemes) - 1)
+    unknown = ordered[place] != transcript
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise ValueError(f"unknown phoneme {str(transcript[row])!r} at frame {row}; known are {' '.join(phonemes)}")
+    return order[place]
+
+
+@lru_cache
+def _sorted(phonemes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(C,) indices that sort the phonemes, as uint8; and the sorted phonemes."""
+    order = np.argsort(phonemes)
+    return order.astype(np.uint8), np.asarray(phonemes)[order]

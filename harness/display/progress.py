@@ -1,0 +1,172 @@
+"""What a study is doing while it runs: the facts, which a screen or plain lines show.
+
+Work is counted in training frames, the same for every arm, so that the time left can be told from the first epoch on.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.corpora.corpus import Corpus
+from harness.display import wording
+from harness.experiment import rungs
+from harness.experiment.experiment import Experiment
+from harness.results import Epoch
+
+
+@dataclass
+class Standing:
+    """An arm so far."""
+
+    runs: int
+    """Planned: trials and final seeds."""
+    done: int = 0
+    best: float | None = None
+    """Validation accuracy of its best trial, in [0, 1]."""
+    finals: list[float] = field(default_factory=list)
+    """Test accuracy of each final seed that is done."""
+
+
+@dataclass
+class Running:
+    """A run in progress."""
+
+    epochs: int
+    frames_per_epoch: int
+    values: str
+    """Its searched settings."""
+    since: float
+    """When its epoch began, on the clock of `time.perf_counter`."""
+    curve: list[Epoch] = field(default_factory=list)
+
+
+@dataclass
+class Facts:
+    """All that can be shown."""
+
+    study: str = ""
+    question: str = ""
+    arms: dict[str, Standing] = field(default_factory=dict)
+    total_frames: int = 0
+    """Training frames of the whole study."""
+    done_frames: int = 0
+    """Of them behind us, also in earlier processes."""
+    at_once: int = 1
+    """Runs that may be in progress side by side."""
+    running: dict[tuple[str, str], Running] = field(default_factory=dict)
+    """Those that are, by arm and label (trial 3, seed 0)."""
+    reading: str = ""
+    """What is being prepared, while it is."""
+    fraction_read: float = 0.0
+    frames_per_second: float | None = None
+    """Of all runs together, in this process so far; None before its first epoch."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the speed so far; None before the first epoch."""
+        speed = self.frames_per_second
+        return max(0, self.total_frames - self.done_frames) / speed if speed else None
+
+
+class Display(Protocol):
+    """Shows the facts: rich in a terminal, lines elsewhere."""
+
+    def refresh(self, facts: Facts) -> None:
+        """The facts have changed."""
+
+    def line(self, text: str, may_be_cut: bool = False) -> None:
+        """Something that is to stay in the log, wrapped where it is too long for a terminal, or cut."""
+
+
+class Progress:
+    """Told by the conductor what happens; keeps the facts and has them shown."""
+
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self.facts = Facts()
+        self._started = 0.0
+        self._own_frames = 0
+        self._own_seconds = 0.0
+        self._read = ""
+
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Preparing the corpus: `done` of `total`."""
+        if what != self._read:
+            self._read = what
+            self.display.line(f"corpus: {what}")
+        self.facts.reading, self.facts.fraction_read = ("", 0.0) if done >= total else (what, done / total)
+        self.display.refresh(self.facts)
+
+    def plans(self, experiment: Experiment, corpus: Corpus, at_once: int) -> None:
+        """The whole work, before the first run."""
+        self.facts.study, self.facts.question, self.facts.at_once = experiment.study, experiment.question, at_once
+        self._started = time.perf_counter()
+        stages, n_frames = rungs.of_experiment(experiment), corpus.train.n_frames
+        seeds, trials = len(experiment.comparison.seeds), sum(rung.trials for rung in stages)
+        self.facts.arms = {name: Standing(trials + seeds) for name in experiment.arms}
+        per_arm = seeds * experiment.training.epochs * n_frames
+        per_arm += sum(round(rung.trials * rung.epochs * rung.subset * n_frames) for rung in stages)
+        self.facts.total_frames = per_arm * len(experiment.arms)
+        spent = (
+            f"{' + '.join(str(rung.trials) for rung in stages)} trials and {seeds} seeds"
+            if trials
+            else f"{seeds} seeds"
+        )
+        self.display.line(f"study {experiment.study}: {', '.join(experiment.arms)}; {spent} each, {n_frames:,} frames")
+
+    def begins(self, arm: str, label: str, epochs: int, frames_per_epoch: int, values: dict[str, Any]) -> None:
+        """A run starts, or goes on."""
+        told = wording.settings(values)
+        self.facts.running[arm, label] = Running(epochs, frames_per_epoch, told, time.perf_counter())
+        self.display.refresh(self.facts)
+
+    def epoch(self, arm: str, label: str, epoch: Epoch) -> None:
+        """An epoch of a run is done, in this process or (replayed) in an earlier one."""
+        run, now = self.facts.running[arm, label], time.perf_counter()
+        self.facts.done_frames += run.frames_per_epoch
+        if now - run.since > 0.5 * epoch.seconds:  # a replayed one takes no time
+            self._own_frames += run.frames_per_epoch
+            self._own_seconds += now - run.since
+        run.since = now
+        run.curve.append(epoch)
+        if self._own_seconds:
+            begun = sum(now - other.since for other in self.facts.running.values())  # in epochs that are not done yet
+            busy = (self._own_seconds + begun) / (now - self._started)  # runs in progress at a time, on average
+            self.facts.frames_per_second = busy * self._own_frames / self._own_seconds
+        self.display.refresh(self.facts)
+
+    def ends(self, arm: str, label: str, accuracy: float | None, state: str) -> None:
+        """The run is over. `accuracy` is a trial's on validation, a final's on test; None if it failed."""
+        facts, run = self.facts, self.facts.running.pop((arm, label))
+        facts.done_frames += (run.epochs - len(run.curve)) * run.frames_per_epoch  # pruned or stopped early
+        seconds = sum(epoch.seconds for epoch in run.curve)
+        told_state = "on validation" if state == "complete" else state
+        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {told_state}", f"{seconds:.1f} s"]
+        self._count(arm, label, accuracy, state == "complete")
+        left = facts.seconds_left
+        if left is not None:
+            told.append(f"{wording.duration(left)} left")
+        self.display.line("  ".join([*told, run.values]).rstrip(), may_be_cut=True)
+        self.display.refresh(facts)
+
+    def known(self, arm: str, label: str, accuracy: float | None, frames: int) -> None:
+        """A run that an earlier process finished."""
+        self.display.line(f"{arm:<10} {label:<9} {_percent(accuracy)} kept from an earlier run of this command")
+        self.facts.done_frames += frames
+        self._count(arm, label, accuracy, True)
+        self.display.refresh(self.facts)
+
+    def say(self, text: str) -> None:
+        self.display.line(text)
+
+    def _count(self, arm: str, label: str, accuracy: float | None, is_complete: bool) -> None:
+        standing = self.facts.arms[arm]
+        standing.done += 1
+        if label.startswith("seed") and accuracy is not None:
+            standing.finals.append(accuracy)
+        elif accuracy is not None and is_complete:
+            standing.best = max(accuracy, standing.best or 0.0)
+
+
+def _percent(accuracy: float | None) -> str:
+    return f"{100 * accuracy:5.2f} %" if accuracy is not None else "      -"

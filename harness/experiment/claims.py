@@ -1,0 +1,175 @@
+"""What a study is to settle: the `[[claims]]` of an experiment file, which the report answers.
+
+A claim decides nothing about the runs: it is a question to them, and more may be asked once they are done.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from architectures import Between
+from harness.experiment.mistakes import KeyPath, Mistakes, unknown
+from harness.experiment.schema import Key, check_table, keys_of
+
+Measure = Literal[
+    "accuracy",
+    "macro_f1",
+    "accuracy_without_silence",
+    "balanced_accuracy",
+    "phone_error_rate",
+    "accuracy_at_boundaries",
+    "accuracy_away",
+]
+Share = Annotated[float, Between(above=0, below=1)]
+Factor = Annotated[float, Between(above=0)]
+
+
+@dataclass(frozen=True)
+class Better:
+    """Arm a is better than arm b, on test."""
+
+    claim: str
+    """In words."""
+    a: str
+    b: str
+    metric: Measure = "accuracy"
+    margin: Annotated[float, Between(0, below=1)] = 0.0
+    """By so much or more."""
+    parameters_at_most: Factor | None = None
+    """And with so many times the parameters of b, or fewer."""
+    flops_at_most: Factor | None = None
+    """The same for the FLOPs of a frame."""
+
+
+@dataclass(frozen=True)
+class Equal:
+    """Arms a and b are as good as each other, on test."""
+
+    claim: str
+    a: str
+    b: str
+    margin: Share
+    """Their difference is no larger than this."""
+    metric: Measure = "accuracy"
+    parameters_at_most: Factor | None = None
+    flops_at_most: Factor | None = None
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Some arms reach a value on test, and others stay below it."""
+
+    claim: str
+    reaches: tuple[str, ...] = ()
+    stays_below: tuple[str, ...] = ()
+    at: Share | None = None
+    above_majority: Share | None = None
+    """Instead of `at`: so much above what always naming the commonest phoneme of the test split gives."""
+    metric: Measure = "accuracy"
+
+
+@dataclass(frozen=True)
+class FewerFrames:
+    """Arm a has the validation accuracy that arm b ends with after a fraction of the frames that b takes to it."""
+
+    claim: str
+    a: str
+    b: str
+    fraction: Annotated[float, Between(above=0, high=1)]
+    accuracy: Share | None = None
+    """The accuracy that is meant, instead of b's own."""
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The norm of the first layer's gradient over that of the last layer's, while arms are trained."""
+
+    claim: str
+    ratio: Factor
+    reaches: tuple[str, ...] = ()
+    stays_below: tuple[str, ...] = ()
+    when: Literal["start", "throughout"] = "start"
+    """Before the first update; or at every step that was looked at."""
+
+
+Claim = Better | Equal | Threshold | FewerFrames | Gradients
+
+KINDS: dict[str, type[Claim]] = {
+    "better": Better,
+    "equal": Equal,
+    "threshold": Threshold,
+    "fewer_frames": FewerFrames,
+    "gradients": Gradients,
+}
+
+
+def as_dict(claim: Claim) -> dict[str, Any]:
+    """Fit for JSON; what was not given is left out, unless it has a default."""
+    kind = next(kind for kind, of in KINDS.items() if isinstance(claim, of))
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(claim).items()}
+    return {"kind": kind} | {k: v for k, v in fields.items() if v is not None}
+
+
+def of_dict(given: Mapping[str, Any]) -> Claim:
+    """What `as_dict` made."""
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k != "kind"}
+    return KINDS[given["kind"]](**fields)  # type: ignore[arg-type]  # they have been checked
+
+
+def read(tables: Sequence[Any], arms: Sequence[str], epochs: int, mistakes: Mistakes) -> tuple[Claim, ...]:
+    """The claims that are right; what is wrong with the others is noted.
+
+    Args:
+        arms: their names.
+        epochs: of every arm's training.
+    """
+    found: list[Claim] = []
+    for i, table in enumerate(tables):
+        before, path = len(mistakes), ("claims", i)
+        kind = KINDS.get(table.get("kind", "")) if isinstance(table.get("kind"), str) else None
+        keys = {"kind": Key(Literal[*KINDS], is_required=True)}
+        if kind is None:
+            known = {key for of in KINDS.values() for key in keys_of(of)}
+            check_table({k: v for k, v in table.items() if k not in known}, keys, path, mistakes)
+            continue
+        values = check_table(table, keys | keys_of(kind), path, mistakes)
+        if len(mistakes) > before:
+            continue
+        del values["kind"]
+        claim = kind(**values)
+        _check(claim, arms, epochs, path, mistakes)
+        if claim in found:
+            mistakes.add(path, "stated twice")
+        if len(mistakes) == before:
+            found.append(claim)
+    return tuple(found)
+
+
+def _check(claim: Claim, arms: Sequence[str], epochs: int, path: KeyPath, mistakes: Mistakes) -> None:
+    """Note what concerns several keys at once, or the arms."""
+    if not claim.claim.strip():
+        mistakes.add((*path, "claim"), "empty; say in words what is claimed")
+    if isinstance(claim, Threshold | Gradients):
+        for key in ("reaches", "stays_below"):
+            for i, arm in enumerate(getattr(claim, key)):
+                if arm not in arms:
+                    mistakes.add((*path, key, i), unknown("arm", arm, arms))
+        for arm in sorted(set(claim.reaches) & set(claim.stays_below)):
+            mistakes.add((*path, "stays_below"), f"{arm!r} is in reaches as well: it cannot do both")
+        if not claim.reaches and not claim.stays_below:
+            mistakes.add(path, "no arm is claimed anything of: give reaches, stays_below or both")
+    else:
+        for key, arm in (("a", claim.a), ("b", claim.b)):
+            if arm not in arms:
+                mistakes.add((*path, key), unknown("arm", arm, arms))
+        if claim.a == claim.b:
+            mistakes.add((*path, "b"), f"a and b are the same arm, {claim.a!r}")
+    if isinstance(claim, Threshold):
+        if (claim.at is None) == (claim.above_majority is None):
+            both = "" if claim.at is None else ", not both"
+            mistakes.add(path, f"give at (a value) or above_majority (how much above the commonest phoneme){both}")
+        elif claim.above_majority is not None and claim.metric != "accuracy":
+            mistakes.add((*path, "above_majority"), f'it is about metric = "accuracy", not "{claim.metric}"; give at')
+    if isinstance(claim, FewerFrames) and claim.fraction * epochs < 1:
+        few = f"of {epochs} epochs this is less than one, and validation is scored at the end of epochs"
+        mistakes.add((*path, "fraction"), f"{claim.fraction:g} is not allowed: {few}; at least {1 / epochs:.2g}")

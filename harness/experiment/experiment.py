@@ -1,0 +1,251 @@
+"""What an experiment file says, once read and checked by `config`: arms, their ranges, the search, the comparison."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from architectures import Between, parameters_of
+from harness.experiment import sizes
+from harness.experiment.claims import Claim
+from harness.experiment.mistakes import spelled
+from harness.experiment.ranges import Range
+from harness.settings import Data, Settings, Training
+
+ASSUMED = (28, 40)
+"""Coefficients and classes, until the corpus has been read."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How every arm's ranges are searched, on validation."""
+
+    trials: Annotated[int, Between(1)]
+    """Of each arm."""
+    epochs: Annotated[int, Between(1)]
+    """Of a trial; those of `[training]` unless given."""
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    seed: Annotated[int, Between(0)] = 0
+    subset: Annotated[float, Between(above=0, high=1)] = 1.0
+    """Fraction of the training utterances that a trial sees, whole ones."""
+    halving: Annotated[int, Between(2)] | None = None
+    """The best of so many trials is trained anew on so many times the frames, until they are all; None does not."""
+    pruning: Literal["none", "median"] = "none"
+    warmup_epochs: Annotated[int, Between(0)] = 1
+    """median only: epochs of a trial before it may be pruned."""
+    startup_trials: Annotated[int, Between(0)] = 4
+    """median only: trials of an arm before any may be pruned."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What every arm has alike."""
+
+    parameters: Annotated[int, Between(1)]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What no model may exceed."""
+
+    parameters: Annotated[int, Between(1)] | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the arms' chosen configurations are compared, on test."""
+
+    baseline: str | None = None
+    """The arm that the others are compared with; the first unless given, None with a single arm."""
+    seeds: tuple[Annotated[int, Between(0)], ...] = (0, 1, 2)
+    unit: Literal["speaker", "utterance"] = "speaker"
+    """What is resampled."""
+    level: Annotated[float, Between(above=0.5, below=1)] = 0.95
+    """Of the intervals."""
+    resamples: Annotated[int, Between(200, 100_000)] = 2000
+    match: Literal["parameters"] | Match | None = None
+    """Parameters that every arm's width is solved for: the baseline's, or a number."""
+    margin: Annotated[float, Between(0, below=1)] = 0.0
+    """Accuracy: an interval within it on both sides of zero reads practically equal; 0 calls nothing so."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What an arm of a sweep stands for."""
+
+    base: str
+    """The arm of the file."""
+    value: Any
+    """Of the swept setting."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One setting at several values, the same for every arm."""
+
+    key: str
+    """Flat: params.depth."""
+    values: tuple[Any, ...]
+    cells: dict[str, Cell]
+    """By the name of the arm that was made for it."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An architecture with its settings and ranges. Keys are flat: data.context, training.epochs, params.depth."""
+
+    name: str
+    architecture: str
+    given: dict[str, Any]
+    """The settings that the file gives, its common ones among them; all others are at their defaults."""
+    ranges: dict[str, Range] = field(default_factory=dict)
+    frame: tuple[int, int] = ASSUMED
+    """Coefficients and classes; the corpus's, once it is read."""
+    limit: int | None = None
+    """Parameters that no model may exceed."""
+
+    def settings(self, values: Mapping[str, Any]) -> Settings:
+        """The settings with a value for each range, and with a solved width where parameters are stated.
+
+        Raises:
+            ValueError: a range without a value, or a value without a range; or no width gives the stated parameters.
+        """
+        stated = self.stated(values)
+        shape = (stated.data.window, *self.frame)
+        return replace(stated, params=sizes.resolved(self.architecture, shape, stated.params, self.limit))
+
+    def stated(self, values: Mapping[str, Any]) -> Settings:
+        """The settings in the file's words: `params.parameters` where a width is to be solved.
+
+        Raises:
+            ValueError: a range without a value, or a value without a range.
+        """
+        if values.keys() != self.ranges.keys():
+            raise ValueError(f"arm {self.name!r} needs values of {sorted(self.ranges)}, not of {sorted(values)}")
+        flat = self.given | {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return Settings(
+            self.architecture,
+            section(flat, "params"),
+            Data(**section(flat, "data")),
+            Training(**section(flat, "training")),
+        )
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether its width is solved for stated parameters."""
+        return "params.parameters" in self.given or "params.parameters" in self.ranges
+
+    def ends(self) -> tuple[Settings, Settings]:
+        """The settings with every range at its low end (a choice at its first), and at its high (last)."""
+        low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
+        return self.settings(low), self.settings(high)
+
+    def probes(self) -> list[dict[str, Any]]:
+        """The values that stand for all: both ends, and each choice with all else at the low end."""
+        low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
+        return [low, high, *(low | {k: choice} for k, r in self.ranges.items() for choice in r.choices[1:])]
+
+    def size(self) -> int | None:
+        """How many configurations there are; None if they cannot be counted."""
+        size = 1
+        for r in self.ranges.values():
+            values = r.size()
+            if values is None:
+                return None
+            size *= values
+        return size
+
+    def canonical(self) -> dict[str, Any]:
+        """Everything that decides this arm's runs, flat and fit for JSON; ranges as text.
+
+        Hyper-parameters at the constructor's defaults are left out, so that one added later changes no old study.
+        """
+        low = self.stated({k: r.ends[0] for k, r in self.ranges.items()})
+        defaults = {f"params.{p.name}": p.default for p in parameters_of(self.architecture).values()}
+        rows = _canonical(low, self.ranges)
+        return {k: v for k, v in rows.items() if k in self.ranges or k not in defaults or defaults[k] != v}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole experiment file."""
+
+    path: Path
+    text: str
+    """The file's text; overrides are comments at its end."""
+    question: str
+    study: str
+    data: Data
+    """What the arms have in common; a searched value at its low end."""
+    training: Training
+    ranges: dict[str, Range]
+    """The common ones, flat; each arm has them too, unless it gives its own."""
+    arms: dict[str, Arm]
+    search: Search | None
+    comparison: Comparison
+    limit: Limit = Limit()
+    claims: tuple[Claim, ...] = ()
+    """What the report is to answer; they decide nothing about the runs."""
+    overrides: tuple[str, ...] = ()
+    """`KEY=VALUE` each, as given beside the file."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the result must know."""
+    sweep: Sweep | None = None
+
+    def rival(self, arm: str) -> str | None:
+        """The arm that this one is compared with: the baseline, in a sweep at the same value; None if there is none."""
+        if self.sweep is None:
+            return self.comparison.baseline
+        mine = replace(self.sweep.cells[arm], base=self.comparison.baseline or "")
+        return next((name for name, cell in self.sweep.cells.items() if cell == mine), None)
+
+    @property
+    def command(self) -> str:
+        """What runs it, or goes on with it."""
+        return shlex.join(["harness", "run", str(self.path), *(w for o in self.overrides for w in ("--set", o))])
+
+    @property
+    def widest_context(self) -> tuple[int, int]:
+        """The most frames to the left and to the right that any arm may see."""
+        seen = [arm.stated(values).data for arm in self.arms.values() for values in arm.probes()]
+        return max(data.left for data in seen), max(data.right for data in seen)
+
+    def canonical(self) -> dict[str, Any]:
+        """Everything that decides the result, flat and fit for JSON, whatever the order in the file.
+
+        What the arms have in common stands under its own key, what is an arm's own under `arms.NAME`.
+        """
+        common = _canonical(Settings("", {}, self.data, self.training), self.ranges)
+        del common["architecture"]
+        own = {f"arms.{name}.{k}": (k, v) for name, arm in self.arms.items() for k, v in arm.canonical().items()}
+        rows = common | {path: v for path, (k, v) in own.items() if k not in common or common[k] != v}
+        for name, part in (("search", self.search), ("comparison", self.comparison)):
+            rows |= {f"{name}.{k}": v for k, v in asdict(part).items()} if part else {}
+        rows["comparison.seeds"] = sorted(self.comparison.seeds)
+        rows["limit.parameters"] = self.limit.parameters
+        del rows["comparison.match"]  # every arm has its number
+        rows["comparison.margin"] = self.comparison.margin or None  # studies from before there was one go on
+        return {k: v for k, v in sorted(rows.items()) if v is not None}
+
+
+def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> dict[str, Any]:
+    rows = settings.flat() | {k: str(r) for k, r in ranges.items()}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in rows.items()}
+
+
+def section(flat: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """One section of flat settings: `section({"data.context": 7}, "data")` is `{"context": 7}`."""
+    return {k.removeprefix(f"{name}."): v for k, v in flat.items() if k.startswith(f"{name}.")}
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two canonical forms, a line each: `training.epochs: 8 -> 10`."""
+
+    def word(rows: Mapping[str, Any], key: str) -> str:
+        value = rows.get(key)
+        return "(none)" if value is None else value if isinstance(value, str) else spelled(value)
+
+    return [
+        f"{k}: {word(old, k)} -> {word(new, k)}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)
+    ]

@@ -1,0 +1,236 @@
+"""Reads an experiment file, checks all of it before any data is read, and resolves it.
+
+Every table is checked against its annotations, a range by its ends or choices; then come the rules that concern several
+keys, and last every arm's shapes, on the meta device. Mistakes are gathered on the way and raised together.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import architectures
+from architectures import Between
+from harness.errors import UserError
+from harness.experiment import claims, ranges, rules, sizes, sweep
+from harness.experiment.experiment import ASSUMED, Arm, Comparison, Experiment, Limit, Search
+from harness.experiment.mistakes import KeyPath, Mistakes, dotted, places, spelled, unknown
+from harness.experiment.ranges import Range
+from harness.experiment.schema import Key, Keys, check_table, keys_of, keys_of_architecture
+from harness.settings import Data, Synthetic, Training
+
+_FILE: Keys = {
+    "question": Key(str, is_required=True),
+    "study": Key(str, is_required=True),
+    "data": Key(dict),
+    "training": Key(dict),
+    "arms": Key(dict, is_required=True),
+    "search": Key(dict),
+    "comparison": Key(dict),
+    "limit": Key(dict),
+    "sweep": Key(dict),
+    "claims": Key(list[dict]),
+}
+_SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search), "limit": keys_of(Limit)}
+_SOLVED: Keys = {"parameters": Key(Annotated[int, Between(1)])}
+"""What stands in an arm's `params` for the width."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment file.
+
+    Args:
+        overrides: `KEY=VALUE` each, `training.epochs=2`; the value is TOML, or else text.
+
+    Raises:
+        UserError: everything that is wrong, a line each.
+    """
+    path = Path(path)
+    text = _read(path)
+    tree = _parse(path, text)
+    mistakes = Mistakes(str(path), places(text))
+    for override in overrides:
+        _override(tree, override, mistakes)
+
+    top = check_table(tree, _FILE, (), mistakes, (f"{name}.{key}" for name in _SECTIONS for key in _SECTIONS[name]))
+    data = check_table(top.get("data", {}), _SECTIONS["data"], ("data",), mistakes)
+    training = check_table(top.get("training", {}), _SECTIONS["training"], ("training",), mistakes)
+    if data.get("corpus", Data.corpus) == "synthetic":
+        data.setdefault("synthetic", Synthetic())
+    common = {f"data.{k}": v for k, v in data.items()} | {f"training.{k}": v for k, v in training.items()}
+    named = list(top.get("arms", {}))
+    swept = sweep.expand(tree, mistakes)
+    arms = _arms(tree["arms"] if swept else top.get("arms", {}), common, mistakes)
+    search = _search(top["search"], training, mistakes) if "search" in top else None
+    comparison = _comparison(top.get("comparison", {}), named, mistakes)
+    limit = Limit(**check_table(top.get("limit", {}), _SECTIONS["limit"], ("limit",), mistakes))
+    epochs = training.get("epochs", Training.epochs)
+    stated = claims.read(top.get("claims", []), list(tree["arms"] if swept else named), epochs, mistakes)
+    experiment = Experiment(
+        path,
+        "\n".join([text.rstrip("\n"), *("# --set " + override.replace("\n", " ") for override in overrides), ""]),
+        top.get("question", ""),
+        top.get("study", ""),
+        Data(**{k: v.ends[0] if isinstance(v, Range) else v for k, v in data.items()}),
+        Training(**{k: v.ends[0] if isinstance(v, Range) else v for k, v in training.items()}),
+        {k: v for k, v in common.items() if isinstance(v, Range)},
+        arms,
+        search,
+        comparison,
+        limit,
+        stated,
+        tuple(overrides),
+        sweep=swept,
+    )
+    _check_names(top, mistakes)
+    experiment = _matched(tree, experiment, mistakes)
+    notes = rules.check(tree, _parse(path, text), experiment, mistakes)
+    mistakes.raise_if_any()
+    return replace(experiment, notes=notes)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise UserError(f"{path}: there is no folder {path.parent}") from None
+        near = difflib.get_close_matches(path.name, sorted(p.name for p in path.parent.glob("*.toml")), n=1)
+        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        raise UserError(f"{path}: no such file{hint}") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: this is a folder; give an experiment file, a .toml") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file in UTF-8 (byte {error.start + 1})") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, _, place = str(error).rpartition(" (at ")
+        message = message.replace("Cannot overwrite a value", "this key has been given before")
+        numbers = re.findall(r"\d+", place)  # "line 3, column 5)" or "end of document)"
+        lines = text.split("\n")
+        line, column = numbers if len(numbers) == 2 else (len(lines), len(lines[-1]) + 1)
+        raise UserError(f"{path}:{line}:{column}: not TOML: {message[0].lower()}{message[1:]}") from None
+
+
+def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
+    """Put a `KEY=VALUE` into the tree."""
+    key, equals, value = override.partition("=")
+    try:
+        node = tomllib.loads(f"{key} = 0") if equals and "\n" not in key else {}
+    except tomllib.TOMLDecodeError:
+        node = {}
+    if not node:
+        raise UserError(f"--set {override}: give KEY=VALUE, such as training.epochs=2")
+    keys: KeyPath = ()
+    while isinstance(node, dict):
+        name, node = next(iter(node.items()))
+        keys += (name,)
+    mistakes.overridden(keys)
+    for i, name in enumerate(keys[:-1], start=1):
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            mistakes.add(keys, f"{dotted(keys[:i])} is not a table, it is {spelled(tree)}")
+            return
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        parsed = {}
+    tree[str(keys[-1])] = parsed["value"] if len(parsed) == 1 else value.strip()
+
+
+def _arms(tables: dict[str, Any], common: dict[str, Any], mistakes: Mistakes) -> dict[str, Arm]:
+    """The arms whose architecture is known."""
+    known = architectures.names()
+    keys = {
+        "architecture": Key(Literal[*known], is_required=True),
+        "params": Key(dict),
+        "data": Key(dict),
+        "training": Key(dict),
+    }
+    arms = {}
+    for name, table in tables.items():
+        path = ("arms", name)
+        if not isinstance(table, dict):
+            mistakes.add(path, f"{spelled(table)} is not allowed; it must be a table")
+            continue
+        is_known = table.get("architecture") in known
+        params = keys_of_architecture(table["architecture"]) | _SOLVED if is_known else {}
+        sections = {"params": params, "data": _SECTIONS["data"], "training": _SECTIONS["training"]}
+        arm = check_table(table, keys, path, mistakes, (f"{s}.{key}" for s in sections for key in sections[s]))
+        if is_known:
+            own = _own_settings(arm, sections, path, mistakes)
+            given = {k: v for k, v in (common | own).items() if not isinstance(v, Range)}
+            found = {k: v for k, v in (common | own).items() if isinstance(v, Range)}
+            arms[name] = Arm(name, arm["architecture"], given, found)
+    return arms
+
+
+def _matched(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> Experiment:
+    """With what each arm needs to solve its width, for a corpus that has not been read."""
+    before = len(mistakes)
+    sizes.check_match(tree, experiment, mistakes)
+    if len(mistakes) > before or any(mistakes.below("arms", name) for name in experiment.arms):
+        return experiment
+    try:
+        return sizes.matched(experiment, *ASSUMED)
+    except ValueError as error:
+        mistakes.add(("arms", experiment.comparison.baseline or ""), str(error))
+        return experiment
+
+
+def _own_settings(arm: dict[str, Any], sections: dict[str, Keys], path: KeyPath, mistakes: Mistakes) -> dict[str, Any]:
+    """What an arm gives by itself, flat."""
+    own = {}
+    for section, keys in sections.items():
+        for key, value in check_table(arm.get(section, {}), keys, (*path, section), mistakes).items():
+            own[f"{section}.{key}"] = value
+            if reason := ranges.why_shared(section, key):
+                mistakes.add((*path, section, key), f"not a setting of an arm: {reason}")
+    return own
+
+
+def _search(table: dict[str, Any], training: dict[str, Any], mistakes: Mistakes) -> Search | None:
+    before = len(mistakes)
+    epochs = training.get("epochs", Training.epochs)
+    values = check_table({"epochs": epochs} | table, _SECTIONS["search"], ("search",), mistakes)
+    return Search(**values) if len(mistakes) == before else None
+
+
+def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> Comparison:
+    values = check_table(table, keys_of(Comparison), ("comparison",), mistakes)
+    baseline, seeds = values.get("baseline"), values.get("seeds", Comparison.seeds)
+    if baseline is not None and baseline not in arms:
+        mistakes.add(("comparison", "baseline"), unknown("arm", baseline, arms))
+    elif baseline is not None and len(arms) == 1:
+        mistakes.add(
+            ("comparison", "baseline"), "without effect: there is a single arm, and nothing to compare it with"
+        )
+    if not seeds:
+        mistakes.add(("comparison", "seeds"), "[] is not allowed; it needs a seed or more")
+    for i, seed in enumerate(seeds):
+        if seed in seeds[:i]:
+            mistakes.add(("comparison", "seeds", i), f"{seed} is given twice")
+    return Comparison(**{"baseline": arms[0] if len(arms) > 1 else None} | values)
+
+
+def _check_names(top: dict[str, Any], mistakes: Mistakes) -> None:
+    if not top.get("question", "?").strip():
+        mistakes.add(("question",), "empty; say what the comparison is to find out")
+    names = [(("study",), top["study"])] if "study" in top else []
+    for path, name in [*names, *((("arms", arm), arm) for arm in top.get("arms", {}))]:
+        if not _NAME.fullmatch(name):
+            mistakes.add(
+                path, f"{spelled(name)} is not a name: 1 to 60 of A-Z a-z 0-9 _ - . with a letter or digit first"
+            )
+    if not top.get("arms", True):
+        mistakes.add(("arms",), "empty; an experiment has one arm or more: [arms.NAME]")

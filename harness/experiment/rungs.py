@@ -1,0 +1,74 @@
+"""Successive halving: what each rung of a search trains, and which trials go on to the next.
+
+Synchronous (Jamieson and Talwalkar 2016, Non-stochastic best arm identification and hyperparameter optimization): all
+trials of a rung end before the next begins, and how many go on does not hang on their scores. So what an arm spends is
+known beforehand, and the same for every arm, which no rule that looks at running trials can promise.
+
+A trial that goes on is trained anew: its learning-rate schedule is then that of its longer training, and its score
+is that of a run as the finals are. The frames of all its trainings count.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from harness.experiment.experiment import Experiment, Search
+from harness.results import Trial
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A stage of the search of every arm."""
+
+    number: int
+    """From 1."""
+    trials: int
+    """Of each arm."""
+    subset: float
+    """Fraction of the training utterances; those of a rung are among those of the next."""
+    epochs: int
+    part: str
+    """What it trains on, by the name of the part: "train", or a subset of it."""
+
+
+def rungs(search: Search, full_epochs: int) -> tuple[Rung, ...]:
+    """The stages of a search, a single one without halving.
+
+    From rung to rung the trials are divided by `halving` and the frames of each multiplied by it: more utterances until
+    it is all of them, then more epochs until it is `full_epochs`. The last rung has two trials or more.
+    """
+    found = [Rung(1, search.trials, search.subset, search.epochs, _part(search, 1, search.subset))]
+    factor, trials = 1, search.trials
+    while search.halving and (trials := trials // search.halving) >= 2:
+        factor *= search.halving
+        wanted = Fraction(str(search.subset)) * factor
+        subset = float(min(wanted, Fraction(1)))
+        epochs = min(full_epochs, int(search.epochs * max(wanted, Fraction(1))))
+        if (subset, epochs) == (found[-1].subset, found[-1].epochs):
+            break
+        number = len(found) + 1
+        found.append(Rung(number, trials, subset, epochs, _part(search, number, subset)))
+    return tuple(found)
+
+
+def of_experiment(experiment: Experiment) -> tuple[Rung, ...]:
+    """The stages of every arm's search; none if nothing is searched."""
+    return rungs(experiment.search, experiment.training.epochs) if experiment.search else ()
+
+
+def _part(search: Search, number: int, subset: float) -> str:
+    if subset == 1:
+        return "train"
+    return f"search {number}" if search.halving else "search"
+
+
+def promoted(trials: Sequence[Trial], n: int) -> list[Trial]:
+    """The best n of a rung's trials, the earliest of equals first; fewer where fewer were trained to the end."""
+    complete = [t for t in trials if t.state == "complete"]
+    return sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:n]
+
+
+def best(trials: Sequence[Trial]) -> Trial | None:
+    """The best trial of the last rung that has a complete one; None if no trial is complete."""
+    last = max((t.rung for t in trials if t.state == "complete"), default=0)
+    return next(iter(promoted([t for t in trials if t.rung == last], 1)), None)

@@ -1,0 +1,294 @@
+"""Matched arms: the width that gives a model a stated number of parameters, solved on the meta device.
+
+A file states `params.parameters` where `params.width` would stand; what a run is built from has the width.
+
+What the arms may cost: matched to one number of parameters, and within the limit, wherever their ranges end.
+
+The number of parameters hangs on the corpus: coefficients and phonemes. A file is checked for 28 and 40 before any data
+is read (`experiment.ASSUMED`), and again for those of the corpus.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from itertools import islice, product
+from typing import Any, NamedTuple
+
+import architectures
+from harness.errors import UserError
+from harness.experiment import sizes
+from harness.experiment.experiment import Arm, Experiment, Match
+from harness.experiment.mistakes import Mistakes, spelled
+from harness.experiment.ranges import Range
+from harness.settings import Settings
+
+WIDEST = 65_536
+TOLERANCE = 0.01
+"""Largest distance from the stated number, as a fraction of it."""
+
+Shape = tuple[int, int, int]
+"""Window in frames, coefficients, classes."""
+
+
+class Solved(NamedTuple):
+    """The hyper-parameters of a model of the stated size."""
+
+    params: dict[str, Any]
+    """Fit for the constructor."""
+    parameters: int
+    step: int
+    """Parameters between the widths next to each other there; their nearer one is at most half of it away."""
+
+
+def has_width(architecture: str) -> bool:
+    """Whether there is a width to be solved."""
+    return "width" in architectures.parameters_of(architecture)
+
+
+def resolved(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> dict[str, Any]:
+    """`params` as the constructor takes them: with a solved width where `parameters` are stated, else as they are.
+
+    Raises:
+        ValueError: as `solve`.
+    """
+    return solve(architecture, shape, params, limit).params if "parameters" in params else dict(params)
+
+
+def solve(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> Solved:
+    """The model of this architecture whose parameters are nearest to `params["parameters"]`.
+
+    Args:
+        params: as the file states them. Explicit `widths` are scaled, all by one factor; else `width` is found.
+        limit: parameters that must not be exceeded.
+
+    Raises:
+        ValueError: no width comes within 1 %; or the settings do not fit together, whatever the width.
+    """
+    return _solve(architecture, shape, tuple(sorted(params.items())), limit)
+
+
+@cache
+def _solve(architecture: str, shape: Shape, stated: tuple[tuple[str, Any], ...], limit: int | None) -> Solved:
+    params = dict(stated)
+    target = params.pop("parameters")
+
+    @cache
+    def count(width: int) -> int:
+        return architectures.n_parameters(architecture, *shape, _of_width(params, width))
+
+    narrower = _widest_within(count, target)
+    sizes = {width: size for width in (narrower, narrower + 1) if (size := _count_if_valid(count, width)) is not None}
+    if not sizes:
+        count(narrower or 1)  # raises, and says what is wrong with these settings
+    allowed = {w: n for w, n in sizes.items() if limit is None or n <= limit}
+    width = min(allowed, key=lambda w: abs(allowed[w] - target), default=None)
+    if width is None or abs(allowed[width] - target) > TOLERANCE * target:
+        near = ", ".join(f"width {w} gives {n}" for w, n in sizes.items())
+        most = f" of at most {limit} in all" if limit is not None and len(allowed) < len(sizes) else ""
+        raise ValueError(
+            f"no width gives {target} parameters within 1 %{most}; nearest: {near}; "
+            "take one of these numbers, or change depth, shape or context"
+        )
+    step = max(sizes.values()) - min(sizes.values()) if len(sizes) == 2 else target
+    return Solved(_of_width(params, width), sizes[width], step)
+
+
+def _widest_within(count: Callable[[int], int], target: int) -> int:
+    """The widest of at most `target` parameters, or 0; bisection, with steps guessed from growth by the square."""
+    low, high, guess = 0, WIDEST + 1, 64
+    for n in range(100):
+        if high - low == 1:
+            break
+        middle = (low + high) // 2 if n > 8 else min(max(guess, low + 1), high - 1)
+        size = _count_if_valid(count, middle)
+        if size is None or size <= target:  # too narrow for its other settings, such as a bottleneck
+            low = middle
+        else:
+            high = middle
+        guess = round(middle * (target / size) ** 0.5) if size else middle * 4
+    return low
+
+
+def _count_if_valid(count: Callable[[int], int], width: int) -> int | None:
+    try:
+        return count(width) if 1 <= width <= WIDEST else None
+    except ValueError:
+        return None
+
+
+def _of_width(params: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """`params` with this width; of explicit widths it is the widest."""
+    if widths := params.get("widths"):
+        return dict(params) | {"widths": tuple(max(1, round(w * width / max(widths))) for w in widths)}
+    return dict(params) | {"width": width}
+
+
+_MOST = 256  # configurations that are checked one by one
+
+
+def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
+    """Note what contradicts `[comparison] match`, or a `params.parameters`.
+
+    Args:
+        tree: the file as parsed.
+    """
+    match, baseline = experiment.comparison.match, experiment.comparison.baseline
+    if match is not None and baseline is None:
+        mistakes.add(("comparison", "match"), "without effect: there is a single arm; give it params.parameters")
+    for name, arm in experiment.arms.items():
+        path = ("arms", name, "params")
+        params = tree["arms"][name].get("params", {})
+        params = params if isinstance(params, dict) else {}
+        is_source = match == "parameters" and name == experiment.rival(name)
+        if not sizes.has_width(arm.architecture) and "parameters" in params:
+            mistakes.add((*path, "parameters"), f'architecture "{arm.architecture}" has no width to be solved')
+        elif not sizes.has_width(arm.architecture) and match and not is_source:
+            mistakes.add(
+                ("comparison", "match"),
+                f'arm {name!r}: architecture "{arm.architecture}" has no width to be solved; '
+                "give params.parameters to the other arms instead",
+            )
+        elif "parameters" in params and match and not is_source:
+            mistakes.add((*path, "parameters"), "not beside comparison.match, which says it for every arm")
+        elif "width" in params and ("parameters" in params or (match and not is_source)):
+            by = "params.parameters" if "parameters" in params else "comparison.match"
+            mistakes.add((*path, "width"), f"without effect: {by} is given, and the width is solved")
+    for source in (arm for name, arm in experiment.arms.items() if match == "parameters"):
+        if source.name == experiment.rival(source.name) and ranges_of_size(source):
+            mistakes.add(
+                ("comparison", "match"),
+                f"the size of the baseline {baseline!r} is not one number, its ranges change it; "
+                "say which: match = { parameters = NUMBER }",
+            )
+
+
+def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
+    """Every arm with what it needs to solve its width: the corpus's numbers, the limit, and what `match` says.
+
+    Raises:
+        ValueError: the baseline, whose size is to be matched, cannot be built.
+    """
+    limit, match = experiment.limit.parameters, experiment.comparison.match
+    arms = {name: replace(arm, frame=(d_features, n_classes), limit=limit) for name, arm in experiment.arms.items()}
+    sources = {name: arms.get(experiment.rival(name) or "") for name in arms}
+    targets = {}
+    for name, source in sources.items():
+        if isinstance(match, Match) and source is not None:
+            targets[name] = match.parameters
+        elif match == "parameters" and source is not None and source.name != name:
+            targets[name] = source.given.get("params.parameters") or _parameters(source, source.ends()[0])
+    solved = {
+        name: replace(arms[name], given=arms[name].given | {"params.parameters": n}) for name, n in targets.items()
+    }
+    return replace(experiment, arms=arms | solved)
+
+
+def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
+    """The experiment with its sizes as the corpus makes them.
+
+    Raises:
+        UserError: an arm cannot be built, matched or kept within the limit, or hides too much, a line each.
+    """
+    experiment = matched(experiment, d_features, n_classes)
+    found = {name: problem(arm) or _too_wide_a_mask(arm) for name, arm in experiment.arms.items()}
+    corpus = f"with the corpus's {d_features} coefficients and {n_classes} phonemes"
+    lines = [f"{experiment.path}: arms.{name}: {reason} ({corpus})" for name, reason in found.items() if reason]
+    if lines:
+        raise UserError("\n".join(lines))
+    return experiment
+
+
+def problem(arm: Arm) -> str | None:
+    """Why not every model that the arm may ask for can be built, matched and kept within the limit; None if all can."""
+    if arm.limit is not None and (target := _target(arm)) > arm.limit:
+        return f"{target} stated parameters are above limit.parameters = {arm.limit}"
+    seen: set[str] = set()
+    for values in arm.probes():
+        stated = arm.stated(values)
+        if (key := f"{stated.data.window} {stated.params}") in seen:
+            continue
+        seen.add(key)
+        try:
+            architectures.measure(arm.architecture, *_shape(arm, stated), arm.settings(values).params)
+        except (ValueError, RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0]
+            place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
+            return _at(arm, f"{place}: {reason}" if place else reason, values)
+    return _beyond_limit(arm) or _unreachable(arm)
+
+
+def _too_wide_a_mask(arm: Arm) -> str | None:
+    widest = max(arm.stated(values).training.frequency_mask for values in arm.probes())
+    return (
+        f"training.frequency_mask = {widest} hides more coefficients than there are" if widest > arm.frame[0] else None
+    )
+
+
+def _beyond_limit(arm: Arm) -> str | None:
+    """A search may not skip what is too large, which would bias it; so the largest must be allowed."""
+    if arm.limit is None or arm.is_matched:
+        return None
+    values: dict[str, Any] = {key: r.ends[1] for key, r in arm.ranges.items()}
+    for key, r in ranges_of_size(arm).items():
+        values[key] = max(r.probes, key=lambda v: _parameters(arm, arm.settings(values | {key: v})))
+    size = _parameters(arm, arm.settings(values))
+    if size <= arm.limit:
+        return None
+    mend = "narrow the ranges, or give params.parameters and no width" if ranges_of_size(arm) else "make it smaller"
+    return _at(arm, f"{size} parameters are above limit.parameters = {arm.limit}: {mend}", values)
+
+
+def _target(arm: Arm) -> int:
+    """The most parameters that are stated; 0 if none are."""
+    r = arm.ranges.get("params.parameters")
+    return max(r.probes) if r else arm.given.get("params.parameters", 0)
+
+
+def _unreachable(arm: Arm) -> str | None:
+    """What lies between the ends of ranges must be within 1 % of the stated number as well.
+
+    Where all ends are wide enough that neighbouring widths differ by 1 % or less, everything between is; else each
+    configuration is tried.
+    """
+    sizing = ranges_of_size(arm)
+    if not arm.is_matched or not sizing:
+        return None
+    if all(_step(arm, values) <= sizes.TOLERANCE for values in arm.probes()):
+        return None
+    counted = [r.values() if r.size() is not None else r.probes for r in sizing.values()]
+    low = {key: r.ends[0] for key, r in arm.ranges.items()}
+    every = list(islice(product(*counted), _MOST + 1))
+    for combination in every[:_MOST]:
+        values = low | dict(zip(sizing, combination, strict=True))
+        try:
+            arm.settings(values)
+        except ValueError as error:
+            return _at(arm, str(error), values)
+    if len(every) > _MOST:
+        return f"its models are so narrow that each of more than {_MOST} must be tried: narrow the ranges"
+    return None
+
+
+def _step(arm: Arm, values: dict[str, Any]) -> float:
+    """Between neighbouring widths, as a fraction of the stated parameters."""
+    stated = arm.stated(values)
+    solved = sizes.solve(arm.architecture, _shape(arm, stated), stated.params, arm.limit)
+    return float(solved.step / stated.params["parameters"])
+
+
+def ranges_of_size(arm: Arm) -> dict[str, Range]:
+    """The ranges that the number of parameters may hang on."""
+    return {k: r for k, r in arm.ranges.items() if k == "data.context" or k.startswith("params.")}
+
+
+def _shape(arm: Arm, settings: Settings) -> sizes.Shape:
+    return settings.data.window, *arm.frame
+
+
+def _parameters(arm: Arm, settings: Settings) -> int:
+    return architectures.n_parameters(arm.architecture, *_shape(arm, settings), settings.params)
+
+
+def _at(arm: Arm, reason: str, values: dict[str, Any]) -> str:
+    where = ", ".join(f"{key} = {spelled(values[key])}" for key in ranges_of_size(arm))
+    return f"{reason} (at {where})" if where else reason

@@ -1,0 +1,111 @@
+"""The arithmetic of matrix products: bf16 where this machine is faster with it, which is measured, else fp32.
+
+Where a study is computed, and how its runs share the machine.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from harness.errors import UserError
+
+_FASTER = 1.3  # what bf16 must gain before the smaller mantissa is accepted
+_SIZE = 1024
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """A context in which matrix products run in "bf16" or "fp32"; weights stay in fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def dtype_of_frames(precision: str) -> torch.dtype:
+    """What resident frames are kept in: autocast would round them to bf16 anyway before the first product."""
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def choose(device: torch.device) -> str:
+    """ "bf16" or "fp32", whichever is faster here; takes some 50 ms on a CPU."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if _seconds(torch.float32) > _FASTER * _seconds(torch.bfloat16) else "fp32"
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    """Least of five products of two square matrices on the CPU."""
+    a = torch.ones(_SIZE, _SIZE, dtype=dtype)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """auto takes a GPU if there is one.
+
+    Raises:
+        UserError: cuda is wanted and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch sees no CUDA GPU here; use --device cpu, or auto")
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def memory_limit(device: torch.device, wanted: float) -> int:
+    """Bytes that frames may take on the device: `wanted` GB, or for 0 half of its memory; models need the rest."""
+    if wanted:
+        return round(1e9 * wanted)
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory // 2
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the runs of a study share the machine."""
+
+    at_once: int
+    """Runs that are trained side by side."""
+    threads: int
+    """Of each run. Decides the last bits of its result."""
+    shares: int
+    """The memory for frames is divided into so many; stays when fewer are trained at once than when the study began."""
+
+
+def spread(device: torch.device, n_arms: int, begun: Mapping[str, int]) -> Spread:
+    """On a CPU as many runs at once as there are arms or cores: two small models on a thread each train far faster than
+    one after the other on two. Elsewhere one.
+
+    `OMP_NUM_THREADS` bounds the cores.
+
+    Args:
+        begun: `threads` and `shares` of the study so far; empty at its beginning.
+    """
+    threads = torch.get_num_threads()
+    cores = min(threads, _cores()) if device.type == "cpu" else 1
+    at_once = min(n_arms, cores)
+    chosen = Spread(at_once, cores // at_once if at_once > 1 else threads, at_once)
+    if "threads" not in begun:
+        return chosen
+    shares, threads = begun["shares"], begun["threads"]
+    return Spread(max(1, min(shares, cores // threads)), threads, shares)
+
+
+def _cores() -> int:
+    """Cores that this process may use; two hyper-threads are one."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return len({_siblings(number) for number in allowed})
+
+
+def _siblings(number: int) -> str:
+    try:
+        return Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list").read_text()
+    except OSError:
+        return str(number)

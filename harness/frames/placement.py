@@ -1,0 +1,145 @@
+"""The parts of a corpus on one device: which stay there and which pass through, each prepared as a run wants it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from harness.corpora.store import Part
+from harness.errors import UserError
+from harness.frames.normalisation import Normaliser, Statistics, statistics
+from harness.frames.streaming import Streamed
+from harness.frames.windows import Resident, labels, place
+from harness.settings import Boundary, Data, Normalisation
+
+Placed = Resident | Streamed
+"""Both give `batches`, `in_order`, `labels`, `part`, and their number of frames as `len`."""
+
+_CHUNK = 1 << 22
+"""Most frames of a chunk: enough that an epoch mixes thousands of utterances, little beside any device's memory."""
+_SHARE = 5
+"""Two chunks take at least one part in so many of the memory, else a further part passes: small ones mix badly."""
+_BESIDE = 5
+"""Bytes of a frame's row (int32) and label (uint8)."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What stays on the device and what passes through."""
+
+    limit: int
+    """Bytes that frames may take."""
+    needed: int
+    """Bytes if all stayed."""
+    streamed: tuple[str, ...]
+    """The parts that pass through."""
+    chunk_frames: int
+    """Most frames of a chunk; 0 if all stay."""
+
+
+def placement(parts: dict[str, Part], padding: int, dtype: torch.dtype, limit: int) -> Placement:
+    """The largest parts pass through, as few as will do.
+
+    Args:
+        padding: rows between utterances.
+        limit: bytes.
+
+    Raises:
+        UserError: not even one long utterance at a time would fit.
+    """
+    sizes = {name: part.n_frames * _row(part, padding, dtype) for name, part in parts.items()}
+    needed = sum(sizes.values())
+    if needed <= limit:
+        return Placement(limit, needed, (), 0)
+    by_size = sorted(parts, key=lambda name: -sizes[name])
+    chunk = 0
+    for n in range(1, len(parts) + 1):
+        passing = [parts[name] for name in by_size[:n]]
+        room = limit - sum(sizes[name] for name in by_size[n:]) - sum(part.n_frames for part in passing)
+        row = max(_row(part, padding, dtype) for part in passing)
+        chunk = min(_CHUNK, room // (2 * row))
+        enough = _CHUNK if n < len(parts) else 0
+        if chunk >= min(enough, limit // (2 * _SHARE * row)) and chunk >= max(part.lengths.max() for part in passing):
+            return Placement(limit, needed, tuple(by_size[:n]), int(chunk))
+    least = sum(p.n_frames for p in passing) + 2 * row * int(max(part.lengths.max() for part in passing))
+    raise UserError(
+        f"data.memory: {limit / 1e9:g} GB are too little for this corpus: its labels and two chunks of its longest "
+        f"utterance take {least / 1e9:.3g} GB; give more, or 0 for half of the device's memory"
+    )
+
+
+def _row(part: Part, padding: int, dtype: torch.dtype) -> int:
+    """Bytes of a frame with its share of the padding, rounded up."""
+    padded = 1 + padding * (len(part.lengths) + 1) / part.n_frames
+    return int(np.ceil(padded * part.d_features * dtype.itemsize)) + _BESIDE
+
+
+class Residents:
+    """The parts of a corpus on one device, each placed once for every way that it is prepared.
+
+    Args:
+        parts: by name: "train" and others, among them what trials train on, if that is less.
+        padding: the widest context of the study, so that any narrower one needs no new placing.
+        limit: bytes that frames may take; what does not fit passes through. No limit unless given.
+
+    Raises:
+        UserError: as `placement`.
+    """
+
+    def __init__(
+        self,
+        parts: dict[str, Part],
+        padding: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        limit: int | None = None,
+    ) -> None:
+        self.parts = parts
+        self.padding = padding
+        self.device = device
+        self.dtype = dtype
+        self.placement = placement(parts, padding, dtype, limit) if limit else Placement(0, 0, (), 0)
+        self._placed: dict[tuple[str, Normalisation, Boundary], Placed] = {}
+        self._statistics: Statistics | None = None
+
+    def get(self, name: str, data: Data) -> Placed:
+        """The part `name`, prepared as `data` says.
+
+        Raises:
+            UserError: windows that see the neighbour utterance are wanted of a part that passes through.
+        """
+        key = (name, data.normalisation, data.boundary)
+        if key not in self._placed:
+            for other in [k for k in self._placed if k[0] == name]:  # one copy a part: a search over normalisations
+                del self._placed[other]
+            self._placed[key] = self._place(*key)
+        assert max(data.left, data.right) <= self.padding
+        return replace(self._placed[key], left=data.left, window=data.window)
+
+    def _place(self, name: str, normalisation: Normalisation, boundary: Boundary) -> Placed:
+        part = self.parts[name]
+        normaliser = Normaliser(part, normalisation, self.statistics(normalisation))
+        if name not in self.placement.streamed:
+            return place(
+                normaliser,
+                slice(None),
+                padding=self.padding,
+                boundary=boundary,
+                device=self.device,
+                dtype=self.dtype,
+            )
+        if boundary == "stream":
+            raise UserError(
+                'data.boundary = "stream": windows across utterances need all frames on the device, but they take '
+                f"{self.placement.needed / 1e9:.3g} GB and data.memory allows {self.placement.limit / 1e9:.3g} GB; "
+                'take boundary = "utterance", or allow more'
+            )
+        return Streamed(
+            normaliser, labels(part).to(self.device), self.placement.chunk_frames, self.padding, self.dtype, 0, 1
+        )
+
+    def statistics(self, normalisation: Normalisation) -> Statistics | None:
+        """What normalisation "global" needs beside the frames; None for the others."""
+        if normalisation == "global" and self._statistics is None:
+            self._statistics = statistics(self.parts["train"])
+        return self._statistics if normalisation == "global" else None

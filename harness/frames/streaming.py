@@ -1,0 +1,109 @@
+"""Frames that do not fit on the device: they pass through it in large shuffled chunks.
+
+While the model trains on one chunk a thread reads the next from the memory map, normalises it, and copies it from
+pinned memory. Two chunks are on the device at a time. The order of frames depends on seed, epoch and the size of a
+chunk: utterances are shuffled and cut into chunks, and the frames of a chunk are shuffled. Batches have the same sizes
+as those of frames that stay: what is left of a chunk begins a batch that the next one fills.
+
+Legend: F frames, U utterances, B batch, W window, D features.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.corpora.store import Part
+from harness.frames.normalisation import Normaliser
+from harness.frames.windows import Resident, place
+from harness.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A part of a corpus on its way through the device; gives examples as a `Resident` does."""
+
+    normaliser: Normaliser
+    labels: Tensor
+    """(F,) uint8, on the device, where they stay."""
+    chunk_frames: int
+    """At most so many frames are a chunk, unless one utterance has more."""
+    padding: int
+    dtype: torch.dtype
+    left: int
+    window: int
+
+    @property
+    def part(self) -> Part:
+        return self.normaliser.part
+
+    def __len__(self) -> int:
+        return self.part.n_frames
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """An epoch's examples: windows (B, W, D) and labels (B,) int64, in an order of (seed, epoch) alone."""
+        order = np.random.default_rng((seed, epoch)).permutation(len(self.part.lengths))
+        generator = torch.Generator(self.labels.device).manual_seed(derive_seed(seed, epoch))
+        begun: tuple[Tensor, Tensor] | None = None  # a batch that the chunk before could not fill
+        for chunk in self._passing(order):
+            index = torch.randperm(len(chunk), generator=generator, device=self.labels.device)
+            if begun:
+                missing = batch_size - len(begun[1])
+                more = chunk.examples(index[:missing])
+                begun, index = (torch.cat([begun[0], more[0]]), torch.cat([begun[1], more[1]])), index[missing:]
+                if len(begun[1]) < batch_size:
+                    continue
+                yield begun
+            n_whole = len(index) // batch_size * batch_size
+            for some in index[:n_whole].split(batch_size):
+                if len(some):
+                    yield chunk.examples(some)
+            begun = chunk.examples(index[n_whole:]) if n_whole < len(index) else None
+            del chunk  # else three would be there while the next is fetched
+        if begun:
+            yield begun
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """All examples, in the order of the part."""
+        for chunk in self._passing(np.arange(len(self.part.lengths))):
+            yield from chunk.in_order(batch_size)
+            del chunk
+
+    def _passing(self, utterances: np.ndarray) -> Iterator[Resident]:
+        """The chunks, one after the other; the next one is being fetched meanwhile."""
+        chunks = [utterances[block] for block in self.part.select(utterances).blocks(self.chunk_frames)]
+        with ThreadPoolExecutor(1, "frames") as thread:
+            coming = thread.submit(self._fetch, chunks[0])
+            for following in [*chunks[1:], None]:
+                chunk = coming.result()
+                if following is not None:
+                    coming = thread.submit(self._fetch, following)
+                else:
+                    del coming
+                yield chunk
+
+    def _fetch(self, utterances: np.ndarray) -> Resident:
+        device = self.labels.device
+        if device.type == "cuda":
+            user = torch.cuda.default_stream(device)
+            with torch.cuda.stream(torch.cuda.Stream(device)) as stream:
+                placed = self._place(utterances)
+                stream.synchronize()
+            for tensor in (placed.frames, placed.rows, placed.labels):
+                tensor.record_stream(user)
+        else:
+            placed = self._place(utterances)
+        return replace(placed, left=self.left, window=self.window)
+
+    def _place(self, utterances: np.ndarray) -> Resident:
+        return place(
+            self.normaliser,
+            utterances,
+            padding=self.padding,
+            boundary="utterance",
+            device=self.labels.device,
+            dtype=self.dtype,
+        )

@@ -1,0 +1,74 @@
+"""The trained models of a study, from MLflow alone: its working folder may be gone."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.corpora import features
+from harness.corpora.features import Features
+from harness.errors import UserError
+from harness.results import RunResult
+from harness.tracking.store import Store, open_store
+from harness.training import saved_model
+from harness.training.saved_model import SavedModel
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One final: its model, and what is known of its training."""
+
+    study: str
+    saved: SavedModel
+    result: RunResult
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic it was trained and scored in: bf16 or fp32."""
+        return self.result.provenance["precision"]
+
+    def features(self) -> Features | None:
+        """How the frames of its corpus are made: as it was told in training, else as the corpus says now."""
+        if self.saved.features:
+            return self.saved.features
+        corpus = self.result.settings["data.corpus"]
+        if corpus == "synthetic":
+            from harness.corpora.synthetic import sentences
+
+            return sentences.FEATURES
+        now = features.read(Path(corpus).expanduser())
+        return now if now and now.width == self.saved.d_features else None
+
+
+def load(root: Path, study: str, arm: str, seed: int | None = None) -> Trained:
+    """An arm's final of one seed, of the comparison's first one unless given.
+
+    Args:
+        root: the project's folder.
+
+    Raises:
+        UserError: there is no such study, arm or seed, or nothing of it is finished.
+    """
+    store = open_store(root)
+    finals = store.finals(study, arm)
+    seed = next(iter(finals)) if seed is None else seed
+    if seed not in finals:
+        raise UserError(
+            f"--seed {seed}: arm {arm} of study {study} has no such finished run; there are: {_said(finals)}"
+        )
+    return _fetched(store, study, finals[seed])
+
+
+def load_all(root: Path, study: str, arm: str) -> list[Trained]:
+    """An arm's finals, one for each seed of the comparison that is finished. Raises as `load`."""
+    store = open_store(root)
+    return [_fetched(store, study, run_id) for run_id in store.finals(study, arm).values()]
+
+
+def _fetched(store: Store, study: str, run_id: str) -> Trained:
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        place = store.fetch(run_id, Path(folder))
+        return Trained(study, saved_model.load(place / "model"), RunResult.load(place / "result"))
+
+
+def _said(finals: dict[int, str]) -> str:
+    return ", ".join(map(str, finals))

@@ -1,0 +1,92 @@
+"""Trained models put to use: a label for every frame, of one model or of several together.
+
+Legend: F frames, U utterances, C classes, B batch, M models.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.corpora.store import Part
+from harness.frames.device import dtype_of_frames
+from harness.frames.normalisation import Normaliser
+from harness.frames.windows import place
+from harness.prediction.model import Trained
+from harness.training import evaluate
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What models say of a part."""
+
+    predicted: np.ndarray
+    """(F,) uint8, the class with the largest (mean) posterior."""
+    posteriors: np.ndarray | None
+    """(F, C) float16, where they were wanted."""
+    confusion: np.ndarray | None
+    """(C, C) int64, rows true and columns predicted; None of an unlabelled part."""
+    accuracies: tuple[float, ...]
+    """(M,) of each model alone, in [0, 1]; empty of an unlabelled part."""
+
+
+def predict(
+    models: Sequence[Trained],
+    part: Part,
+    device: torch.device,
+    *,
+    keep_posteriors: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prediction:
+    """Label every frame in the arithmetic of the training; several models by the mean of their posteriors.
+
+    With one model on the device that it was scored on, this is what its test was scored by, to the last bit.
+
+    Args:
+        models: of one arm; they see the same windows.
+        progress: called with (frames done, all frames).
+    """
+    saved, arithmetic = models[0].saved, models[0].precision
+    resident = place(
+        Normaliser(part, saved.normalisation, saved.statistics),
+        slice(None),
+        padding=max(saved.left, saved.right),
+        boundary=saved.boundary,
+        device=device,
+        dtype=dtype_of_frames(arithmetic),
+    )
+    resident = replace(resident, left=saved.left, window=saved.left + 1 + saved.right)
+    networks = [model.saved.model.to(device) for model in models]
+    correct = torch.zeros(len(models), dtype=torch.int64, device=device)
+    posteriors: list[np.ndarray] = []
+
+    @torch.inference_mode()
+    def batches() -> Iterator[Tensor]:
+        """(B, C) log of the mean posterior."""
+        done = 0
+        for each in zip(*(evaluate.log_posteriors(network, resident, arithmetic) for network in networks), strict=True):
+            together = each[0] if len(each) == 1 else torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
+            truth = resident.labels[done : done + len(together)]
+            if len(truth):
+                correct.add_(torch.stack([(own.argmax(dim=1) == truth).sum() for own in each]))
+            if keep_posteriors:
+                posteriors.append(together.exp().half().cpu().numpy())
+            done += len(together)
+            if progress:
+                progress(done, len(resident))
+            yield together
+
+    predictions = evaluate.gather(batches(), resident)
+    confusion, accuracies = None, ()
+    if part.labels is not None:
+        confusion = evaluate.scores(predictions, resident, len(saved.phonemes), keep_frames=False).confusion
+        accuracies = tuple((correct / len(resident)).tolist())
+    return Prediction(
+        predictions.predicted.cpu().numpy(),
+        np.concatenate(posteriors) if keep_posteriors else None,
+        confusion,
+        accuracies,
+    )

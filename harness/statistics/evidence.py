@@ -1,0 +1,164 @@
+"""Is an estimate surely within bounds? And if that cannot be said: how much more evidence would say it?
+
+The variance of an estimate over G units (speakers, say) and S seeds of each arm is
+
+    of one unit / G + of one seed / S + of their interaction / (G S)
+
+so that from its three parts as measured follows what it would be with more of either. What is needed is the smallest
+number with which the answer would come with a probability of `POWER` if the estimate were the truth: the usual sample
+size of a test, with Student's t and the degrees of freedom of that size instead of the normal distribution.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import t
+
+from harness.statistics.intervals import Difference, satterthwaite
+
+POWER = 0.8
+MOST = 1000
+"""More of anything than this is no advice."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with what makes it uncertain. Variances are of the estimate, with the units and seeds that there are."""
+
+    value: float
+    level: float
+    """Of the interval."""
+    of_units: float
+    """Variance over units."""
+    of_seeds: tuple[float, ...]
+    """Variance over the seeds of each arm; 0 of one seed."""
+    of_both: float
+    """Variance of their interaction, which is part of what shows over units, and of what shows over seeds."""
+    n_units: int | None
+    """None: the estimate is not about units."""
+    n_seeds: tuple[int, ...]
+    """Of each arm."""
+    scale: float = 1.0
+    """What the variance is multiplied by, so that it is that of the interval as it was computed."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an interval: two units, or where it is not about units two seeds of every arm."""
+        return all(n > 1 for n in self.n_seeds) if self.n_units is None else self.n_units > 1
+
+    @property
+    def se(self) -> float:
+        return math.sqrt(self.scale * max(self.of_units + sum(self.of_seeds) - self.of_both, 0.0))
+
+    @property
+    def freedom(self) -> float:
+        sources = [*zip(self.of_seeds, (n - 1 for n in self.n_seeds), strict=True)]
+        sources += [] if self.n_units is None else [(self.of_units, self.n_units - 1)]
+        return float(satterthwaite([np.asarray(v) for v, _ in sources], [f for _, f in sources]))
+
+    @property
+    def half(self) -> float:
+        """Half of the interval's width."""
+        return float(t.ppf((1 + self.level) / 2, self.freedom)) * self.se if self.se else 0.0
+
+    def grown(self, units: int = 0, seeds: int = 0) -> "Estimate":
+        """As it would be with so many more units, and so many more seeds of each arm that has several."""
+        more_units = 1 + units / self.n_units if self.n_units else 1.0
+        more_seeds = [1 + seeds / n if n > 1 else 1.0 for n in self.n_seeds]
+        total = sum(self.of_seeds)
+        shared = self.of_both / total if total else 0.0  # of what shows over seeds
+        of_seeds = [v / f for v, f in zip(self.of_seeds, more_seeds, strict=True)]
+        of_both = shared * sum(of_seeds) / more_units
+        return replace(
+            self,
+            of_units=(self.of_units - self.of_both) / more_units + of_both,
+            of_seeds=tuple(v * (1 - shared + shared / more_units) for v in of_seeds),
+            of_both=of_both,
+            n_units=None if self.n_units is None else self.n_units + units,
+            n_seeds=tuple(n + seeds if n > 1 else n for n in self.n_seeds),
+        )
+
+
+def of_difference(found: Difference, level: float, n_units: int, n_seeds: Sequence[int]) -> Estimate:
+    """From a difference in one number; its interval is that of `found`.
+
+    Args:
+        n_seeds: of each arm; of one alone if the difference is from nothing (`stats.single`).
+    """
+    value, seeds = float(found.difference), tuple(n_seeds)
+    if found.sources is None or found.se is None or found.clustered_se is None:
+        return Estimate(value, level, 0.0, (0.0,) * len(seeds), 0.0, n_units, seeds)
+    of_units, of_seeds = float(found.clustered_se) ** 2, tuple(float(v) for v in found.sources.seeds[: len(seeds)])
+    of_both = min(float(found.sources.both), of_units, sum(of_seeds))
+    made = Estimate(value, level, of_units, of_seeds, of_both, n_units, seeds)
+    return replace(made, scale=(float(found.se) / made.se) ** 2) if made.se else made
+
+
+def of_means(arms: Sequence[Sequence[float]], level: float) -> Estimate:
+    """The mean of the first arm's seeds, less that of the second if there is one."""
+    means = [float(np.mean(values)) for values in arms]
+    variances = tuple(float(np.var(v, ddof=1)) / len(v) if len(v) > 1 else 0.0 for v in arms)
+    value = means[0] - means[1] if len(means) > 1 else means[0]
+    return Estimate(value, level, 0.0, variances, 0.0, None, tuple(len(v) for v in arms))
+
+
+def within(estimate: Estimate, low: float, high: float) -> bool | None:
+    """Whether it lies in [low, high], for sure; None if that cannot be said."""
+    if not estimate.is_known:
+        return None
+    bottom, top = estimate.value - estimate.half, estimate.value + estimate.half
+    if low <= bottom and top <= high:
+        return True
+    return False if top < low or bottom > high else None
+
+
+def power(estimate: Estimate, low: float, high: float) -> float:
+    """The probability that an estimate with this uncertainty is answered as its value says, if that is the truth."""
+    se, freedom, half, value = estimate.se, estimate.freedom, estimate.half, estimate.value
+    if not se:
+        return 1.0
+
+    def below(bound: float) -> float:
+        return float(t.cdf((bound - value) / se, freedom))
+
+    if low <= value <= high:
+        return max(below(high - half) - below(low + half), 0.0)
+    return below(low - half) + 1 - below(high + half)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many more would decide; None where no number up to `MOST` would."""
+
+    units: int | None
+    seeds: int | None
+    both: tuple[int, int] | None
+    """Units and seeds, where neither alone does."""
+
+
+def needed(estimate: Estimate, low: float, high: float) -> Needed:
+    """How much more evidence would say whether the estimate lies in [low, high]."""
+
+    def smallest(grown: Callable[[int], Estimate]) -> int | None:
+        def does(n: int) -> bool:
+            return power(grown(n), low, high) >= POWER
+
+        if not does(MOST):
+            return None
+        lo, hi = 0, MOST  # does(hi), and not does(lo) but for lo = 0
+        while hi - lo > 1:
+            middle = (lo + hi) // 2
+            lo, hi = (lo, middle) if does(middle) else (middle, hi)
+        return hi
+
+    units = smallest(lambda n: estimate.grown(units=n)) if estimate.n_units else None
+    has_seeds = all(n > 1 for n in estimate.n_seeds) and sum(estimate.of_seeds) > 0
+    seeds = smallest(lambda n: estimate.grown(seeds=n)) if has_seeds else None
+    both = None
+    if units is None and seeds is None and estimate.n_units and has_seeds:
+        per_unit = min(estimate.n_seeds) / estimate.n_units  # both grow by the same factor
+        n = smallest(lambda n: estimate.grown(units=n, seeds=math.ceil(n * per_unit)))
+        both = None if n is None else (n, math.ceil(n * per_unit))
+    return Needed(units, seeds, both)

@@ -1,0 +1,168 @@
+"""Phone error rate: frames collapsed to segments, and what it takes to turn the predicted ones into the true ones.
+
+A predicted segment lasts at least three frames, as a phone does in a left-to-right hidden Markov model of three
+states (Rabiner 1989, Proc. IEEE 77): shorter ones are dropped, and equal neighbours become one. There is no language
+model. Two equal phonemes in a row are one segment: labels per frame cannot tell them apart. Silence is a segment like
+any other.
+
+Legend: F frames, U utterances. The only importer of rapidfuzz.
+
+How far a frame lies from where one phoneme becomes another: there the truth itself is least sure.
+
+Legend: F frames, U utterances.
+
+Does a model know how sure it may be? The probability that it gave its prediction, against how often it was right.
+
+Legend: F frames.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+LEAST = 3
+"""Frames of a predicted segment."""
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Of each utterance, (U,) int64. Their sum is the Levenshtein distance; of several shortest ways it is one."""
+
+    substitutions: np.ndarray
+    deletions: np.ndarray
+    """True segments that were missed."""
+    insertions: np.ndarray
+    """Predicted segments that are not there."""
+    true: np.ndarray
+    """Segments of the truth."""
+
+    @property
+    def total(self) -> np.ndarray:
+        return self.substitutions + self.deletions + self.insertions
+
+
+def edits(truth: np.ndarray, predicted: np.ndarray, lengths: np.ndarray) -> Edits:
+    """Compare the segments of every utterance.
+
+    Args:
+        truth, predicted: (F,) uint8 classes, utterances one after the other.
+        lengths: (U,) frames of each utterance.
+    """
+    rows = []
+    for true, found in zip(_segments(truth, lengths), _segments(predicted, lengths, LEAST), strict=True):
+        kinds = list(map(itemgetter(0), Levenshtein.editops(true, found).as_list()))
+        rows.append((kinds.count("replace"), kinds.count("delete"), kinds.count("insert"), len(true)))
+    return Edits(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
+
+def _segments(labels: np.ndarray, lengths: np.ndarray, least: int = 1) -> list[str]:
+    """The segments of each utterance, a letter each; those shorter than `least` frames left out."""
+    utterance = np.repeat(np.arange(len(lengths)), lengths)
+    begins = np.flatnonzero(_changes(labels) | _changes(utterance))
+    long = begins[np.diff(begins, append=len(labels)) >= least]
+    kept = long[_changes(labels[long]) | _changes(utterance[long])]  # equal ones beside a short one are one
+    letters = labels[kept].astype(np.uint8).tobytes().decode("latin-1")
+    where = np.searchsorted(utterance[kept], np.arange(len(lengths) + 1))
+    return [letters[begin:end] for begin, end in itertools.pairwise(where)]
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Whether a value is the first or differs from the one before."""
+    changes = np.ones(len(values), bool)
+    changes[1:] = values[1:] != values[:-1]
+    return changes
+
+
+GROUPS = (("0", 0, 0), ("1", 1, 1), ("2", 2, 2), ("3-5", 3, 5), (">5", 6, None))
+"""Name, and the distances in it, both ends included; None is without end."""
+NEAR = 1
+"""Frames at a distance up to this are at a boundary: with frames of 10 ms, those within 20 ms of it."""
+
+
+def distances(truth: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """(F,) how many frames lie between a frame and the nearest change of label in its utterance.
+
+    The two frames that touch a change have 0. The ends of an utterance are no change; where an utterance has none, all
+    its frames have F.
+
+    Args:
+        truth: (F,) labels, utterances one after the other.
+        lengths: (U,) frames of each utterance.
+    """
+    n = len(truth)
+    frame = np.arange(n)
+    ends = np.cumsum(lengths)
+    starts, ends = np.repeat(ends - lengths, lengths), np.repeat(ends, lengths)
+    is_change = np.zeros(n + 1, bool)  # between frame i - 1 and frame i
+    is_change[1:n] = truth[1:] != truth[:-1]
+    is_change[starts] = False
+    last = np.maximum.accumulate(np.where(is_change[:n], frame, -1))
+    following = np.minimum.accumulate(np.where(is_change[1:], frame + 1, n + 1)[::-1])[::-1]
+    before = np.where(last > starts, frame - last, n)
+    after = np.where(following < ends, following - 1 - frame, n)
+    return np.minimum(before, after)
+
+
+def members(distance: np.ndarray) -> dict[str, np.ndarray]:
+    """(F,) whether each frame belongs to it, for each of `GROUPS`."""
+    return {
+        name: (distance >= low) & (distance <= (len(distance) if high is None else high)) for name, low, high in GROUPS
+    }
+
+
+N_BINS = 15
+METHOD = f"expected calibration error, {N_BINS} bins of equal width"
+
+
+def reliability(probability: np.ndarray, correct: np.ndarray) -> list[dict[str, float]]:
+    """The bins of (0, 1], each open below and closed above, that have frames.
+
+    Args:
+        probability: (F,) posterior of the predicted class.
+        correct: (F,) whether it was right; a share in [0, 1] is allowed.
+
+    Returns:
+        For each bin low and high (its edges), frames, confidence (mean probability) and accuracy.
+    """
+    wide = probability.astype(np.float64)
+    bins = np.clip(np.ceil(wide * N_BINS).astype(int) - 1, 0, N_BINS - 1)
+    frames, confidence, right = (np.bincount(bins, w, N_BINS) for w in (None, wide, correct.astype(np.float64)))
+    return [
+        {
+            "low": i / N_BINS,
+            "high": (i + 1) / N_BINS,
+            "frames": int(frames[i]),
+            "confidence": float(confidence[i] / frames[i]),
+            "accuracy": float(right[i] / frames[i]),
+        }
+        for i in np.flatnonzero(frames)
+    ]
+
+
+def pooled(bins: Sequence[list[dict[str, float]]]) -> list[dict[str, float]]:
+    """The bins of all frames together, from those of parts of them (the seeds)."""
+    found: dict[float, dict[str, float]] = {}
+    for row in (row for part in bins for row in part):
+        before = found.get(row["low"])
+        if before is None:
+            found[row["low"]] = row
+            continue
+        frames = before["frames"] + row["frames"]
+        means = {
+            name: (before["frames"] * before[name] + row["frames"] * row[name]) / frames
+            for name in ("confidence", "accuracy")
+        }
+        found[row["low"]] = {**row, "frames": frames, **means}
+    return [found[low] for low in sorted(found)]
+
+
+def calibration_error(bins: list[dict[str, float]]) -> float:
+    """Mean distance of confidence and accuracy over frames, bin by bin (Guo et al. 2017, On calibration of modern
+    neural networks, eq. 3); in [0, 1], 0 is perfect."""
+    frames = np.array([row["frames"] for row in bins])
+    gaps = np.array([abs(row["confidence"] - row["accuracy"]) for row in bins])
+    return float(frames @ gaps / frames.sum())

@@ -1,0 +1,136 @@
+"""What goes on in the layers while a model is trained: gradients, scales, and how linear the paths are.
+
+A look is one forward and backward pass of a copy of the model on a few fixed frames.
+Training therefore goes on bit for bit as without it, on a GPU beside the recorded step. An architecture needs to know
+nothing of this: a layer is an outermost module with a weight matrix, where `Sequential` and `ModuleList` are opened.
+A layer may have a method `paths(x)` that gives the linear and the non-linear part that its output is the sum of.
+
+Legend: L layers, in the order in which the model uses them.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.results import Layers
+from harness.training.checkpoint import State
+
+_FRAMES = 256  # of the first batch of the first epoch: a look then costs a quarter of a step of 1,024 frames
+
+
+def steps_to_look_at(n_steps: int, epochs: int) -> frozenset[int]:
+    """After how many updates: 0, 1, 2, 4, 8 ... and at the end of each epoch.
+
+    Args:
+        n_steps: of an epoch.
+    """
+    ends = [epoch * n_steps for epoch in range(1, epochs + 1)]
+    return frozenset([0, *(2**k for k in range(ends[-1].bit_length())), *ends])
+
+
+class Observer:
+    """Looks at a model at chosen steps of its training, and keeps what it saw in the training's state.
+
+    Args:
+        batch: gives the windows (B, W, D) and labels (B,) whose first are looked at.
+        loss: of a model on such, as the training has it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        at: State,
+        steps: frozenset[int],
+        batch: Callable[[], tuple[Tensor, Tensor]],
+        loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
+    ) -> None:
+        self.model = model
+        self.at = at
+        self.steps = steps
+        self.batch = batch
+        self.loss = loss
+        self.probe: Probe | None = None
+
+    def look(self, step: int) -> None:
+        """After so many updates since the start; does nothing at a step that was not chosen, or was seen."""
+        if step not in self.steps or (self.at.looks and self.at.looks[-1][0] >= step):
+            return
+        if self.probe is None:
+            windows, labels = self.batch()
+            self.windows, self.labels, self.probe = windows[:_FRAMES], labels[:_FRAMES], Probe(self.model)
+        device = self.labels.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            self.at.layers, seen = self.probe.measure(
+                self.model, lambda copied: self.loss(copied, self.windows, self.labels)
+            )
+        self.at.looks.append((step, seen))
+
+
+class Probe:
+    """A copy of a model, which measures in its place; made once, brought up to date for each look."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.copied = copy.deepcopy(model).train()
+        self.seen: dict[str, tuple[nn.Module, Tensor, Tensor]] = {}
+        for name, layer in layers_of(self.copied).items():
+            layer.register_forward_hook(_hook(name, self.seen))
+
+    def measure(self, model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[list[str], Tensor]:
+        """Names of the layers, and (3, L) float32 on the device: gradient norm, RMS of the output, linear over
+        non-linear. The model is left as it is. What a layer does not have is NaN.
+        """
+        with torch.no_grad():
+            for mine, other in zip(_tensors(self.copied), _tensors(model), strict=True):
+                mine.copy_(other)
+        self.seen.clear()
+        self.copied.zero_grad(set_to_none=True)
+        loss(self.copied).backward()
+        seen = self.seen.values()
+        gradients = [
+            nn.utils.get_total_norm([p.grad for p in layer.parameters() if p.grad is not None]).float()
+            for layer, _, _ in seen
+        ]
+        rows = [gradients, [scale for _, scale, _ in seen], [ratio for _, _, ratio in seen]]
+        return list(self.seen), torch.stack([torch.stack(row) for row in rows]).detach()
+
+
+def _tensors(model: nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    """The outermost modules with a weight matrix, by name; containers are opened."""
+    found: dict[str, nn.Module] = {}
+    for name, module in model.named_children():
+        if isinstance(module, nn.Sequential | nn.ModuleList):
+            found |= {f"{name}.{inner}": layer for inner, layer in layers_of(module).items()}
+        elif any(weight.ndim > 1 for weight in module.parameters()):
+            found[name] = module
+    return found
+
+
+def history(layers: Sequence[str], looks: Sequence[tuple[int, Tensor]]) -> Layers | None:
+    """All looks at a training, fetched from the device; None if there was none."""
+    if not looks or not layers:
+        return None
+    seen = torch.stack([values for _, values in looks]).cpu().numpy()
+    steps = np.array([step for step, _ in looks], np.int64)
+    return Layers(tuple(layers), steps, gradient=seen[:, 0], scale=seen[:, 1], path_ratio=seen[:, 2])
+
+
+def _hook(name: str, seen: dict[str, tuple[nn.Module, Tensor, Tensor]]) -> Callable[..., None]:
+    @torch.no_grad()
+    def look(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        absent = torch.full((), float("nan"), device=inputs[0].device)
+        ratio = absent
+        if paths := getattr(layer, "paths", None):
+            linear, nonlinear = paths(*inputs)
+            ratio = linear.float().norm() / nonlinear.float().norm()
+        scale = output.float().square().mean().sqrt() if isinstance(output, Tensor) else absent
+        seen[name] = (layer, scale, ratio)
+
+    return look

@@ -1,0 +1,191 @@
+"""The unit of work: (arm, settings, seed, corpus) -> RunResult. Records nothing, knows neither MLflow nor Optuna."""
+
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import architectures
+from harness.frames.placement import Residents
+from harness.results import Epoch, RunResult
+from harness.settings import Settings
+from harness.training import diagnostics, evaluate, saved_model
+from harness.training.checkpoint import State
+from harness.training.together import train_together
+from harness.training.trainer import train
+
+_SMALL = 1_000_000  # parameters: a GPU has room for several such models at once
+
+
+def run(
+    arm: str,
+    settings: Settings,
+    residents: Residents,
+    *,
+    seed: int,
+    precision: str,
+    trial: int | None = None,
+    part: str = "train",
+    folder: Path | None = None,
+    provenance: dict[str, Any] | None = None,
+    on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Build, train, evaluate. A final (`trial` is None) is also scored on test, once, and its model is kept.
+
+    Args:
+        on_epoch: called after each epoch; true ends the run, which is then "pruned".
+        residents: parts "train" and "validation", and "test" for a final.
+        part: what to train on, "train" or a part of it.
+        folder: for the state of the training (`state.pt`), from which it goes on, and a final's model.
+
+    Raises:
+        RunFailed, Interrupted: as `train`.
+    """
+    model = _prepared([folder], settings, residents, [seed])[0]
+    trained = train(
+        model,
+        residents.get(part, settings.data),
+        residents.get("validation", settings.data),
+        settings.training,
+        seed=seed,
+        precision=precision,
+        state_file=folder / "state.pt" if folder else None,
+        on_epoch=on_epoch,
+        should_stop=should_stop,
+        observed=trial is None,
+    )
+    return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, trained)
+
+
+def run_together(
+    arm: str,
+    settings: Settings,
+    residents: Residents,
+    *,
+    seeds: Sequence[int],
+    precision: str,
+    folders: Sequence[Path],
+    provenance: dict[str, Any] | None = None,
+    on_epoch: Callable[[int, Epoch], object] = lambda seed, epoch: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[RunResult]:
+    """The finals of an arm as one batched model; each as `run` gives it, its seconds its share of the whole.
+
+    Args:
+        folders: of each seed; none holds a state yet. After an interruption `run` goes on with each by itself.
+        on_epoch: called after each epoch with the seed.
+
+    Raises:
+        RunFailed, Interrupted: as `train`.
+    """
+    models = _prepared(folders, settings, residents, seeds)
+    trained = train_together(
+        models,
+        residents.get("train", settings.data),
+        residents.get("validation", settings.data),
+        [settings.training] * len(seeds),
+        seeds=seeds,
+        precision=precision,
+        state_files=[folder / "state.pt" for folder in folders],
+        on_epoch=lambda s, epoch: on_epoch(seeds[s], epoch),
+        should_stop=should_stop,
+        observed=True,
+    )
+    return [
+        _result(arm, settings, residents, seed, precision, None, folder, provenance, model, state)
+        for seed, folder, model, state in zip(seeds, folders, models, trained, strict=True)
+    ]
+
+
+def is_small(settings: Settings, residents: Residents) -> bool:
+    """Whether a GPU is not filled by training one such model, and `run_together` can train several."""
+    size = architectures.measure(settings.architecture, *_shape(settings, residents), settings.params)
+    fits = "train" not in residents.placement.streamed and not settings.training.early_stopping
+    return fits and size.parameters < _SMALL
+
+
+def _shape(settings: Settings, residents: Residents) -> tuple[int, int, int]:
+    """Window, features, classes."""
+    part = residents.parts["train"]
+    return settings.data.window, part.d_features, len(part.phonemes)
+
+
+def _prepared(
+    folders: Sequence[Path | None], settings: Settings, residents: Residents, seeds: Sequence[int]
+) -> list[nn.Module]:
+    """A new model for each seed, on the device."""
+    device = residents.device
+    for folder in folders:
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    models = []
+    for seed in seeds:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            model = architectures.build(settings.architecture, *_shape(settings, residents), settings.params)
+        models.append(model.to(device))
+    return models
+
+
+def _result(
+    arm: str,
+    settings: Settings,
+    residents: Residents,
+    seed: int,
+    precision: str,
+    trial: int | None,
+    folder: Path | None,
+    provenance: dict[str, Any] | None,
+    model: nn.Module,
+    trained: State,
+) -> RunResult:
+    """Score a trained model, and keep it if it is a final's."""
+    part, shape = residents.parts["train"], _shape(settings, residents)
+    validation = residents.get("validation", settings.data)
+    test = None
+    if trial is None:
+        data = residents.get("test", settings.data)
+        test = evaluate.scores(evaluate.predict(model, data, precision), data, shape[2], keep_frames=True)
+        if folder:
+            stats = residents.statistics(settings.data.normalisation)
+            saved_model.save(folder / "model", model, settings, part.d_features, part.phonemes, stats, part.features)
+    size = architectures.measure(settings.architecture, *shape, settings.params)
+    seconds = sum(epoch.seconds for epoch in trained.history)
+    return RunResult(
+        arm=arm,
+        architecture=settings.architecture,
+        stage="search" if trial is not None else "final",
+        trial=trial,
+        seed=seed,
+        settings=settings.flat(),
+        parameters=size.parameters,
+        flops_per_frame=size.flops_per_frame,
+        phonemes=part.phonemes,
+        history=tuple(trained.history),
+        best_epoch=trained.best_epoch,
+        validation=evaluate.scores(
+            evaluate.predict(model, validation, precision), validation, shape[2], keep_frames=False
+        ),
+        test=test,
+        seconds=seconds,
+        frames_per_second=trained.history[-1].frames / seconds,
+        peak_bytes=_peak_bytes(residents.device),
+        state="pruned" if trained.is_ended else "complete",
+        provenance=provenance or {},
+        layers=diagnostics.history(trained.layers, trained.looks),
+    )
+
+
+def _peak_bytes(device: torch.device) -> int:
+    """Largest memory held: on a GPU that of this run's tensors, else that of the whole process since it began."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,107 @@
+"""A trained model on disk: weights as safetensors, everything else that is needed to use it as JSON. No pickle."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+import architectures
+from harness.corpora import features as corpus_features
+from harness.corpora.features import Features
+from harness.errors import UserError
+from harness.frames.normalisation import Statistics
+from harness.settings import Boundary, Normalisation, Settings
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model and how its input is made."""
+
+    model: nn.Module
+    architecture: str
+    params: dict[str, Any]
+    left: int
+    right: int
+    """Context, frames each side."""
+    d_features: int
+    phonemes: tuple[str, ...]
+    normalisation: Normalisation
+    boundary: Boundary
+    statistics: Statistics | None
+    """Of the training frames, for normalisation "global"."""
+    features: Features | None = None
+    """How the frames of its corpus were made; None if the corpus did not say."""
+
+
+def save(
+    folder: Path,
+    model: nn.Module,
+    settings: Settings,
+    d_features: int,
+    phonemes: tuple[str, ...],
+    stats: Statistics | None,
+    features: Features | None,
+) -> None:
+    """Write `model.safetensors` and `model.json`."""
+    from safetensors.torch import save_file  # not everywhere that a model is trained
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: weight.contiguous() for name, weight in model.state_dict().items()}, folder / "model.safetensors")
+    facts = {
+        "architecture": settings.architecture,
+        "params": settings.params,
+        "left": settings.data.left,
+        "right": settings.data.right,
+        "d_features": d_features,
+        "phonemes": phonemes,
+        "normalisation": settings.data.normalisation,
+        "boundary": settings.data.boundary,
+        "statistics": stats and {name: values.tolist() for name, values in asdict(stats).items()},
+        "features": features and features.as_json(),
+    }
+    (folder / "model.json").write_text(json.dumps(facts, indent=1))
+
+
+def load(folder: Path) -> SavedModel:
+    """Read what `save` wrote, in evaluation mode on the CPU. Executes nothing from the files.
+
+    Raises:
+        UserError: a file is missing, is of another kind, or does not fit the architecture as it is today.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "model.safetensors")
+    except FileNotFoundError as error:
+        raise UserError(f"{folder}: {Path(str(error.filename or 'model.safetensors')).name} is not there") from None
+    except SafetensorError as error:
+        raise UserError(
+            f"{folder / 'model.safetensors'}: no safetensors file ({error}); nothing in it was executed. A pickle "
+            "(.pt, .bin, .ckpt) is not read: save its weights with safetensors.torch.save_file"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{folder / 'model.json'}: not readable as JSON ({error})") from None
+    facts["phonemes"] = tuple(facts["phonemes"])
+    facts["params"] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["params"].items()}
+    if facts["statistics"]:
+        facts["statistics"] = Statistics(**{name: np.array(values) for name, values in facts["statistics"].items()})
+    if facts.get("features"):
+        facts["features"] = corpus_features.parse(facts["features"], str(folder / "model.json"))
+    window = facts["left"] + 1 + facts["right"]
+    try:
+        model = architectures.build(
+            facts["architecture"], window, facts["d_features"], len(facts["phonemes"]), facts["params"]
+        )
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        why = str(error.args[0] if error.args else error).strip()
+        raise UserError(
+            f"{folder}: does not fit the architecture {facts['architecture']!r} as it is here; use the version of the "
+            f"project that trained it (its commit is in MLflow): {why}"
+        ) from None
+    return SavedModel(model=model.eval(), **facts)
