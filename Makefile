@@ -1,6 +1,6 @@
 # make install   a virtual environment in .venv with the pinned dependencies and the project
 # make run       the default experiment, with the corpus that it needs
-# make check     lint, format and types
+# make check     lint, format, types and the import contract
 # make test      all of check, and the whole test suite
 # make pictures  those of the documents, from the default experiment's report; needs chromium
 
@@ -26,6 +26,7 @@ check: install
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 test: check
 	.venv/bin/python -m pytest

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.files import write_text
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -143,9 +145,7 @@ class RunResult:
             fields["layers"] = self.layers.names
             arrays |= {f"layers.{name}": getattr(self.layers, name) for name in _LAYERS}
         np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
-        unfinished = folder / "result.json.unfinished"
-        unfinished.write_text(json.dumps(fields))
-        unfinished.replace(folder / "result.json")
+        write_text(folder / "result.json", json.dumps(fields))
 
     @staticmethod
     def load(folder: Path) -> "RunResult":
@@ -243,7 +243,7 @@ class StudyRecord:
     sweep: dict[str, Any] | None = None
     """key (params.depth), values [...], cells {arm: {base, value}}: what each arm of a sweep stands for."""
 
-    def rival(self, arm: str) -> str | None:
+    def compared_with(self, arm: str) -> str | None:
         """The arm that this one is compared with: the baseline, in a sweep at the same value; None if there is none."""
         if self.sweep is None:
             return self.baseline

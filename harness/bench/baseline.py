@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.corpora import layout
-from harness.frames.windows import Resident
+from harness.frames.windows import ResidentFrames
 from harness.phones import PHONEMES
 
 
@@ -35,7 +35,7 @@ class Windows(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         return self.frames[index : index + self.window], self.labels[index]
 
 
-def usual_frames_per_second(model: nn.Module, data: Resident, batch_size: int, seconds: float) -> float:
+def usual_frames_per_second(model: nn.Module, data: ResidentFrames, batch_size: int, seconds: float) -> float:
     """Training frames per second, over as many steps as fit into `seconds`, after one for warm-up; at least one."""
     device = data.frames.device
     assert data.part.labels is not None

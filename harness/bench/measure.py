@@ -24,7 +24,7 @@ from harness.corpora.store import Part
 from harness.errors import UserError
 from harness.frames.device import autocast, dtype_of_frames
 from harness.frames.normalisation import Normaliser
-from harness.frames.windows import Resident, place
+from harness.frames.windows import ResidentFrames, to_device
 from harness.phones import PHONEMES
 from harness.settings import Settings, Training
 from harness.training import evaluate, together, trainer
@@ -148,7 +148,7 @@ def _arm(arm: BenchArm, device: torch.device, arithmetic: str, batch_size: int, 
     }
 
 
-def resident_frames(n_frames: int, left: int, right: int, device: torch.device, arithmetic: str) -> Resident:
+def resident_frames(n_frames: int, left: int, right: int, device: torch.device, arithmetic: str) -> ResidentFrames:
     """Random frames and labels in utterances of 1,200 frames, as training has them."""
     rng = np.random.default_rng(0)
     lengths = np.full(-(-n_frames // 1200), 1200)
@@ -166,7 +166,7 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
         digest="random",
     )
     dtype = dtype_of_frames(arithmetic)
-    placed = place(
+    placed = to_device(
         Normaliser(part, "none"),
         slice(None),
         padding=max(left, right),
@@ -178,7 +178,7 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
 
 
 def step_of(
-    model: nn.Module, data: Resident, indices: Tensor, training: Training, arithmetic: str
+    model: nn.Module, data: ResidentFrames, indices: Tensor, training: Training, arithmetic: str
 ) -> Callable[[], None]:
     """A whole training step, as the trainer makes it."""
     learner = trainer.Learner(model, training, 1, indices.device)
@@ -190,7 +190,7 @@ def step_of(
 
 
 def _together(
-    arm: BenchArm, data: Resident, indices: Tensor, training: Training, arithmetic: str, seconds: float
+    arm: BenchArm, data: ResidentFrames, indices: Tensor, training: Training, arithmetic: str, seconds: float
 ) -> float:
     """Seconds of a step of several models of the arm as one batched model."""
     shape = (arm.settings.data.window, D_FEATURES, len(PHONEMES))

@@ -108,7 +108,7 @@ def synthesize(out: Path, minutes: float, speakers: int | None, seed: int, proce
 
     everyone = sentences.speakers(minutes, seed, speakers)
     destination.check_room(out, sentences.n_bytes(everyone), "the corpus")
-    with destination.held(out), terminal.display() as display:
+    with destination.reserve(out), terminal.display() as display:
         progress = Progress(display)
         began = time.perf_counter()
         made = make.make(

@@ -85,7 +85,7 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
             blocks = planned(experiment, root, device, Progress(display))
         terminal.show(blocks)
         return
-    from harness.conductor.load import comparison as finished_comparison
+    from harness.conductor.load import finished_comparison as finished_comparison
 
     comparison = None if restart else finished_comparison(experiment, root)
     if comparison is None:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from harness.display import wording
 from harness.display.terminal import Block, Line
-from harness.prediction.model import Trained
+from harness.prediction.model import TrainedModel
 from harness.prediction.predict import Prediction
-from harness.prediction.source import Source
+from harness.prediction.source import Input
 from harness.statistics import metrics
 
 
 def blocks(
-    models: Sequence[Trained], source: Source, prediction: Prediction, seconds: float, device: str
+    models: Sequence[TrainedModel], source: Input, prediction: Prediction, seconds: float, device: str
 ) -> list[Block]:
     """All but the files.
 
@@ -22,7 +22,7 @@ def blocks(
     frames, utterances = len(prediction.predicted), len(source.part.lengths)
     lines = [
         *_models(models),
-        f"{source.name}: {wording.several(utterances, 'utterance')}, {wording.several(frames, 'frame')}, "
+        f"{source.name}: {wording.counted(utterances, 'utterance')}, {wording.counted(frames, 'frame')}, "
         f"{wording.seconds(seconds)} s in {models[0].precision}",
         *(f"note: {note}" for note in source.notes),
     ]
@@ -37,7 +37,7 @@ def blocks(
     return [Line(line) for line in lines]
 
 
-def _models(models: Sequence[Trained]) -> list[str]:
+def _models(models: Sequence[TrainedModel]) -> list[str]:
     first, n = models[0].result, len(models)
     size = f"{wording.count(first.parameters)} parameters, {wording.rounded(first.flops_per_frame)} FLOPs a frame"
     if n == 1:
@@ -50,7 +50,7 @@ def _models(models: Sequence[Trained]) -> list[str]:
     ]
 
 
-def _accuracy(models: Sequence[Trained], prediction: Prediction) -> str:
+def _accuracy(models: Sequence[TrainedModel], prediction: Prediction) -> str:
     confusion = prediction.confusion
     assert confusion is not None
     accuracy = wording.percent(confusion.trace() / confusion.sum())

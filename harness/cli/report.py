@@ -49,7 +49,7 @@ def report(
     from harness.conductor import load
 
     root = project()
-    record = load.record(studies, runs, root)
+    record = load.load_record(studies, runs, root)
     if disagreements:
         assert out
         _disagreements(record, disagreements, seed, out)

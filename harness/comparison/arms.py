@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.comparison.effort import random_stage, score, speed, spent, tuning_curve
-from harness.comparison.frames import Frames, Kept
+from harness.comparison.frames import FrameResults, Frames
 from harness.results import ArmRecord, RunResult, Scores, StudyRecord
 from harness.statistics.frame_measures import calibration_error, reliability
 from harness.statistics.frame_measures import pooled as pooled_bins
@@ -28,7 +28,7 @@ Bins = Sequence[list[dict[str, float]]]
 
 
 def arm_numbers(
-    arm: ArmRecord, record: StudyRecord, kept: Kept | None, targets: Sequence[dict[str, Any]]
+    arm: ArmRecord, record: StudyRecord, kept: FrameResults | None, targets: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """One entry of `arms` in `comparison.json`.
 
@@ -125,7 +125,7 @@ def _speakers(tests: Sequence[Scores]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["accuracy"]["mean"])
 
 
-def _measures(kept: Kept, finals: Sequence[Frames], bins: Bins) -> dict[str, dict[str, Any]]:
+def _measures(kept: FrameResults, finals: Sequence[Frames], bins: Bins) -> dict[str, dict[str, Any]]:
     """What takes more than counts to tell, each over the seeds; nothing where there is nothing to measure it on."""
     found = {
         "calibration_error": spread([calibration_error(b) for b in bins]),
@@ -137,7 +137,7 @@ def _measures(kept: Kept, finals: Sequence[Frames], bins: Bins) -> dict[str, dic
     return found
 
 
-def _places(kept: Kept, finals: Sequence[Frames], bins: Bins) -> dict[str, Any]:
+def _places(kept: FrameResults, finals: Sequence[Frames], bins: Bins) -> dict[str, Any]:
     """Where and how an arm errs, as tables."""
     segments = finals[0].edits.true.sum()
     kinds = ("substitutions", "deletions", "insertions")

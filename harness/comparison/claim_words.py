@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from harness.display.wording import percent, points, several
+from harness.display.wording import counted, percent, points
 
 Scale = Literal["points", "percent", "share", "power"]
 """Differences of fractions; fractions; ratios in percent; decadic logarithms of ratios."""
@@ -54,10 +54,10 @@ def more(entry: Mapping[str, Any], unit: str) -> str:
     if needed is None:
         reasons = [row["why_not"] for row in entry["parts"] if row["why_not"]]
         return reasons[0] if reasons else f"there is no interval: one seed or one {unit} only"
-    ways = [several(needed[key], f"more {thing}") for key, thing in (("units", unit), ("seeds", "seed")) if needed[key]]
+    ways = [counted(needed[key], f"more {thing}") for key, thing in (("units", unit), ("seeds", "seed")) if needed[key]]
     if ways:
         return f"about {' or '.join(ways)} would decide"
     if needed["both"]:
         n_units, n_seeds = needed["both"]
-        return f"about {several(n_units, f'more {unit}')} and {several(n_seeds, 'more seed')} would decide"
+        return f"about {counted(n_units, f'more {unit}')} and {counted(n_seeds, 'more seed')} would decide"
     return f"so near to what is claimed that {needed['most']:,} more {unit}s or seeds would hardly decide"

@@ -14,8 +14,8 @@ import numpy as np
 from harness.comparison.claim_words import Scale, answered, more, said
 from harness.comparison.effort import speed
 from harness.comparison.pairs import Measure
-from harness.display.wording import METRICS, count, percent, several, share
-from harness.experiment.claims import Better, Claim, Equal, FewerFrames, Gradients, Threshold, of_dict
+from harness.display.wording import METRICS, chance, count, counted, percent
+from harness.experiment.claims import Better, Claim, Equal, FewerFrames, Gradients, Threshold, from_json
 from harness.results import ArmRecord, StudyRecord
 from harness.statistics import evidence, intervals
 from harness.statistics.evidence import Estimate
@@ -26,7 +26,7 @@ _LEAST = 1e-12
 
 
 @dataclass(frozen=True)
-class Part:
+class ClaimPart:
     """One thing that a claim says."""
 
     what: str
@@ -44,7 +44,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ClaimContext:
     """What claims are judged by."""
 
     record: StudyRecord
@@ -64,7 +64,7 @@ def claims(
         numbers: of each arm.
     """
     names = [arm.arm for arm in arms]
-    known = Evidence(
+    known = ClaimContext(
         record,
         dict(zip(names, arms, strict=True)),
         dict(zip(names, numbers, strict=True)),
@@ -74,9 +74,9 @@ def claims(
     return [_judged(given, known) for given in record.claims]
 
 
-def _judged(given: Mapping[str, Any], known: Evidence) -> dict[str, Any]:
+def _judged(given: Mapping[str, Any], known: ClaimContext) -> dict[str, Any]:
     stated = {k: v for k, v in given.items() if k != "is_late"}
-    claim = of_dict(stated)
+    claim = from_json(stated)
     parts = _parts(claim, known)
     rows = [_row(part, known) for part in parts]
     answers = [row["answer"] for row in rows]
@@ -96,7 +96,7 @@ def _judged(given: Mapping[str, Any], known: Evidence) -> dict[str, Any]:
     return entry | {"outlook": outlook, "sentence": answered(entry) + (f"; {outlook}" if outlook else "")}
 
 
-def _row(part: Part, known: Evidence) -> dict[str, Any]:
+def _row(part: ClaimPart, known: ClaimContext) -> dict[str, Any]:
     row: dict[str, Any] = {"scale": part.scale, "at_least": part.low, "at_most": part.high, "why_not": part.why_not}
     if part.estimate is None:
         row |= {"value": None, "low": None, "high": None, "answer": "undecided"}
@@ -113,7 +113,7 @@ def _row(part: Part, known: Evidence) -> dict[str, Any]:
     return row | {"sentence": said(part.what, row, is_exact=part.is_exact)}
 
 
-def _needed(parts: Sequence[Part], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _needed(parts: Sequence[ClaimPart], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """How much more evidence would decide all that is open; None where that cannot be told."""
     found = []
     for part, row in zip(parts, rows, strict=True):
@@ -141,7 +141,7 @@ def _largest(numbers: Sequence[int | None]) -> int | None:
     return max(known) if len(known) == len(numbers) else None
 
 
-def _parts(claim: Claim, known: Evidence) -> list[Part]:
+def _parts(claim: Claim, known: ClaimContext) -> list[ClaimPart]:
     match claim:
         case Better() | Equal():
             return [_difference(claim, known), *_conditions(claim, known)]
@@ -153,7 +153,7 @@ def _parts(claim: Claim, known: Evidence) -> list[Part]:
             return _gradients(claim, known)
 
 
-def _difference(claim: Better | Equal, known: Evidence) -> Part:
+def _difference(claim: Better | Equal, known: ClaimContext) -> ClaimPart:
     lower_is_better = claim.metric in LOWER_IS_BETTER
     if isinstance(claim, Equal):
         low, high = -claim.margin, claim.margin
@@ -161,10 +161,10 @@ def _difference(claim: Better | Equal, known: Evidence) -> Part:
         low, high = (-math.inf, -claim.margin) if lower_is_better else (claim.margin, math.inf)
     what = f"{claim.a} - {claim.b}: {{}} points of {METRICS[claim.metric]}"
     estimate, why_not = _of_measure(claim.metric, known, claim.a, claim.b)
-    return Part(what, estimate, low, high, "points", why_not)
+    return ClaimPart(what, estimate, low, high, "points", why_not)
 
 
-def _conditions(claim: Better | Equal, known: Evidence) -> list[Part]:
+def _conditions(claim: Better | Equal, known: ClaimContext) -> list[ClaimPart]:
     found = []
     for most, key, name in (
         (claim.parameters_at_most, "parameters", "parameters"),
@@ -174,11 +174,11 @@ def _conditions(claim: Better | Equal, known: Evidence) -> list[Part]:
             ratio = known.numbers[claim.a][key] / known.numbers[claim.b][key]
             what = f"{claim.a}: {{}} of the {name} of {claim.b}"
             exact = Estimate(ratio, known.record.level, 0.0, (0.0,), 0.0, None, (1,))
-            found.append(Part(what, exact, 0.0, most, "share", is_exact=True))
+            found.append(ClaimPart(what, exact, 0.0, most, "share", is_exact=True))
     return found
 
 
-def _of_measure(metric: str, known: Evidence, *arms: str) -> tuple[Estimate | None, str]:
+def _of_measure(metric: str, known: ClaimContext, *arms: str) -> tuple[Estimate | None, str]:
     """The measure of an arm, or the difference of two; or why there is none."""
     if missing := _missing(known, *arms):
         return None, missing
@@ -189,12 +189,12 @@ def _of_measure(metric: str, known: Evidence, *arms: str) -> tuple[Estimate | No
     if len(seen) == 2:
         found = intervals.paired_difference(seen[0], seen[1], measure.metric, level=level)
     else:
-        found = intervals.single(seen[0], measure.metric, level=level)
+        found = intervals.one_arm_interval(seen[0], measure.metric, level=level)
     n_seeds = [one.tally.n_seeds for one in seen]
     return evidence.of_difference(found, level, seen[0].tally.n_units, n_seeds), ""
 
 
-def _missing(known: Evidence, *arms: str) -> str:
+def _missing(known: ClaimContext, *arms: str) -> str:
     missing = [arm for arm in arms if arm not in known.arms]
     failed = [arm.arm for arm in known.record.arms if arm.arm in missing and arm.failure]
     if failed:
@@ -202,7 +202,7 @@ def _missing(known: Evidence, *arms: str) -> str:
     return f"no finished final run of {', '.join(missing)}" if missing else ""
 
 
-def _thresholds(claim: Threshold, known: Evidence) -> list[Part]:
+def _thresholds(claim: Threshold, known: ClaimContext) -> list[ClaimPart]:
     at, name = claim.at, METRICS[claim.metric]
     if at is None:
         assert claim.above_majority is not None
@@ -216,16 +216,16 @@ def _thresholds(claim: Threshold, known: Evidence) -> list[Part]:
     for names, (low, high) in ((claim.reaches, good), (claim.stays_below, bad)):
         for arm in names:
             estimate, why_not = _of_measure(claim.metric, known, arm)
-            found.append(Part(f"{arm}: {{}} % {name}", estimate, low, high, "percent", why_not))
+            found.append(ClaimPart(f"{arm}: {{}} % {name}", estimate, low, high, "percent", why_not))
     return found
 
 
-def _fewer_frames(claim: FewerFrames, known: Evidence) -> Part:
+def _fewer_frames(claim: FewerFrames, known: ClaimContext) -> ClaimPart:
     """Asked at a number of frames, not at an accuracy: there every seed has an answer, also one that arrives late."""
     target = f"{percent(claim.accuracy)} %" if claim.accuracy else f"where {claim.b} ends"
-    what = f"{claim.a} after {share(claim.fraction)} of the frames of {claim.b}: {{}} points from {target}"
+    what = f"{claim.a} after {chance(claim.fraction)} of the frames of {claim.b}: {{}} points from {target}"
     if missing := _missing(known, claim.a, claim.b):
-        return Part(what, None, 0.0, math.inf, "points", missing)
+        return ClaimPart(what, None, 0.0, math.inf, "points", missing)
     mine, rivals = ([final.history for final in known.arms[arm].finals] for arm in (claim.a, claim.b))
     kept = [final.history[final.best_epoch - 1] for final in known.arms[claim.b].finals]
     frames = float(np.median([epoch.frames for epoch in kept]))
@@ -234,18 +234,18 @@ def _fewer_frames(claim: FewerFrames, known: Evidence) -> Part:
     allowed = claim.fraction * frames
     seen = [[e.validation_accuracy for e in history if e.frames <= allowed] for history in mine]
     if not all(seen):
-        first = several(mine[0][0].frames, "frame")
-        return Part(what, None, 0.0, math.inf, "points", f"it is first scored after {first}, later than that")
+        first = counted(mine[0][0].frames, "frame")
+        return ClaimPart(what, None, 0.0, math.inf, "points", f"it is first scored after {first}, later than that")
     groups = [[max(values) for values in seen]]
     if claim.accuracy is None:
         groups.append([epoch.validation_accuracy for epoch in kept])
     else:
         groups[0] = [value - claim.accuracy for value in groups[0]]
     estimate = evidence.of_means(groups, known.record.level)
-    return Part(f"{what}, {count(allowed)} of {count(frames)} frames", estimate, 0.0, math.inf, "points")
+    return ClaimPart(f"{what}, {count(allowed)} of {count(frames)} frames", estimate, 0.0, math.inf, "points")
 
 
-def _gradients(claim: Gradients, known: Evidence) -> list[Part]:
+def _gradients(claim: Gradients, known: ClaimContext) -> list[ClaimPart]:
     bound, found = math.log10(claim.ratio), []
     at_worst = {"reaches": np.min, "stays_below": np.max}
     for key, low, high in (("reaches", bound, math.inf), ("stays_below", -math.inf, bound)):
@@ -261,9 +261,9 @@ def _gradients(claim: Gradients, known: Evidence) -> list[Part]:
             elif not why_not and not all(np.isfinite(seen).all() for seen in ratios):
                 why_not = "a gradient was not finite"
             if why_not:
-                found.append(Part(what, None, low, high, "power", why_not))
+                found.append(ClaimPart(what, None, low, high, "power", why_not))
                 continue
             each = [float(seen[0] if claim.when == "start" else at_worst[key](seen)) for seen in ratios]
             logs = [math.log10(max(value, _LEAST)) for value in each]
-            found.append(Part(what, evidence.of_means([logs], known.record.level), low, high, "power"))
+            found.append(ClaimPart(what, evidence.of_means([logs], known.record.level), low, high, "power"))
     return found

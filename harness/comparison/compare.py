@@ -13,10 +13,10 @@ from harness.comparison.arms import arm_numbers
 from harness.comparison.claims import claims
 from harness.comparison.details import confusion_differences, phoneme_differences
 from harness.comparison.effort import targets
-from harness.comparison.frames import kept
+from harness.comparison.frames import frame_results
 from harness.comparison.pairs import measures, pairs, units_of
 from harness.comparison.sweep import curves
-from harness.display.wording import several
+from harness.display.wording import counted
 from harness.errors import UserError
 from harness.phones import BROAD
 from harness.results import ArmRecord, RunResult, Scores, StudyRecord
@@ -36,7 +36,7 @@ def compare(record: StudyRecord) -> Comparison:
         raise UserError(f"study {record.study!r} has no finished final run yet: nothing to compare")
     _check_same_test(arms)
     phonemes = list(arms[0].finals[0].phonemes)
-    frames = kept(arms)
+    frames = frame_results(arms)
     rivals = {arm.arm: arm for arm in arms}
     aims = targets(rivals.get(record.baseline or "", arms[0]).finals)
     numbers = [arm_numbers(arm, record, frames, aims) for arm in arms]
@@ -104,7 +104,7 @@ def _notes(record: StudyRecord, arms: Sequence[ArmRecord], n_units: int, has_fra
         )
     if 1 < n_units < 10:
         notes.append(
-            f"{several(n_units, record.unit)} only: the small-sample correction (Student's t, n - 1 draws of n) makes "
+            f"{counted(n_units, record.unit)} only: the small-sample correction (Student's t, n - 1 draws of n) makes "
             "the intervals as wide as so few require."
         )
     if not has_frames:

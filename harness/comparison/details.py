@@ -35,7 +35,7 @@ def confusion_differences(record: StudyRecord, arms: Sequence[ArmRecord]) -> lis
     units, phonemes = units_of(record, arms), arms[0].finals[0].phonemes
     found = []
     for a, b in against_baseline(record, arms):
-        cells = confusions.cells(counts_of(arms[a]), counts_of(arms[b]), units)
+        cells = confusions.compare_confusions(counts_of(arms[a]), counts_of(arms[b]), units)
         rows = []
         for i in np.flatnonzero(cells.p_corrected <= 1 - record.level) if cells else ():
             assert cells

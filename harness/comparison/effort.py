@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kstwo
 
-from harness.display.wording import count, several
+from harness.display.wording import count, counted
 from harness.results import ArmRecord, Epoch, RunResult, Trial
 
 
@@ -174,7 +174,7 @@ def sentence(comparison: dict[str, Any]) -> str:
     """Whether all arms spent the same."""
     arms = [arm for arm in comparison["arms"] if arm["search"]]
     failed = {arm["arm"]: sum(trial["state"] == "failed" for trial in arm["search"]) for arm in arms}
-    told = ", ".join(f"{arm} {several(n, 'trial')}" for arm, n in failed.items() if n)
+    told = ", ".join(f"{arm} {counted(n, 'trial')}" for arm, n in failed.items() if n)
     if len({arm["search_frames"] for arm in arms}) == 1:
         return "Every arm spent the same frames."
     return f"The same frames were given to every arm; what failed ended early: {told}."

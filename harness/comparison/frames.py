@@ -24,7 +24,7 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Kept:
+class FrameResults:
     """Of all finals of all arms, which were tested on the same frames."""
 
     utterance: np.ndarray
@@ -43,7 +43,7 @@ class Kept:
         return np.bincount(self.utterance[frames], minlength=len(self.lengths))
 
 
-def kept(arms: Sequence[ArmRecord]) -> Kept | None:
+def frame_results(arms: Sequence[ArmRecord]) -> FrameResults | None:
     """What there is; None where a final did not keep its frames, or not those of the same truth."""
     tests = [final.test for arm in arms for final in arm.finals]
     truth = tests[0].truth if tests[0] else None
@@ -56,7 +56,7 @@ def kept(arms: Sequence[ArmRecord]) -> Kept | None:
     assert truth is not None
     lengths = tests[0].lengths
     distance = distances(truth, lengths)
-    return Kept(
+    return FrameResults(
         utterance=np.repeat(np.arange(len(lengths)), lengths),
         lengths=lengths,
         is_near=distance <= NEAR,

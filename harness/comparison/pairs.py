@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.comparison.frames import Kept
+from harness.comparison.frames import FrameResults
 from harness.display.wording import sentence
 from harness.results import ArmRecord, RunResult, StudyRecord
 from harness.statistics import intervals
@@ -35,7 +35,7 @@ def pairs(
     record: StudyRecord,
     arms: Sequence[ArmRecord],
     numbers: Sequence[dict[str, Any]],
-    kept: Kept | None,
+    kept: FrameResults | None,
     measured: Sequence[Measure],
 ) -> list[dict[str, Any]]:
     """Every two arms in every measure: the baseline's pairs first, with it as b, then the others in the file's order.
@@ -85,7 +85,7 @@ def counts_of(arm: ArmRecord) -> list[np.ndarray]:
 def against_baseline(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, int]]:
     """Places of each other arm and its rival: the baseline, in a sweep at its value; none where that is not there."""
     places = {arm.arm: place for place, arm in enumerate(arms)}
-    found = [(a, places.get(record.rival(arm.arm) or "")) for a, arm in enumerate(arms)]
+    found = [(a, places.get(record.compared_with(arm.arm) or "")) for a, arm in enumerate(arms)]
     return [(a, b) for a, b in found if b is not None and a != b]
 
 
@@ -97,7 +97,7 @@ def _order(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, in
     return first + others
 
 
-def measures(record: StudyRecord, arms: Sequence[ArmRecord], kept: Kept | None) -> list[Measure]:
+def measures(record: StudyRecord, arms: Sequence[ArmRecord], kept: FrameResults | None) -> list[Measure]:
     """All that arms are compared by."""
     units = units_of(record, arms)
 
@@ -158,7 +158,7 @@ def _pair(
         "clustered_se": clustered,
         "se_ratio": clustered / naive if clustered is not None and naive else None,
         "se": _number(found.se),
-        "freedom": _number(found.freedom),
+        "freedom": _number(found.degrees_of_freedom),
         "p": _number(found.p),
         "probability_a_better": None if higher is None else 1 - higher if lower_is_better else higher,
         "verdict": intervals.verdict(
@@ -172,7 +172,7 @@ def _number(value: np.ndarray | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _disagreement(kept: Kept, a: str, b: str) -> dict[str, float]:
+def _disagreement(kept: FrameResults, a: str, b: str) -> dict[str, float]:
     """Shares of frames that one arm has right and the other wrong, over all pairs of their seeds."""
     right = [np.mean([final.correct for final in kept.arms[arm]], axis=0) for arm in (a, b)]
     return {

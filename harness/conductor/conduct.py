@@ -17,18 +17,18 @@ from typing import Any
 import torch
 
 from harness.comparison.effort import n_random
-from harness.conductor.search import ArmStudy, Asked
+from harness.conductor.search import ArmSearch, PendingTrial
 from harness.conductor.workspace import Workspace, cache
 from harness.corpora.corpus import Corpus, open_corpus, subset
 from harness.corpora.store import Part
-from harness.display.progress import Progress
+from harness.display.progress import Progress, Workload
 from harness.engines import workers
 from harness.engines.here import Here
 from harness.errors import Diverged, Interrupted, RunFailed, UserError
 from harness.experiment import claims, rungs, sizes
 from harness.experiment.experiment import Arm, Experiment
-from harness.frames.device import choose, choose_device, dtype_of_frames, memory_limit, spread
-from harness.frames.placement import Residents
+from harness.frames.device import choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
+from harness.frames.placement import DeviceData
 from harness.results import ArmRecord, Epoch, RunResult, StudyRecord, Trial
 from harness.settings import Settings
 from harness.tracking.store import Recorder, Store, open_store
@@ -46,7 +46,7 @@ class Conductor:
     experiment: Experiment
     workspace: Workspace
     corpus: Corpus
-    residents: Residents
+    residents: DeviceData
     precision: str
     recorder: Recorder
     progress: Progress
@@ -73,7 +73,7 @@ class Conductor:
             resamples=experiment.comparison.resamples,
             margin=experiment.comparison.margin,
             random_trials=n_random(experiment.search.sampler, experiment.search.trials) if experiment.search else None,
-            claims=[claims.as_dict(claim) for claim in experiment.claims],
+            claims=[claims.to_json(claim) for claim in experiment.claims],
             notes=experiment.notes,
             provenance=self.provenance | {"seconds": spent, "command": experiment.command},
             sweep=asdict(sweep) if sweep else None,
@@ -83,7 +83,7 @@ class Conductor:
         with self.lock:
             chosen, trials, importances = self._search(arm) if self.experiment.search else ({}, (), {})
             if chosen is None:
-                self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.given)
+                self.recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.fixed)
                 why = f"none of its {len(trials)} trials could be trained to the end"
                 return ArmRecord(arm.name, arm.architecture, {}, (), trials, importances, why)
             settings = arm.settings(chosen)
@@ -100,7 +100,7 @@ class Conductor:
         Where no trial could be trained, nothing is chosen in a sweep, whose result that is; else RunFailed.
         """
         assert self.experiment.search
-        study = ArmStudy(self.workspace.journal, arm, self.experiment.search)
+        study = ArmSearch(self.workspace.journal, arm, self.experiment.search)
         for trial in study.trials():
             self.progress.known(arm.name, f"trial {trial.number}", trial.value, trial.frames)
         while asked := study.ask():
@@ -116,7 +116,7 @@ class Conductor:
             )
         return best.settings, study.trials(), study.importances()
 
-    def _trial(self, study: ArmStudy, asked: Asked) -> Trial:
+    def _trial(self, study: ArmSearch, asked: PendingTrial) -> Trial:
         search, arm = study.search, study.arm
         settings = arm.settings(asked.values)
         stopping = 0 if search.halving else settings.training.early_stopping
@@ -173,7 +173,7 @@ class Conductor:
             return result
 
     def _run(
-        self, arm: Arm, label: str, settings: Settings, seed: int, asked: Asked | None, should_end: Any
+        self, arm: Arm, label: str, settings: Settings, seed: int, asked: PendingTrial | None, should_end: Any
     ) -> RunResult:
         """Train (or go on with) one run and record it; its folder then holds the result."""
         if self.runner.stopping.is_set():
@@ -253,21 +253,21 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
         begun = {} if restart or not workspace.has_runs else workspace.facts()
         chosen = choose_device(device)
         arithmetic = _arithmetic(experiment, begun, chosen)
-        shared = spread(chosen, len(experiment.arms), begun)
+        shared = choose_parallelism(chosen, len(experiment.arms), begun)
         with workers.started(shared, chosen) as runner:
             store = _opened_store(experiment, workspace, root, restart, progress)
             corpus = open_corpus(experiment.data, cache(root), progress.reading)
             experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
-            residents = Residents(
+            residents = DeviceData(
                 parts(experiment, corpus),
                 max(experiment.widest_context),
                 chosen,
                 dtype_of_frames(arithmetic),
-                memory_limit(chosen, experiment.data.memory) // shared.shares,
+                memory_limit(chosen, experiment.data.memory) // shared.memory_shares,
             )
             streamed = list(residents.placement.streamed)
             workspace.check(corpus=corpus.digest, device=chosen.type, precision=arithmetic, streamed=streamed)
-            workspace.remember(threads=shared.threads, shares=shared.shares)
+            workspace.remember(threads=shared.threads, shares=shared.memory_shares)
             recorder = store.begin(
                 experiment.study,
                 question=experiment.question,
@@ -277,8 +277,8 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
                 command=experiment.command,
             )
             facts = provenance.of_machine(chosen.type, arithmetic) | provenance.of_code(root)
-            facts |= {"corpus": corpus.digest, "threads": shared.threads, "at_once": shared.at_once}
-            progress.plans(experiment, corpus, shared.at_once)
+            facts |= {"corpus": corpus.digest, "threads": shared.threads, "at_once": shared.n_runs}
+            progress.plans(workload(experiment, corpus.train.n_frames, shared.n_runs))
             conductor = Conductor(
                 experiment, workspace, corpus, residents, arithmetic, recorder, progress, facts, runner
             )
@@ -293,7 +293,7 @@ def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, p
 def _opened_store(experiment: Experiment, workspace: Workspace, root: Path, restart: bool, progress: Progress) -> Store:
     """Open MLflow and the working folder, which know of the same study or of none."""
     store = open_store(root)
-    store.sweep()
+    store.mark_dead_runs()
     if restart:
         workspace.archive()
         if any(listed.study == experiment.study for listed in store.studies()):
@@ -306,6 +306,17 @@ def _opened_store(experiment: Experiment, workspace: Workspace, root: Path, rest
         )
     workspace.open()
     return store
+
+
+def workload(experiment: Experiment, n_frames: int, n_runs: int) -> Workload:
+    """The work of a study whose training split has `n_frames`, with `n_runs` of its runs side by side."""
+    stages, seeds = rungs.of_experiment(experiment), len(experiment.comparison.seeds)
+    per_arm = seeds * experiment.training.epochs * n_frames
+    per_arm += sum(round(rung.trials * rung.epochs * rung.subset * n_frames) for rung in stages)
+    trials = tuple(rung.trials for rung in stages)
+    return Workload(
+        experiment.study, experiment.question, tuple(experiment.arms), trials, seeds, n_frames, per_arm, n_runs
+    )
 
 
 def parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from harness.conductor.workspace import Workspace
 from harness.errors import UserError
-from harness.experiment.claims import Claim, as_dict
+from harness.experiment.claims import Claim, to_json
 from harness.experiment.experiment import Experiment
 from harness.results import StudyRecord
 
 
-def of_study(study: str, root: Path, claims: Sequence[Claim] = ()) -> dict[str, Any]:
+def load_comparison(study: str, root: Path, claims: Sequence[Claim] = ()) -> dict[str, Any]:
     """The comparison of a study.
 
     Args:
@@ -23,12 +23,12 @@ def of_study(study: str, root: Path, claims: Sequence[Claim] = ()) -> dict[str, 
     """
     from harness.comparison.compare import compare
 
-    found = record([study], [], root)
-    late = [claim for claim in map(as_dict, claims) if claim not in found.claims]
+    found = load_record([study], [], root)
+    late = [claim for claim in map(to_json, claims) if claim not in found.claims]
     return compare(replace(found, claims=[*found.claims, *({**claim, "is_late": True} for claim in late)]))
 
 
-def record(studies: Sequence[str], runs: Sequence[str], root: Path) -> StudyRecord:
+def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> StudyRecord:
     """A study, several studies as one, or several runs as one.
 
     Args:
@@ -58,7 +58,7 @@ def record(studies: Sequence[str], runs: Sequence[str], root: Path) -> StudyReco
 _OF_RUNS = "How do these runs differ on the same test data?"
 
 
-def comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:
+def finished_comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:
     """That of an experiment whose study is complete; None if there is something left to do.
 
     Raises:
@@ -72,4 +72,4 @@ def comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:
     workspace.open()
     listed = open_store(root).studies()
     is_finished = any(line.study == experiment.study and line.state == "finished" for line in listed)
-    return of_study(experiment.study, root, experiment.claims) if is_finished else None
+    return load_comparison(experiment.study, root, experiment.claims) if is_finished else None

@@ -15,11 +15,11 @@ from harness.corpora.corpus import Corpus, open_corpus
 from harness.corpora.store import Part
 from harness.display.progress import Progress
 from harness.display.terminal import Block, Heading, Line, Table
-from harness.display.wording import count, rounded, setting, several, value
+from harness.display.wording import count, counted, rounded, setting, value
 from harness.display.wording import settings as said
 from harness.experiment import rungs, sizes
 from harness.experiment.experiment import Arm, Experiment
-from harness.frames.device import Spread, choose, choose_device, dtype_of_frames, memory_limit, spread
+from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
 from harness.settings import Settings
 
@@ -55,10 +55,10 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
     n_runs = len(rows) * (trials + len(seeds))
     total = len(experiment.arms) * (search_frames + len(seeds) * final_frames)
-    shared = spread(chosen, len(rows), workspace.facts())
+    shared = choose_parallelism(chosen, len(rows), workspace.facts())
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
-        Line(f"{several(len(rows), 'arm')}, {several(n_runs, 'run')}; {_done(experiment, root)}"),
+        Line(f"{counted(len(rows), 'arm')}, {counted(n_runs, 'run')}; {_done(experiment, root)}"),
         Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
         Table(("arm", "architecture", ">runs", ">parameters", ">FLOPs per frame"), tuple(rows)),
         *_swept(experiment),
@@ -70,7 +70,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Heading("Cost"),
         *([Line(f"training frames of a trial: {count(search_frames / trials)}")] if len(stages) == 1 else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
-        Line(f"{several(shared.at_once, 'run')} at a time, {several(shared.threads, 'thread')} each"),
+        Line(f"{counted(shared.n_runs, 'run')} at a time, {counted(shared.threads, 'thread')} each"),
         *(Line(text) for text in _where(experiment, corpus, chosen, shared)),
         Line(f"memory for the largest model and its batch: about {rounded(memory)}B for each run at a time"),
         *(Line(f"note: {note}") for note in experiment.notes),
@@ -99,15 +99,15 @@ def _rungs(stages: Sequence[rungs.Rung], seen: Mapping[str, Part]) -> list[Block
     ]
 
 
-def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared: Spread) -> list[str]:
+def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared: Parallelism) -> list[str]:
     """Which parts stay on the device and which pass through, and why."""
     wanted = experiment.training.precision
     dtype = dtype_of_frames(choose(device) if wanted == "auto" else wanted)
-    limit, seen = memory_limit(device, experiment.data.memory) // shared.shares, parts(experiment, corpus)
+    limit, seen = memory_limit(device, experiment.data.memory) // shared.memory_shares, parts(experiment, corpus)
     placed = placement(seen, max(experiment.widest_context), dtype, limit)
     allowed = "data.memory" if experiment.data.memory else "half of its memory"
-    if shared.shares > 1:
-        allowed = f"{allowed} for each of {shared.shares} runs"
+    if shared.memory_shares > 1:
+        allowed = f"{allowed} for each of {shared.memory_shares} runs"
     sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B of {rounded(limit)}B ({allowed}):"
     if not placed.streamed:
         return [f"{sizes} they stay there"]

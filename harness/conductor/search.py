@@ -31,7 +31,7 @@ _STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialSt
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingTrial:
     """A trial to be trained."""
 
     number: int
@@ -42,7 +42,7 @@ class Asked:
     """The trial of the rung before that it goes on from."""
 
 
-class ArmStudy:
+class ArmSearch:
     """The search of one arm.
 
     Args:
@@ -53,7 +53,7 @@ class ArmStudy:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.arm = arm
         self.search = search
-        self.rungs = rungs(search, arm.given.get("training.epochs", Training.epochs))
+        self.rungs = rungs(search, arm.fixed.get("training.epochs", Training.epochs))
         self._distributions = {name: _distribution(r) for name, r in arm.ranges.items()}
         self._study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(journal))),
@@ -63,7 +63,7 @@ class ArmStudy:
             load_if_exists=True,
         )
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> PendingTrial | None:
         """The trial that was interrupted, else the next one; None when all are done."""
         for frozen in self._study.get_trials(states=[TrialState.RUNNING]):
             if frozen.params.keys() == self._distributions.keys():
@@ -141,7 +141,7 @@ class ArmStudy:
             return optuna.samplers.GridSampler(grid, seed=self.search.seed)
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup_trials(self.search.trials))
 
-    def _promote(self, ended: Sequence[Trial]) -> Asked | None:
+    def _promote(self, ended: Sequence[Trial]) -> PendingTrial | None:
         """The next trial of a later rung, written whole or not at all; None when all are done."""
         for rung in self.rungs[1:]:
             here = {t.origin for t in ended if t.rung == rung.number}
@@ -158,9 +158,9 @@ class ArmStudy:
                     return self._asked(self._study.get_trials(deepcopy=False)[-1])
         return None
 
-    def _asked(self, frozen: FrozenTrial) -> Asked:
+    def _asked(self, frozen: FrozenTrial) -> PendingTrial:
         rung = self.rungs[frozen.user_attrs.get("rung", 1) - 1]
-        return Asked(frozen.number, self._values(frozen), rung, frozen.user_attrs.get("origin"))
+        return PendingTrial(frozen.number, self._values(frozen), rung, frozen.user_attrs.get("origin"))
 
     def _values(self, frozen: FrozenTrial) -> dict[str, Any]:
         return {name: _setting(self.arm.ranges[name], frozen.params[name]) for name in self.arm.ranges}

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.experiment.experiment import Experiment, changes
+from harness.files import write_text
 
 _MOST = 10  # changed settings that are named
 
@@ -73,9 +74,7 @@ class Workspace:
     def remember(self, **facts: Any) -> None:
         """Add to what is remembered."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / "study.json.unfinished"
-        unfinished.write_text(json.dumps(self.facts() | facts, indent=1))
-        unfinished.replace(self.folder / "study.json")
+        write_text(self.folder / "study.json", json.dumps(self.facts() | facts, indent=1))
 
     def open(self) -> None:
         """Begin, or go on; without any run, what is remembered is of no use. Only for who holds the study.

@@ -17,6 +17,7 @@ import numpy as np
 from harness.corpora import features, layout
 from harness.corpora.store import Part
 from harness.errors import UserError
+from harness.files import Report
 
 FRAME_MS = 10
 """From one frame to the next."""
@@ -68,9 +69,6 @@ def segments(part: Part) -> tuple[np.ndarray, np.ndarray]:
 _NAMED = 5  # of shared speakers
 _T = TypeVar("_T")
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is done, done, total)."""
-
 
 @dataclass
 class _Split:
@@ -83,7 +81,7 @@ class _Split:
     d_features: int = 0
 
 
-def check(root: Path, progress: Progress | None = None) -> tuple[list[str], str]:
+def check(root: Path, progress: Report | None = None) -> tuple[list[str], str]:
     """Read all of a corpus, anew, and leave nothing behind.
 
     Returns:
@@ -136,7 +134,7 @@ def _read(
     phonemes: tuple[str, ...] | None,
     speakers: dict[str, str] | None,
     refused: list[str],
-    progress: Progress | None,
+    progress: Report | None,
 ) -> _Split:
     split = _Split((folder / "transcript").is_dir(), set())
     report = (lambda done, total: progress(f"checking {folder.name}", done, total)) if progress else None

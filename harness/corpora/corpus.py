@@ -3,7 +3,7 @@
 `open_corpus` takes the `[data]` settings and gives the three parts that a study needs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,10 @@ from filelock import FileLock
 from harness.corpora import check, features, layout
 from harness.corpora.store import Part
 from harness.errors import UserError
+from harness.files import Report
 from harness.settings import Data, SpeakerFraction, Synthetic
 
 KNOWN = {"synthetic": "speech by espeak-ng with exact phone times, made on first use"}
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is done, done, total)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Corpus:
         return {"name": self.name, "digest": self.digest, "splits": {k: p.summary() for k, p in parts.items()}}
 
 
-def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Corpus:
+def open_corpus(data: Data, cache: Path, progress: Report | None = None) -> Corpus:
     """Read (and on first use make) what `[data]` names.
 
     Args:
@@ -62,7 +60,7 @@ def open_corpus(data: Data, cache: Path, progress: Progress | None = None) -> Co
     return Corpus(data.corpus, train, validation, test, digest)
 
 
-def folder_of(data: Data, cache: Path, progress: Progress | None = None) -> Path:
+def folder_of(data: Data, cache: Path, progress: Report | None = None) -> Path:
     """Where a corpus lies; the synthetic one is made there first if need be."""
     if data.corpus == "synthetic":
         return _synthetic(data.synthetic or Synthetic(), cache, progress)
@@ -70,7 +68,7 @@ def folder_of(data: Data, cache: Path, progress: Progress | None = None) -> Path
 
 
 def load_splits(
-    root: Path, names: Sequence[str], cache: Path, progress: Progress | None = None, labelled: bool = False
+    root: Path, names: Sequence[str], cache: Path, progress: Report | None = None, labelled: bool = False
 ) -> dict[str, Part]:
     """Splits of a corpus by name.
 
@@ -136,7 +134,7 @@ def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
             raise UserError(check.shared_speakers(f"{a} ({parts[a].split})", f"{b} ({parts[b].split})", shared))
 
 
-def _synthetic(size: Synthetic, cache: Path, progress: Progress | None) -> Path:
+def _synthetic(size: Synthetic, cache: Path, progress: Report | None) -> Path:
     from harness.corpora.synthetic import make, sentences
 
     root = cache / "corpora" / sentences.key(size.minutes, size.seed)

@@ -11,7 +11,7 @@ from harness.errors import UserError
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def reserve(folder: Path) -> Iterator[None]:
     """Keep a folder that is to appear from other processes.
 
     Raises:

@@ -7,11 +7,26 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.corpora.corpus import Corpus
 from harness.display import wording
-from harness.experiment import rungs
-from harness.experiment.experiment import Experiment
 from harness.results import Epoch
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The work of a whole study, known before its first run."""
+
+    study: str
+    question: str
+    arms: tuple[str, ...]
+    trials: tuple[int, ...]
+    """Trials of an arm, rung by rung; empty without a search."""
+    seeds: int
+    frames: int
+    """Frames of the training split."""
+    frames_per_arm: int
+    """Training frames of all trials and finals of an arm."""
+    n_runs: int
+    """Runs that may be in progress side by side."""
 
 
 @dataclass
@@ -97,22 +112,18 @@ class Progress:
         self.facts.reading, self.facts.fraction_read = ("", 0.0) if done >= total else (what, done / total)
         self.display.refresh(self.facts)
 
-    def plans(self, experiment: Experiment, corpus: Corpus, at_once: int) -> None:
+    def plans(self, work: Workload) -> None:
         """The whole work, before the first run."""
-        self.facts.study, self.facts.question, self.facts.at_once = experiment.study, experiment.question, at_once
+        self.facts.study, self.facts.question, self.facts.at_once = work.study, work.question, work.n_runs
         self._started = time.perf_counter()
-        stages, n_frames = rungs.of_experiment(experiment), corpus.train.n_frames
-        seeds, trials = len(experiment.comparison.seeds), sum(rung.trials for rung in stages)
-        self.facts.arms = {name: Standing(trials + seeds) for name in experiment.arms}
-        per_arm = seeds * experiment.training.epochs * n_frames
-        per_arm += sum(round(rung.trials * rung.epochs * rung.subset * n_frames) for rung in stages)
-        self.facts.total_frames = per_arm * len(experiment.arms)
+        self.facts.arms = {name: Standing(sum(work.trials) + work.seeds) for name in work.arms}
+        self.facts.total_frames = work.frames_per_arm * len(work.arms)
         spent = (
-            f"{' + '.join(str(rung.trials) for rung in stages)} trials and {seeds} seeds"
-            if trials
-            else f"{seeds} seeds"
+            f"{' + '.join(map(str, work.trials))} trials and {work.seeds} seeds"
+            if work.trials
+            else f"{work.seeds} seeds"
         )
-        self.display.line(f"study {experiment.study}: {', '.join(experiment.arms)}; {spent} each, {n_frames:,} frames")
+        self.display.line(f"study {work.study}: {', '.join(work.arms)}; {spent} each, {work.frames:,} frames")
 
     def begins(self, arm: str, label: str, epochs: int, frames_per_epoch: int, values: dict[str, Any]) -> None:
         """A run starts, or goes on."""

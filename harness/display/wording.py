@@ -38,14 +38,14 @@ def percent(fraction: float | None) -> str:
     return ABSENT if fraction is None else f"{100 * fraction:.2f}"
 
 
-def share(fraction: float | None) -> str:
+def chance(fraction: float | None) -> str:
     """0.714 -> 71 %; what is not quite certain is never rounded to it."""
     if fraction is None:
         return ABSENT
     return "> 99 %" if fraction > 0.99 else "< 1 %" if fraction < 0.01 else f"{100 * fraction:.0f} %"
 
 
-def times(a: float, b: float) -> str:
+def ratio(a: float, b: float) -> str:
     """How many times b is a: 518, 264 -> 1.96"""
     return f"{a / b:.2f}" if b else ABSENT
 
@@ -90,7 +90,7 @@ def duration(value: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def several(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
     """1 speaker, 40 speakers"""
     return f"{count(number)} {thing}" + ("" if number == 1 else "s")
 

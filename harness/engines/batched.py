@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.here import Here, Item, Made
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.results import Epoch, RunResult
 from harness.settings import Settings
 from harness.training import run
@@ -24,7 +24,7 @@ class _Asked:
 
     arm: str
     settings: Settings
-    residents: Residents
+    residents: DeviceData
     on_epoch: Callable[[Epoch], bool]
     request: dict[str, Any]
     result: "Future[RunResult]" = field(default_factory=Future)
@@ -48,7 +48,7 @@ class Batched(Here):
         self._gathering = False
 
     def run(
-        self, arm: str, settings: Settings, residents: Residents, *, on_epoch: Callable[[Epoch], bool], **request: Any
+        self, arm: str, settings: Settings, residents: DeviceData, *, on_epoch: Callable[[Epoch], bool], **request: Any
     ) -> RunResult:
         """As `Here.run`; a final of those that are asked for at once waits for the others."""
         if not self._gathering:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.results import Epoch, RunResult
 from harness.settings import Settings
 from harness.training import run
@@ -20,7 +20,7 @@ class Here:
         self.stopping = threading.Event()
 
     def run(
-        self, arm: str, settings: Settings, residents: Residents, *, on_epoch: Callable[[Epoch], bool], **request: Any
+        self, arm: str, settings: Settings, residents: DeviceData, *, on_epoch: Callable[[Epoch], bool], **request: Any
     ) -> RunResult:
         """`run.run`, with arguments and exceptions as there."""
         return run.run(arm, settings, residents, on_epoch=on_epoch, should_stop=self.stopping.is_set, **request)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from harness.errors import Interrupted, RunFailed, UserError
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.results import Epoch, RunResult
 from harness.training import run
 
@@ -33,7 +33,7 @@ class Worker:
         self._connection, theirs = fresh.Pipe()
         stops, self._stop = fresh.Pipe(duplex=False)
         self.process = fresh.Process(target=_serve, args=(theirs, stops, threads), daemon=True)
-        self._residents: Residents | None = None
+        self._residents: DeviceData | None = None
         self.is_idle = True
         resource_tracker.ensure_running()  # which unblocks these signals when it starts
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])  # for good in the worker
@@ -44,7 +44,7 @@ class Worker:
         theirs.close()  # so that reading ends when the worker does
         stops.close()
 
-    def run(self, residents: Residents, request: dict[str, Any], on_epoch: Callable[[Epoch], bool]) -> RunResult:
+    def run(self, residents: DeviceData, request: dict[str, Any], on_epoch: Callable[[Epoch], bool]) -> RunResult:
         """Raises EOFError or ConnectionError if the worker is gone."""
         self.is_idle = False
         if self._residents is not residents:
@@ -82,7 +82,7 @@ def _serve(connection: Connection, stops: Connection, threads: int) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             told = connection.recv()
-            if isinstance(told, Residents):
+            if isinstance(told, DeviceData):
                 residents = told
                 continue
             try:

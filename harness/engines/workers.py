@@ -13,8 +13,8 @@ from harness.engines.batched import Batched
 from harness.engines.here import Here, Item, Made
 from harness.engines.worker import Worker
 from harness.errors import Interrupted, RunFailed
-from harness.frames.device import Spread
-from harness.frames.placement import Residents
+from harness.frames.device import Parallelism
+from harness.frames.placement import DeviceData
 from harness.results import Epoch, RunResult
 from harness.settings import Settings
 
@@ -24,16 +24,16 @@ _GOING = 10.0  # seconds that a killed process is waited for
 class Workers(Here):
     """Trains in other processes. They start at once, while this one prepares the corpus and opens the tracker."""
 
-    def __init__(self, spread: Spread) -> None:
+    def __init__(self, spread: Parallelism) -> None:
         super().__init__()
         self._spread = spread
         self._changed = threading.Condition()
-        self._all = [Worker(spread.threads) for _ in range(spread.at_once)]
+        self._all = [Worker(spread.threads) for _ in range(spread.n_runs)]
         self._free = list(self._all)
         self._trials_waiting = 0
 
     def run(
-        self, arm: str, settings: Settings, residents: Residents, *, on_epoch: Callable[[Epoch], bool], **request: Any
+        self, arm: str, settings: Settings, residents: DeviceData, *, on_epoch: Callable[[Epoch], bool], **request: Any
     ) -> RunResult:
         """As `Here.run`; waits for a free worker. Called in many threads.
 
@@ -107,9 +107,9 @@ class Workers(Here):
 
 
 @contextlib.contextmanager
-def started(spread: Spread, device: torch.device) -> Iterator[Here]:
+def started(spread: Parallelism, device: torch.device) -> Iterator[Here]:
     """Whoever trains on a machine that is shared so; processes that were started are gone at the end."""
-    if spread.at_once == 1:
+    if spread.n_runs == 1:
         torch.set_num_threads(spread.threads)
         yield Batched() if device.type == "cuda" else Here()
         return

@@ -103,14 +103,14 @@ KINDS: dict[str, type[Claim]] = {
 }
 
 
-def as_dict(claim: Claim) -> dict[str, Any]:
+def to_json(claim: Claim) -> dict[str, Any]:
     """Fit for JSON; what was not given is left out, unless it has a default."""
     kind = next(kind for kind, of in KINDS.items() if isinstance(claim, of))
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(claim).items()}
     return {"kind": kind} | {k: v for k, v in fields.items() if v is not None}
 
 
-def of_dict(given: Mapping[str, Any]) -> Claim:
+def from_json(given: Mapping[str, Any]) -> Claim:
     """What `as_dict` made."""
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k != "kind"}
     return KINDS[given["kind"]](**fields)  # type: ignore[arg-type]  # they have been checked

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from architectures import Between, parameters_of
-from harness.experiment import sizes
+from harness.experiment import matching
 from harness.experiment.claims import Claim
 from harness.experiment.mistakes import spelled
 from harness.experiment.ranges import Range
@@ -53,7 +53,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonSettings:
     """How the arms' chosen configurations are compared, on test."""
 
     baseline: str | None = None
@@ -97,7 +97,7 @@ class Arm:
 
     name: str
     architecture: str
-    given: dict[str, Any]
+    fixed: dict[str, Any]
     """The settings that the file gives, its common ones among them; all others are at their defaults."""
     ranges: dict[str, Range] = field(default_factory=dict)
     frame: tuple[int, int] = ASSUMED
@@ -111,11 +111,11 @@ class Arm:
         Raises:
             ValueError: a range without a value, or a value without a range; or no width gives the stated parameters.
         """
-        stated = self.stated(values)
-        shape = (stated.data.window, *self.frame)
-        return replace(stated, params=sizes.resolved(self.architecture, shape, stated.params, self.limit))
+        unsolved = self.unsolved_settings(values)
+        shape = (unsolved.data.window, *self.frame)
+        return replace(unsolved, params=matching.resolved(self.architecture, shape, unsolved.params, self.limit))
 
-    def stated(self, values: Mapping[str, Any]) -> Settings:
+    def unsolved_settings(self, values: Mapping[str, Any]) -> Settings:
         """The settings in the file's words: `params.parameters` where a width is to be solved.
 
         Raises:
@@ -123,7 +123,7 @@ class Arm:
         """
         if values.keys() != self.ranges.keys():
             raise ValueError(f"arm {self.name!r} needs values of {sorted(self.ranges)}, not of {sorted(values)}")
-        flat = self.given | {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        flat = self.fixed | {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return Settings(
             self.architecture,
             section(flat, "params"),
@@ -134,7 +134,7 @@ class Arm:
     @property
     def is_matched(self) -> bool:
         """Whether its width is solved for stated parameters."""
-        return "params.parameters" in self.given or "params.parameters" in self.ranges
+        return "params.parameters" in self.fixed or "params.parameters" in self.ranges
 
     def ends(self) -> tuple[Settings, Settings]:
         """The settings with every range at its low end (a choice at its first), and at its high (last)."""
@@ -161,7 +161,7 @@ class Arm:
 
         Hyper-parameters at the constructor's defaults are left out, so that one added later changes no old study.
         """
-        low = self.stated({k: r.ends[0] for k, r in self.ranges.items()})
+        low = self.unsolved_settings({k: r.ends[0] for k, r in self.ranges.items()})
         defaults = {f"params.{p.name}": p.default for p in parameters_of(self.architecture).values()}
         rows = _canonical(low, self.ranges)
         return {k: v for k, v in rows.items() if k in self.ranges or k not in defaults or defaults[k] != v}
@@ -183,7 +183,7 @@ class Experiment:
     """The common ones, flat; each arm has them too, unless it gives its own."""
     arms: dict[str, Arm]
     search: Search | None
-    comparison: Comparison
+    comparison: ComparisonSettings
     limit: Limit = Limit()
     claims: tuple[Claim, ...] = ()
     """What the report is to answer; they decide nothing about the runs."""
@@ -193,7 +193,7 @@ class Experiment:
     """What a reader of the result must know."""
     sweep: Sweep | None = None
 
-    def rival(self, arm: str) -> str | None:
+    def compared_with(self, arm: str) -> str | None:
         """The arm that this one is compared with: the baseline, in a sweep at the same value; None if there is none."""
         if self.sweep is None:
             return self.comparison.baseline
@@ -208,7 +208,7 @@ class Experiment:
     @property
     def widest_context(self) -> tuple[int, int]:
         """The most frames to the left and to the right that any arm may see."""
-        seen = [arm.stated(values).data for arm in self.arms.values() for values in arm.probes()]
+        seen = [arm.unsolved_settings(values).data for arm in self.arms.values() for values in arm.probes()]
         return max(data.left for data in seen), max(data.right for data in seen)
 
     def canonical(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import architectures
 from architectures import Between
 from harness.errors import UserError
 from harness.experiment import claims, ranges, rules, sizes, sweep
-from harness.experiment.experiment import ASSUMED, Arm, Comparison, Experiment, Limit, Search
+from harness.experiment.experiment import ASSUMED, Arm, ComparisonSettings, Experiment, Limit, Search
 from harness.experiment.mistakes import KeyPath, Mistakes, dotted, places, spelled, unknown
 from harness.experiment.ranges import Range
 from harness.experiment.schema import Key, Keys, check_table, keys_of, keys_of_architecture
@@ -194,7 +194,7 @@ def _own_settings(arm: dict[str, Any], sections: dict[str, Keys], path: KeyPath,
     for section, keys in sections.items():
         for key, value in check_table(arm.get(section, {}), keys, (*path, section), mistakes).items():
             own[f"{section}.{key}"] = value
-            if reason := ranges.why_shared(section, key):
+            if reason := ranges.must_be_shared(section, key):
                 mistakes.add((*path, section, key), f"not a setting of an arm: {reason}")
     return own
 
@@ -206,9 +206,9 @@ def _search(table: dict[str, Any], training: dict[str, Any], mistakes: Mistakes)
     return Search(**values) if len(mistakes) == before else None
 
 
-def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> Comparison:
-    values = check_table(table, keys_of(Comparison), ("comparison",), mistakes)
-    baseline, seeds = values.get("baseline"), values.get("seeds", Comparison.seeds)
+def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> ComparisonSettings:
+    values = check_table(table, keys_of(ComparisonSettings), ("comparison",), mistakes)
+    baseline, seeds = values.get("baseline"), values.get("seeds", ComparisonSettings.seeds)
     if baseline is not None and baseline not in arms:
         mistakes.add(("comparison", "baseline"), unknown("arm", baseline, arms))
     elif baseline is not None and len(arms) == 1:
@@ -220,7 +220,7 @@ def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> C
     for i, seed in enumerate(seeds):
         if seed in seeds[:i]:
             mistakes.add(("comparison", "seeds", i), f"{seed} is given twice")
-    return Comparison(**{"baseline": arms[0] if len(arms) > 1 else None} | values)
+    return ComparisonSettings(**{"baseline": arms[0] if len(arms) > 1 else None} | values)
 
 
 def _check_names(top: dict[str, Any], mistakes: Mistakes) -> None:

@@ -81,7 +81,7 @@ def is_range(value: Any) -> bool:
     return isinstance(value, dict) and any(kind in value for kind in KINDS)
 
 
-def why_not(path: KeyPath) -> str | None:
+def range_forbidden(path: KeyPath) -> str | None:
     """Why a range may not stand at `path`; None if it may."""
     match path:
         case ("arms", _, "params", _):
@@ -89,11 +89,11 @@ def why_not(path: KeyPath) -> str | None:
         case ("arms", _, "architecture"):
             return "an arm has one architecture; another one is another arm"
         case ("data" | "training" as section, key, *_) | ("arms", _, "data" | "training" as section, key, *_):
-            return why_shared(str(section), str(key))
+            return must_be_shared(str(section), str(key))
     return "it may stand in [data], in [training] and in the params of an arm"
 
 
-def why_shared(section: str, key: str) -> str | None:
+def must_be_shared(section: str, key: str) -> str | None:
     """Why the arms may not differ in a setting; None if they may."""
     if section == "data" and key not in ("context", "normalisation", "boundary"):
         return "every arm sees the same frames"

@@ -7,7 +7,7 @@ import architectures
 from harness.experiment import sizes
 from harness.experiment.experiment import Arm, Experiment, Search
 from harness.experiment.mistakes import KeyPath, Mistakes, spelled
-from harness.experiment.ranges import is_range, why_not, why_shared
+from harness.experiment.ranges import is_range, must_be_shared, range_forbidden
 from harness.experiment.rungs import rungs
 from harness.settings import Training
 
@@ -33,7 +33,7 @@ def check(
     for section in ("data", "training"):
         for key in _table(tree, section):
             others = [name for name in names if key not in _table(tree, "arms", name, section)]
-            if names and not others and not why_shared(section, key):
+            if names and not others and not must_be_shared(section, key):
                 mistakes.add((section, key), "without effect: every arm gives its own")
             elif len(arms) == len(names):
                 _check_effect([experiment.arms[name] for name in others], (section, key), mistakes)
@@ -74,7 +74,9 @@ def _ranges(tree: dict[str, Any]) -> list[KeyPath]:
     tables: list[tuple[str, ...]] = [("data",), ("training",)]
     tables += [("arms", name, section) for name in _table(tree, "arms") for section in ("data", "training", "params")]
     given = [((*path, key), value) for path in tables for key, value in _table(tree, *path).items()]
-    return [path for path, value in given if is_range(value) or (isinstance(value, dict) and why_not(path) is None)]
+    return [
+        path for path, value in given if is_range(value) or (isinstance(value, dict) and range_forbidden(path) is None)
+    ]
 
 
 def _check_effect(arms: Sequence[Arm], path: KeyPath, mistakes: Mistakes) -> None:
@@ -87,7 +89,7 @@ def _check_effect(arms: Sequence[Arm], path: KeyPath, mistakes: Mistakes) -> Non
     if not governor or not arms or any(wrong):
         return
     key, default = f"training.{governor}", getattr(Training, governor)
-    seen = [v for a in arms for v in (a.ranges[key].probes if key in a.ranges else [a.given.get(key, default)])]
+    seen = [v for a in arms for v in (a.ranges[key].probes if key in a.ranges else [a.fixed.get(key, default)])]
     if not set(seen) & set(values):
         needed, given = (" or ".join(spelled(v) for v in dict.fromkeys(group)) for group in (values, seen))
         mistakes.add(path, f"without effect: it needs {key} = {needed}, not {given}")
@@ -97,7 +99,7 @@ def _check_time_mask(tree: dict[str, Any], arm: Arm, mistakes: Mistakes) -> None
     """Note it if more frames may be hidden than a window has."""
     if mistakes.below("arms", arm.name) or mistakes.below("data", "context") or mistakes.below("training"):
         return
-    seen = [arm.stated(values) for values in arm.probes()]
+    seen = [arm.unsolved_settings(values) for values in arm.probes()]
     widest, window = max(s.training.time_mask for s in seen), min(s.data.window for s in seen)
     if widest > window:
         is_own = "time_mask" in _table(tree, "arms", arm.name, "training")

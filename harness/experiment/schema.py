@@ -82,7 +82,7 @@ def check(value: Any, annotation: Any, path: KeyPath, mistakes: Mistakes) -> Any
 
 def _check_range(value: dict[str, Any], annotation: Any, path: KeyPath, mistakes: Mistakes) -> Range | None:
     before = len(mistakes)
-    if reason := ranges.why_not(path):
+    if reason := ranges.range_forbidden(path):
         mistakes.add(path, f"a range is not allowed here: {reason}")
         return None
     found = ranges.read(value, path, mistakes)

@@ -1,127 +1,20 @@
-"""Matched arms: the width that gives a model a stated number of parameters, solved on the meta device.
-
-A file states `params.parameters` where `params.width` would stand; what a run is built from has the width.
-
-What the arms may cost: matched to one number of parameters, and within the limit, wherever their ranges end.
+"""What the arms may cost: matched to one number of parameters, and within the limit, wherever their ranges end.
 
 The number of parameters hangs on the corpus: coefficients and phonemes. A file is checked for 28 and 40 before any data
 is read (`experiment.ASSUMED`), and again for those of the corpus.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
 from itertools import islice, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import architectures
 from harness.errors import UserError
-from harness.experiment import sizes
+from harness.experiment import matching
 from harness.experiment.experiment import Arm, Experiment, Match
 from harness.experiment.mistakes import Mistakes, spelled
 from harness.experiment.ranges import Range
 from harness.settings import Settings
-
-WIDEST = 65_536
-TOLERANCE = 0.01
-"""Largest distance from the stated number, as a fraction of it."""
-
-Shape = tuple[int, int, int]
-"""Window in frames, coefficients, classes."""
-
-
-class Solved(NamedTuple):
-    """The hyper-parameters of a model of the stated size."""
-
-    params: dict[str, Any]
-    """Fit for the constructor."""
-    parameters: int
-    step: int
-    """Parameters between the widths next to each other there; their nearer one is at most half of it away."""
-
-
-def has_width(architecture: str) -> bool:
-    """Whether there is a width to be solved."""
-    return "width" in architectures.parameters_of(architecture)
-
-
-def resolved(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> dict[str, Any]:
-    """`params` as the constructor takes them: with a solved width where `parameters` are stated, else as they are.
-
-    Raises:
-        ValueError: as `solve`.
-    """
-    return solve(architecture, shape, params, limit).params if "parameters" in params else dict(params)
-
-
-def solve(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> Solved:
-    """The model of this architecture whose parameters are nearest to `params["parameters"]`.
-
-    Args:
-        params: as the file states them. Explicit `widths` are scaled, all by one factor; else `width` is found.
-        limit: parameters that must not be exceeded.
-
-    Raises:
-        ValueError: no width comes within 1 %; or the settings do not fit together, whatever the width.
-    """
-    return _solve(architecture, shape, tuple(sorted(params.items())), limit)
-
-
-@cache
-def _solve(architecture: str, shape: Shape, stated: tuple[tuple[str, Any], ...], limit: int | None) -> Solved:
-    params = dict(stated)
-    target = params.pop("parameters")
-
-    @cache
-    def count(width: int) -> int:
-        return architectures.n_parameters(architecture, *shape, _of_width(params, width))
-
-    narrower = _widest_within(count, target)
-    sizes = {width: size for width in (narrower, narrower + 1) if (size := _count_if_valid(count, width)) is not None}
-    if not sizes:
-        count(narrower or 1)  # raises, and says what is wrong with these settings
-    allowed = {w: n for w, n in sizes.items() if limit is None or n <= limit}
-    width = min(allowed, key=lambda w: abs(allowed[w] - target), default=None)
-    if width is None or abs(allowed[width] - target) > TOLERANCE * target:
-        near = ", ".join(f"width {w} gives {n}" for w, n in sizes.items())
-        most = f" of at most {limit} in all" if limit is not None and len(allowed) < len(sizes) else ""
-        raise ValueError(
-            f"no width gives {target} parameters within 1 %{most}; nearest: {near}; "
-            "take one of these numbers, or change depth, shape or context"
-        )
-    step = max(sizes.values()) - min(sizes.values()) if len(sizes) == 2 else target
-    return Solved(_of_width(params, width), sizes[width], step)
-
-
-def _widest_within(count: Callable[[int], int], target: int) -> int:
-    """The widest of at most `target` parameters, or 0; bisection, with steps guessed from growth by the square."""
-    low, high, guess = 0, WIDEST + 1, 64
-    for n in range(100):
-        if high - low == 1:
-            break
-        middle = (low + high) // 2 if n > 8 else min(max(guess, low + 1), high - 1)
-        size = _count_if_valid(count, middle)
-        if size is None or size <= target:  # too narrow for its other settings, such as a bottleneck
-            low = middle
-        else:
-            high = middle
-        guess = round(middle * (target / size) ** 0.5) if size else middle * 4
-    return low
-
-
-def _count_if_valid(count: Callable[[int], int], width: int) -> int | None:
-    try:
-        return count(width) if 1 <= width <= WIDEST else None
-    except ValueError:
-        return None
-
-
-def _of_width(params: Mapping[str, Any], width: int) -> dict[str, Any]:
-    """`params` with this width; of explicit widths it is the widest."""
-    if widths := params.get("widths"):
-        return dict(params) | {"widths": tuple(max(1, round(w * width / max(widths))) for w in widths)}
-    return dict(params) | {"width": width}
-
 
 _MOST = 256  # configurations that are checked one by one
 
@@ -139,10 +32,10 @@ def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes
         path = ("arms", name, "params")
         params = tree["arms"][name].get("params", {})
         params = params if isinstance(params, dict) else {}
-        is_source = match == "parameters" and name == experiment.rival(name)
-        if not sizes.has_width(arm.architecture) and "parameters" in params:
+        is_source = match == "parameters" and name == experiment.compared_with(name)
+        if not matching.has_width(arm.architecture) and "parameters" in params:
             mistakes.add((*path, "parameters"), f'architecture "{arm.architecture}" has no width to be solved')
-        elif not sizes.has_width(arm.architecture) and match and not is_source:
+        elif not matching.has_width(arm.architecture) and match and not is_source:
             mistakes.add(
                 ("comparison", "match"),
                 f'arm {name!r}: architecture "{arm.architecture}" has no width to be solved; '
@@ -154,7 +47,7 @@ def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes
             by = "params.parameters" if "parameters" in params else "comparison.match"
             mistakes.add((*path, "width"), f"without effect: {by} is given, and the width is solved")
     for source in (arm for name, arm in experiment.arms.items() if match == "parameters"):
-        if source.name == experiment.rival(source.name) and ranges_of_size(source):
+        if source.name == experiment.compared_with(source.name) and ranges_of_size(source):
             mistakes.add(
                 ("comparison", "match"),
                 f"the size of the baseline {baseline!r} is not one number, its ranges change it; "
@@ -170,15 +63,15 @@ def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experime
     """
     limit, match = experiment.limit.parameters, experiment.comparison.match
     arms = {name: replace(arm, frame=(d_features, n_classes), limit=limit) for name, arm in experiment.arms.items()}
-    sources = {name: arms.get(experiment.rival(name) or "") for name in arms}
+    sources = {name: arms.get(experiment.compared_with(name) or "") for name in arms}
     targets = {}
     for name, source in sources.items():
         if isinstance(match, Match) and source is not None:
             targets[name] = match.parameters
         elif match == "parameters" and source is not None and source.name != name:
-            targets[name] = source.given.get("params.parameters") or _parameters(source, source.ends()[0])
+            targets[name] = source.fixed.get("params.parameters") or _parameters(source, source.ends()[0])
     solved = {
-        name: replace(arms[name], given=arms[name].given | {"params.parameters": n}) for name, n in targets.items()
+        name: replace(arms[name], fixed=arms[name].fixed | {"params.parameters": n}) for name, n in targets.items()
     }
     return replace(experiment, arms=arms | solved)
 
@@ -204,7 +97,7 @@ def problem(arm: Arm) -> str | None:
         return f"{target} stated parameters are above limit.parameters = {arm.limit}"
     seen: set[str] = set()
     for values in arm.probes():
-        stated = arm.stated(values)
+        stated = arm.unsolved_settings(values)
         if (key := f"{stated.data.window} {stated.params}") in seen:
             continue
         seen.add(key)
@@ -218,7 +111,7 @@ def problem(arm: Arm) -> str | None:
 
 
 def _too_wide_a_mask(arm: Arm) -> str | None:
-    widest = max(arm.stated(values).training.frequency_mask for values in arm.probes())
+    widest = max(arm.unsolved_settings(values).training.frequency_mask for values in arm.probes())
     return (
         f"training.frequency_mask = {widest} hides more coefficients than there are" if widest > arm.frame[0] else None
     )
@@ -241,7 +134,7 @@ def _beyond_limit(arm: Arm) -> str | None:
 def _target(arm: Arm) -> int:
     """The most parameters that are stated; 0 if none are."""
     r = arm.ranges.get("params.parameters")
-    return max(r.probes) if r else arm.given.get("params.parameters", 0)
+    return max(r.probes) if r else arm.fixed.get("params.parameters", 0)
 
 
 def _unreachable(arm: Arm) -> str | None:
@@ -253,7 +146,7 @@ def _unreachable(arm: Arm) -> str | None:
     sizing = ranges_of_size(arm)
     if not arm.is_matched or not sizing:
         return None
-    if all(_step(arm, values) <= sizes.TOLERANCE for values in arm.probes()):
+    if all(_step(arm, values) <= matching.TOLERANCE for values in arm.probes()):
         return None
     counted = [r.values() if r.size() is not None else r.probes for r in sizing.values()]
     low = {key: r.ends[0] for key, r in arm.ranges.items()}
@@ -271,8 +164,8 @@ def _unreachable(arm: Arm) -> str | None:
 
 def _step(arm: Arm, values: dict[str, Any]) -> float:
     """Between neighbouring widths, as a fraction of the stated parameters."""
-    stated = arm.stated(values)
-    solved = sizes.solve(arm.architecture, _shape(arm, stated), stated.params, arm.limit)
+    stated = arm.unsolved_settings(values)
+    solved = matching.solve(arm.architecture, _shape(arm, stated), stated.params, arm.limit)
     return float(solved.step / stated.params["parameters"])
 
 
@@ -281,7 +174,7 @@ def ranges_of_size(arm: Arm) -> dict[str, Range]:
     return {k: r for k, r in arm.ranges.items() if k == "data.context" or k.startswith("params.")}
 
 
-def _shape(arm: Arm, settings: Settings) -> sizes.Shape:
+def _shape(arm: Arm, settings: Settings) -> matching.Shape:
     return settings.data.window, *arm.frame
 
 

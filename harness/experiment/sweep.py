@@ -78,7 +78,7 @@ def _swept(table: dict[str, Any], mistakes: Mistakes) -> tuple[str, str, list[An
 
 def _check_values(section: str, key: str, values: Sequence[Any], mistakes: Mistakes) -> None:
     place = ("sweep", section, key)
-    if reason := ranges.why_shared(section, key):
+    if reason := ranges.must_be_shared(section, key):
         mistakes.add(place, f"cannot be swept: {reason}")
     if len(values) < 2:
         mistakes.add(place, f"{spelled(values)} is not a sweep; it needs two values or more")

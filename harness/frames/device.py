@@ -68,18 +68,18 @@ def memory_limit(device: torch.device, wanted: float) -> int:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Parallelism:
     """How the runs of a study share the machine."""
 
-    at_once: int
+    n_runs: int
     """Runs that are trained side by side."""
     threads: int
     """Of each run. Decides the last bits of its result."""
-    shares: int
+    memory_shares: int
     """The memory for frames is divided into so many; stays when fewer are trained at once than when the study began."""
 
 
-def spread(device: torch.device, n_arms: int, begun: Mapping[str, int]) -> Spread:
+def choose_parallelism(device: torch.device, n_arms: int, begun: Mapping[str, int]) -> Parallelism:
     """On a CPU as many runs at once as there are arms or cores: two small models on a thread each train far faster than
     one after the other on two. Elsewhere one.
 
@@ -91,11 +91,11 @@ def spread(device: torch.device, n_arms: int, begun: Mapping[str, int]) -> Sprea
     threads = torch.get_num_threads()
     cores = min(threads, _cores()) if device.type == "cpu" else 1
     at_once = min(n_arms, cores)
-    chosen = Spread(at_once, cores // at_once if at_once > 1 else threads, at_once)
+    chosen = Parallelism(at_once, cores // at_once if at_once > 1 else threads, at_once)
     if "threads" not in begun:
         return chosen
     shares, threads = begun["shares"], begun["threads"]
-    return Spread(max(1, min(shares, cores // threads)), threads, shares)
+    return Parallelism(max(1, min(shares, cores // threads)), threads, shares)
 
 
 def _cores() -> int:

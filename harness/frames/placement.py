@@ -8,11 +8,11 @@ import torch
 from harness.corpora.store import Part
 from harness.errors import UserError
 from harness.frames.normalisation import Normaliser, Statistics, statistics
-from harness.frames.streaming import Streamed
-from harness.frames.windows import Resident, labels, place
+from harness.frames.streaming import StreamedFrames
+from harness.frames.windows import ResidentFrames, labels, to_device
 from harness.settings import Boundary, Data, Normalisation
 
-Placed = Resident | Streamed
+FrameSource = ResidentFrames | StreamedFrames
 """Both give `batches`, `in_order`, `labels`, `part`, and their number of frames as `len`."""
 
 _CHUNK = 1 << 22
@@ -74,7 +74,7 @@ def _row(part: Part, padding: int, dtype: torch.dtype) -> int:
     return int(np.ceil(padded * part.d_features * dtype.itemsize)) + _BESIDE
 
 
-class Residents:
+class DeviceData:
     """The parts of a corpus on one device, each placed once for every way that it is prepared.
 
     Args:
@@ -99,10 +99,10 @@ class Residents:
         self.device = device
         self.dtype = dtype
         self.placement = placement(parts, padding, dtype, limit) if limit else Placement(0, 0, (), 0)
-        self._placed: dict[tuple[str, Normalisation, Boundary], Placed] = {}
+        self._placed: dict[tuple[str, Normalisation, Boundary], FrameSource] = {}
         self._statistics: Statistics | None = None
 
-    def get(self, name: str, data: Data) -> Placed:
+    def get(self, name: str, data: Data) -> FrameSource:
         """The part `name`, prepared as `data` says.
 
         Raises:
@@ -116,11 +116,11 @@ class Residents:
         assert max(data.left, data.right) <= self.padding
         return replace(self._placed[key], left=data.left, window=data.window)
 
-    def _place(self, name: str, normalisation: Normalisation, boundary: Boundary) -> Placed:
+    def _place(self, name: str, normalisation: Normalisation, boundary: Boundary) -> FrameSource:
         part = self.parts[name]
         normaliser = Normaliser(part, normalisation, self.statistics(normalisation))
         if name not in self.placement.streamed:
-            return place(
+            return to_device(
                 normaliser,
                 slice(None),
                 padding=self.padding,
@@ -134,7 +134,7 @@ class Residents:
                 f"{self.placement.needed / 1e9:.3g} GB and data.memory allows {self.placement.limit / 1e9:.3g} GB; "
                 'take boundary = "utterance", or allow more'
             )
-        return Streamed(
+        return StreamedFrames(
             normaliser, labels(part).to(self.device), self.placement.chunk_frames, self.padding, self.dtype, 0, 1
         )
 

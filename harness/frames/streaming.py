@@ -18,13 +18,13 @@ from torch import Tensor
 
 from harness.corpora.store import Part
 from harness.frames.normalisation import Normaliser
-from harness.frames.windows import Resident, place
+from harness.frames.windows import ResidentFrames, to_device
 from harness.seeds import derive_seed
 
 
 @dataclass(frozen=True)
-class Streamed:
-    """A part of a corpus on its way through the device; gives examples as a `Resident` does."""
+class StreamedFrames:
+    """A part of a corpus on its way through the device; gives examples as a `ResidentFrames` does."""
 
     normaliser: Normaliser
     labels: Tensor
@@ -72,7 +72,7 @@ class Streamed:
             yield from chunk.in_order(batch_size)
             del chunk
 
-    def _passing(self, utterances: np.ndarray) -> Iterator[Resident]:
+    def _passing(self, utterances: np.ndarray) -> Iterator[ResidentFrames]:
         """The chunks, one after the other; the next one is being fetched meanwhile."""
         chunks = [utterances[block] for block in self.part.select(utterances).blocks(self.chunk_frames)]
         with ThreadPoolExecutor(1, "frames") as thread:
@@ -85,7 +85,7 @@ class Streamed:
                     del coming
                 yield chunk
 
-    def _fetch(self, utterances: np.ndarray) -> Resident:
+    def _fetch(self, utterances: np.ndarray) -> ResidentFrames:
         device = self.labels.device
         if device.type == "cuda":
             user = torch.cuda.default_stream(device)
@@ -98,8 +98,8 @@ class Streamed:
             placed = self._place(utterances)
         return replace(placed, left=self.left, window=self.window)
 
-    def _place(self, utterances: np.ndarray) -> Resident:
-        return place(
+    def _place(self, utterances: np.ndarray) -> ResidentFrames:
+        return to_device(
             self.normaliser,
             utterances,
             padding=self.padding,

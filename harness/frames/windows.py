@@ -66,7 +66,7 @@ _BLOCK = 1 << 17  # frames that are prepared at a time: what lies on the host be
 
 
 @dataclass(frozen=True)
-class Resident:
+class ResidentFrames:
     """Utterances on the device, ready to give windows of one width."""
 
     frames: Tensor
@@ -108,7 +108,7 @@ class Resident:
             yield self.examples(slice(start, start + batch_size))
 
 
-def place(
+def to_device(
     normaliser: Normaliser,
     chosen: slice | np.ndarray,
     *,
@@ -116,7 +116,7 @@ def place(
     boundary: Boundary,
     device: torch.device,
     dtype: torch.dtype,
-) -> Resident:
+) -> ResidentFrames:
     """Bring utterances to the device: normalised, padded, in the precision of the run. Windows are of one frame.
 
     Args:
@@ -140,7 +140,7 @@ def place(
         host.index_copy_(0, rows[first:end].long() - int(begin), values)
         if host is not target:
             target.copy_(host, non_blocking=True)
-    return Resident(frames, rows.to(device), labels(part).to(device), 0, 1, part)
+    return ResidentFrames(frames, rows.to(device), labels(part).to(device), 0, 1, part)
 
 
 def labels(part: Part) -> Tensor:

@@ -22,7 +22,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from harness.errors import RunFailed, UserError
-from harness.prediction.model import Trained
+from harness.prediction.model import TrainedModel
 
 ENDINGS = (".onnx", ".pt2")
 LARGEST_DIFFERENCE = 1e-4
@@ -45,7 +45,7 @@ _BOUNDARY = {
 }
 
 
-def export(trained: Trained, out: Path) -> dict[Path, float]:
+def export(trained: TrainedModel, out: Path) -> dict[Path, float]:
     """Write `out`, and beside an ONNX file the `.pt2` of the same name.
 
     Returns:
@@ -85,7 +85,7 @@ def export(trained: Trained, out: Path) -> dict[Path, float]:
     return differences
 
 
-def metadata(trained: Trained) -> dict[str, Any]:
+def metadata(trained: TrainedModel) -> dict[str, Any]:
     """All that one needs to make the windows from sound, and to read the logits."""
     saved, made = trained.saved, trained.features()
     window = saved.left + 1 + saved.right

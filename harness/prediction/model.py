@@ -14,7 +14,7 @@ from harness.training.saved_model import SavedModel
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """One final: its model, and what is known of its training."""
 
     study: str
@@ -39,7 +39,7 @@ class Trained:
         return now if now and now.width == self.saved.d_features else None
 
 
-def load(root: Path, study: str, arm: str, seed: int | None = None) -> Trained:
+def load(root: Path, study: str, arm: str, seed: int | None = None) -> TrainedModel:
     """An arm's final of one seed, of the comparison's first one unless given.
 
     Args:
@@ -58,16 +58,16 @@ def load(root: Path, study: str, arm: str, seed: int | None = None) -> Trained:
     return _fetched(store, study, finals[seed])
 
 
-def load_all(root: Path, study: str, arm: str) -> list[Trained]:
+def load_all(root: Path, study: str, arm: str) -> list[TrainedModel]:
     """An arm's finals, one for each seed of the comparison that is finished. Raises as `load`."""
     store = open_store(root)
     return [_fetched(store, study, run_id) for run_id in store.finals(study, arm).values()]
 
 
-def _fetched(store: Store, study: str, run_id: str) -> Trained:
+def _fetched(store: Store, study: str, run_id: str) -> TrainedModel:
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         place = store.fetch(run_id, Path(folder))
-        return Trained(study, saved_model.load(place / "model"), RunResult.load(place / "result"))
+        return TrainedModel(study, saved_model.load(place / "model"), RunResult.load(place / "result"))
 
 
 def _said(finals: dict[int, str]) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from harness.corpora.alignments import textgrid
 from harness.errors import UserError
+from harness.files import replacing
 from harness.prediction.predict import Prediction
-from harness.prediction.source import Source
+from harness.prediction.source import Input
 
 FORMS = {
     ".csv": "id,label of every frame, utterances in the order of their names",
@@ -50,7 +51,7 @@ def check(outs: Iterable[str], n_utterances: int) -> None:
             raise UserError(f"--out {out}: {n_utterances} utterances; a folder has room for them: --out {folder}/")
 
 
-def write(out: str, source: Source, prediction: Prediction, phonemes: Sequence[str]) -> str:
+def write(out: str, source: Input, prediction: Prediction, phonemes: Sequence[str]) -> str:
     """Write one file or folder; gives what it holds, for people."""
     kind, path = form(out), Path(out)
     (path if kind == "/" else path.parent).mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,5 @@ def _csv(predicted: np.ndarray, phonemes: Sequence[str]) -> str:
 
 def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """So that nobody reads half a file."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         write(file)
-    unfinished.replace(path)

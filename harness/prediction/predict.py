@@ -14,8 +14,8 @@ from torch import Tensor
 from harness.corpora.store import Part
 from harness.frames.device import dtype_of_frames
 from harness.frames.normalisation import Normaliser
-from harness.frames.windows import place
-from harness.prediction.model import Trained
+from harness.frames.windows import to_device
+from harness.prediction.model import TrainedModel
 from harness.training import evaluate
 
 
@@ -34,7 +34,7 @@ class Prediction:
 
 
 def predict(
-    models: Sequence[Trained],
+    models: Sequence[TrainedModel],
     part: Part,
     device: torch.device,
     *,
@@ -50,7 +50,7 @@ def predict(
         progress: called with (frames done, all frames).
     """
     saved, arithmetic = models[0].saved, models[0].precision
-    resident = place(
+    resident = to_device(
         Normaliser(part, saved.normalisation, saved.statistics),
         slice(None),
         padding=max(saved.left, saved.right),

@@ -9,12 +9,13 @@ from harness.corpora import corpus, features, layout, mfcc, recordings
 from harness.corpora.features import Features
 from harness.corpora.store import Part
 from harness.errors import UserError
-from harness.prediction.model import Trained
+from harness.files import Report
+from harness.prediction.model import TrainedModel
 from harness.settings import Data, Synthetic
 
 
 @dataclass(frozen=True)
-class Source:
+class Input:
     """A part that fits the model, and where its frames lie in time."""
 
     name: str
@@ -32,9 +33,7 @@ class Source:
         return mfcc.edges(int(self.part.lengths[utterance]), self.rate, float(self.seconds[utterance]))
 
 
-def read(
-    data: str, split: str | None, trained: Trained, cache: Path, progress: corpus.Progress | None = None
-) -> Source:
+def read(data: str, split: str | None, trained: TrainedModel, cache: Path, progress: Report | None = None) -> Input:
     """Read what is to be labelled.
 
     Args:
@@ -54,7 +53,7 @@ def read(
     return _corpus(data, split, trained, cache, progress)
 
 
-def _sound(data: str, sounds: list[Path], trained: Trained, progress: corpus.Progress | None) -> Source:
+def _sound(data: str, sounds: list[Path], trained: TrainedModel, progress: Report | None) -> Input:
     own = trained.features()
     if own is None:
         corpus = trained.result.settings["data.corpus"]
@@ -64,10 +63,10 @@ def _sound(data: str, sounds: list[Path], trained: Trained, progress: corpus.Pro
         )
     report = (lambda done, total: progress("listening", done, total)) if progress else None
     part, seconds = recordings.load(sounds, own, report)
-    return Source(data, part, seconds, own.rate)
+    return Input(data, part, seconds, own.rate)
 
 
-def _corpus(data: str, split: str | None, trained: Trained, cache: Path, progress: corpus.Progress | None) -> Source:
+def _corpus(data: str, split: str | None, trained: TrainedModel, cache: Path, progress: Report | None) -> Input:
     root = corpus.folder_of(_named(data, trained), cache, progress)
     if root.is_file():
         raise UserError(f"{data}: neither a corpus nor sound; {_kinds()}")
@@ -86,10 +85,10 @@ def _corpus(data: str, split: str | None, trained: Trained, cache: Path, progres
     seconds = (
         mfcc.starts(int(part.lengths.max()), made.rate)[part.lengths - 1] + mfcc.frame_length(made.rate)
     ) / made.rate
-    return Source(f"{data}, {split}", part, seconds, made.rate, notes)
+    return Input(f"{data}, {split}", part, seconds, made.rate, notes)
 
 
-def _named(data: str, trained: Trained) -> Data:
+def _named(data: str, trained: TrainedModel) -> Data:
     """ "synthetic" means the one that the model was trained on, if it was."""
     settings = trained.result.settings
     if data != "synthetic" or settings["data.corpus"] != "synthetic":
@@ -98,7 +97,7 @@ def _named(data: str, trained: Trained) -> Data:
     return Data(corpus=data, synthetic=Synthetic(**size))
 
 
-def _check(name: str, part: Part, trained: Trained) -> tuple[str, ...]:
+def _check(name: str, part: Part, trained: TrainedModel) -> tuple[str, ...]:
     """Refuse what does not fit the model; gives what could not be checked."""
     saved, own = trained.saved, trained.features()
     if part.d_features != saved.d_features:

@@ -22,6 +22,7 @@ from harness.display.narrow import fitting
 from harness.display.terminal import Block, Heading, Line, Table
 from harness.display.wording import count, percent
 from harness.errors import UserError
+from harness.files import write_text
 from harness.results import RunResult, StudyRecord
 
 _ONLY_B, _SAME, _ONLY_A = -1, 0, 1
@@ -219,14 +220,14 @@ def write(out: str, found: Disagreements) -> list[str]:
     spans, path = _span_rows(found), Path(out)
     if not _is_folder(out):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, _csv(spans))
+        write_text(path, _csv(spans))
         return [f"{out}: {count(len(spans))} spans", *note]
     path.mkdir(parents=True, exist_ok=True)
-    _replace(path / _SPANS, _csv(spans))
-    _replace(path / _UTTERANCES, _csv(_utterance_rows(found)))
+    write_text(path / _SPANS, _csv(spans))
+    write_text(path / _UTTERANCES, _csv(_utterance_rows(found)))
     assert found.a.test
     for name, text in zip(found.a.test.utterances, _grids(found), strict=True):
-        _replace(path / f"{name}.TextGrid", text)
+        write_text(path / f"{name}.TextGrid", text)
     tiers = f"truth, {found.a.arm}, {found.b.arm}, {_TIER}"
     return [
         f"{path / _SPANS}: {count(len(spans))} spans",
@@ -296,10 +297,3 @@ def _grids(found: Disagreements) -> Iterator[str]:
 
 def _csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, lineterminator="\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """So that nobody reads half a file."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.files import write_text
 from harness.report import page
 
 
@@ -20,9 +21,7 @@ def write(comparison: dict[str, Any], folder: Path) -> list[Path]:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        unfinished = folder / f".{name}.unfinished"
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(folder / name)
+        write_text(folder / name, text)
     return [folder / name for name in texts]
 
 

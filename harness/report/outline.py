@@ -8,7 +8,7 @@ from typing import Any
 from harness.comparison import effort
 from harness.display.narrow import COLUMNS, fitting, width
 from harness.display.terminal import Block, Heading, Line, Table
-from harness.display.wording import ABSENT, NOTHING_TO_COMPARE, percent, settings, several, share, times
+from harness.display.wording import ABSENT, NOTHING_TO_COMPARE, chance, counted, percent, ratio, settings
 from harness.report import outline_all, outline_sweep, tables
 
 _N_OTHERS = 6
@@ -66,7 +66,7 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
     sentences = [Line(pair["sentence"], strong=pair in first or not first) for pair in shown]
     lines = [
         Line(tables.evidence(comparison)),
-        *([Line(f"And {several(n_left_out, 'pair')} without {comparison['baseline']}: --all")] if n_left_out else []),
+        *([Line(f"And {counted(n_left_out, 'pair')} without {comparison['baseline']}: --all")] if n_left_out else []),
         *tables.corrected(comparison, pairs),
     ]
     return [
@@ -74,7 +74,7 @@ def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:
         *lines,
         Heading("Behind the verdicts: the first of each pair against the second"),
         *_behind(shown),
-        Line(tables.chance(comparison)),
+        Line(tables.chance_note(comparison)),
         Line(f"Standard error (SE) in points, by frames (naive) and by {comparison['unit']} (clustered)."),
         Line("Costs: how many times those of the second."),
     ]
@@ -85,13 +85,13 @@ def _behind(pairs: list[dict[str, Any]]) -> list[Block]:
     names = [f"{pair['a']} : {pair['b']}" for pair in pairs]
     evidence = [
         (
-            share(pair["probability_a_better"]),
+            chance(pair["probability_a_better"]),
             *(ABSENT if pair[se] is None else f"{100 * pair[se]:.2f}" for se in ("naive_se", "clustered_se")),
             ABSENT if pair["se_ratio"] is None else f"{pair['se_ratio']:.1f}",
         )
         for pair in pairs
     ]
-    prices = [tuple(times(*pair["cost"][name]) for name in _PRICES) for pair in pairs]
+    prices = [tuple(ratio(*pair["cost"][name]) for name in _PRICES) for pair in pairs]
     head = (">chance", ">naive\nSE", ">clus-\ntered", ">ratio"), tuple(f">{heading}" for heading in _PRICES.values())
     both = [(name, *first, *second) for name, first, second in zip(names, evidence, prices, strict=True)]
     one = Table(("pair", *head[0], *head[1]), tuple(both))
@@ -117,7 +117,7 @@ def _chosen(arms: list[dict[str, Any]]) -> list[Block]:
     if not chosen:
         return []
     trials = sorted({arm["trials"] for arm in arms})
-    spent = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else several(trials[0], "trial")
+    spent = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
     return [Heading(f"Chosen settings, of {spent} each"), *(Line(f"{arm}: {text}") for arm, text in chosen)]
 
 
@@ -158,5 +158,5 @@ def _phonemes(comparison: dict[str, Any]) -> list[Block]:
 
 def _notes(notes: list[str], everything: bool) -> list[Block]:
     shown = notes if everything or len(notes) <= _N_NOTES else notes[: _N_NOTES - 1]
-    more = [Line(f"And {several(len(notes) - len(shown), 'note')}: --all")] if len(shown) < len(notes) else []
+    more = [Line(f"And {counted(len(notes) - len(shown), 'note')}: --all")] if len(shown) < len(notes) else []
     return [Heading("Notes"), *map(Line, shown), *more] if notes else []

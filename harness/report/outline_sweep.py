@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.display.terminal import Block, Heading, Line, Table
-from harness.display.wording import ABSENT, count, interval, points, rounded, seconds, setting, several, spread, value
+from harness.display.wording import ABSENT, count, counted, interval, points, rounded, seconds, setting, spread, value
 from harness.statistics.intervals import NO_DIFFERENCE, PRACTICALLY_EQUAL
 
 
@@ -15,7 +15,7 @@ def blocks(comparison: dict[str, Any]) -> list[Block]:
     shown += _accuracies(comparison, others)
     if others:
         shown.append(
-            Line(f"In brackets the interval over {several(comparison['units'], comparison['unit'])} and seeds.")
+            Line(f"In brackets the interval over {counted(comparison['units'], comparison['unit'])} and seeds.")
         )
     if len(others) > 1:
         shown += _differences(comparison, others)
@@ -108,7 +108,7 @@ def _tuning(comparison: dict[str, Any]) -> list[Block]:
         return []
     trials, frames = ({arm[key] for arm in arms} for key in ("trials", "search_frames"))
     told = " to ".join(count(n) for n in sorted({min(frames), max(frames)}))
-    return [Line(f"Every cell was tuned alike: {several(max(trials), 'trial')}, {told} training frames each.")]
+    return [Line(f"Every cell was tuned alike: {counted(max(trials), 'trial')}, {told} training frames each.")]
 
 
 def _costs(sweep: dict[str, Any]) -> list[Block]:

@@ -25,7 +25,7 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     told += [*tables.claims(comparison), Heading(arms[0]), arms[1]]
     if comparison["pairs"]:
         heading, table = tables.differences(comparison, metrics)
-        told += [Heading(heading), table, Line(tables.chance(comparison))]
+        told += [Heading(heading), table, Line(tables.chance_note(comparison))]
     if comparison["notes"]:
         told += [Heading("Notes"), *map(Line, comparison["notes"])]
     return told

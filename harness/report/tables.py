@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.comparison.claim_words import answered
 from harness.display.terminal import Block, Heading, Line, Table
-from harness.display.wording import SHORT, interval, percent, points, rounded, seconds, several, share, spread
+from harness.display.wording import SHORT, chance, counted, interval, percent, points, rounded, seconds, spread
 from harness.statistics.intervals import NO_DIFFERENCE, PRACTICALLY_EQUAL
 
 MAIN = ("accuracy", "macro_f1", "accuracy_without_silence")
@@ -55,7 +55,7 @@ def difference(pair: dict[str, Any]) -> tuple[str, ...]:
         SHORT[pair["metric"]],
         points(pair["difference"]),
         interval(pair["low"], pair["high"]),
-        share(pair["probability_a_better"]),
+        chance(pair["probability_a_better"]),
         _better(pair),
     )
 
@@ -69,15 +69,15 @@ def _better(pair: dict[str, Any]) -> str:
 def evidence(comparison: dict[str, Any]) -> str:
     """In brackets the 95 % interval over 8 speakers and 3 seeds, Student's t."""
     n_seeds = sorted({len(arm["seeds"]) for arm in comparison["arms"]})
-    seeds = several(n_seeds[0], "seed") if len(n_seeds) == 1 else f"{n_seeds[0]} to {n_seeds[-1]} seeds"
-    units = several(comparison["units"], comparison["unit"])
+    seeds = counted(n_seeds[0], "seed") if len(n_seeds) == 1 else f"{n_seeds[0]} to {n_seeds[-1]} seeds"
+    units = counted(comparison["units"], comparison["unit"])
     if n_seeds == [1]:
         return f"In brackets the {100 * comparison['level']:g} % interval over {units}, for these seeds alone."
     method = ", Student's t" if any(pair["low"] is not None for pair in comparison["pairs"]) else ""
     return f"In brackets the {100 * comparison['level']:g} % interval over {units} and {seeds}{method}."
 
 
-def chance(comparison: dict[str, Any]) -> str:
+def chance_note(comparison: dict[str, Any]) -> str:
     """What the column of this name is."""
     single = all(len(arm["seeds"]) == 1 for arm in comparison["arms"])
     seeds = "as trained here" if single else "both trained with new seeds"
@@ -101,5 +101,5 @@ def corrected(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[B
     if len(found) == len(kept):
         return []
     lost = "; ".join(f"{pair['a']} and {pair['b']}" for pair in found if pair not in kept)
-    counted = f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs"
-    return [Line(f"{counted}; not that between {lost}." if len(kept) else f"{counted}.")]
+    summary = f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs"
+    return [Line(f"{summary}; not that between {lost}." if len(kept) else f"{summary}.")]

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from harness.display.wording import NOTHING_TO_COMPARE, percent, points, several, share, times
+from harness.display.wording import NOTHING_TO_COMPARE, chance, counted, percent, points, ratio
 from harness.report.figures import Comparison
 from harness.report.outline_sweep import compared, contest, outcomes
 
@@ -14,7 +14,7 @@ _MOST = 6
 def header(comparison: Comparison) -> str:
     """Study, question, verdicts, notes."""
     verdicts = _of_sweep(comparison) if comparison.get("sweep") else _of_pairs(comparison)
-    over = several(comparison["units"], comparison["unit"])
+    over = counted(comparison["units"], comparison["unit"])
     level = f"{100 * comparison['level']:g} %"
     if comparison.get("sweep"):
         evidence = (
@@ -69,13 +69,13 @@ def _card(pair: dict[str, Any], comparison: Comparison, furthest: float) -> str:
     is_shown = pair["verdict"].endswith(" better")
     a, b, facts = pair["a"], pair["b"], []
     if pair["probability_a_better"] is not None:
-        chance = pair["probability_a_better"]
-        better, chance = (a, chance) if chance >= 0.5 else (b, 1 - chance)
-        facts.append(f"{better} is better for a new {comparison['unit']} with a chance of {share(chance)}.")
+        p_a = pair["probability_a_better"]
+        better, p = (a, p_a) if p_a >= 0.5 else (b, 1 - p_a)
+        facts.append(f"{better} is better for a new {comparison['unit']} with a chance of {chance(p)}.")
     cost = pair["cost"]
     facts.append(
-        f"{a} has {times(*cost['parameters'])} times the parameters of {b} and takes "
-        f"{times(*cost['seconds_training'])} times its training time."
+        f"{a} has {ratio(*cost['parameters'])} times the parameters of {b} and takes "
+        f"{ratio(*cost['seconds_training'])} times its training time."
     )
     n_pairs = sum(row["metric"] == "accuracy" for row in comparison["pairs"])
     if is_shown and n_pairs > 1 and (pair["p_corrected"] or 0) > 1 - comparison["level"]:

@@ -21,7 +21,7 @@ FEWEST = 20
 
 
 @dataclass(frozen=True)
-class Cells:
+class ConfusionDifferences:
     """The cells that were tested, (N,) each."""
 
     true: np.ndarray
@@ -33,7 +33,9 @@ class Cells:
     p_corrected: np.ndarray
 
 
-def cells(a: Sequence[np.ndarray], b: Sequence[np.ndarray], units: Sequence[str]) -> Cells | None:
+def compare_confusions(
+    a: Sequence[np.ndarray], b: Sequence[np.ndarray], units: Sequence[str]
+) -> ConfusionDifferences | None:
     """Compare two arms cell by cell; None where there is only one unit.
 
     Args:
@@ -48,7 +50,9 @@ def cells(a: Sequence[np.ndarray], b: Sequence[np.ndarray], units: Sequence[str]
     rate_a, rate_b, p = (np.stack(part) for part in zip(*rows, strict=True))
     places = np.nonzero(total[classes] >= FEWEST)
     p = p[places]
-    return Cells(classes[places[0]], places[1], rate_a[places], rate_b[places], p, corrected(p) if len(p) else p)
+    return ConfusionDifferences(
+        classes[places[0]], places[1], rate_a[places], rate_b[places], p, corrected(p) if len(p) else p
+    )
 
 
 def _row(

@@ -53,7 +53,7 @@ class Estimate:
         return math.sqrt(self.scale * max(self.of_units + sum(self.of_seeds) - self.of_both, 0.0))
 
     @property
-    def freedom(self) -> float:
+    def degrees_of_freedom(self) -> float:
         sources = [*zip(self.of_seeds, (n - 1 for n in self.n_seeds), strict=True)]
         sources += [] if self.n_units is None else [(self.of_units, self.n_units - 1)]
         return float(satterthwaite([np.asarray(v) for v, _ in sources], [f for _, f in sources]))
@@ -61,7 +61,7 @@ class Estimate:
     @property
     def half(self) -> float:
         """Half of the interval's width."""
-        return float(t.ppf((1 + self.level) / 2, self.freedom)) * self.se if self.se else 0.0
+        return float(t.ppf((1 + self.level) / 2, self.degrees_of_freedom)) * self.se if self.se else 0.0
 
     def grown(self, units: int = 0, seeds: int = 0) -> "Estimate":
         """As it would be with so many more units, and so many more seeds of each arm that has several."""
@@ -116,12 +116,12 @@ def within(estimate: Estimate, low: float, high: float) -> bool | None:
 
 def power(estimate: Estimate, low: float, high: float) -> float:
     """The probability that an estimate with this uncertainty is answered as its value says, if that is the truth."""
-    se, freedom, half, value = estimate.se, estimate.freedom, estimate.half, estimate.value
+    se, degrees_of_freedom, half, value = estimate.se, estimate.degrees_of_freedom, estimate.half, estimate.value
     if not se:
         return 1.0
 
     def below(bound: float) -> float:
-        return float(t.cdf((bound - value) / se, freedom))
+        return float(t.cdf((bound - value) / se, degrees_of_freedom))
 
     if low <= value <= high:
         return max(below(high - half) - below(low + half), 0.0)

@@ -163,7 +163,7 @@ def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0)
 
 
 @dataclass(frozen=True)
-class Sources:
+class VarianceParts:
     """Where the variance of a difference comes from; arrays as in `Difference`."""
 
     units: np.ndarray
@@ -181,7 +181,7 @@ class Difference:
     difference: np.ndarray
     se: np.ndarray | None
     """Standard error over units and seeds; None where there is only one unit."""
-    freedom: np.ndarray | None
+    degrees_of_freedom: np.ndarray | None
     """Degrees of freedom of that standard error."""
     low: np.ndarray | None
     high: np.ndarray | None
@@ -189,7 +189,7 @@ class Difference:
     """Two-sided, of no difference; an interval of level 1 - p ends at zero."""
     clustered_se: np.ndarray | None
     """Over units alone, by leaving out one at a time (the jackknife)."""
-    sources: Sources | None = None
+    sources: VarianceParts | None = None
 
 
 def paired_difference(
@@ -223,24 +223,24 @@ def paired_difference(
 
     left_out = a.tally.without_each().value(metric, pooled=pooled) - b.tally.without_each().value(metric, pooled=pooled)
     clustered_variance = (n_units - 1) * left_out.var(axis=0)
-    freedom = satterthwaite(
+    degrees_of_freedom = satterthwaite(
         [clustered_variance, *seed_variances], [n_units - 1, a.tally.n_seeds - 1, b.tally.n_seeds - 1]
     )
-    half = t.ppf((1 + level) / 2, freedom) * se
+    half = t.ppf((1 + level) / 2, degrees_of_freedom) * se
     studentised = np.divide(np.abs(difference), se, out=np.where(difference == 0, 0.0, np.inf), where=se > 0)
     return Difference(
         difference=difference,
         se=se,
-        freedom=freedom,
+        degrees_of_freedom=degrees_of_freedom,
         low=difference - half,
         high=difference + half,
-        p=2 * t.sf(studentised, freedom),
+        p=2 * t.sf(studentised, degrees_of_freedom),
         clustered_se=np.sqrt(clustered_variance),
-        sources=Sources(units.var(axis=0), (seed_variances[0], seed_variances[1]), interaction.var(axis=0)),
+        sources=VarianceParts(units.var(axis=0), (seed_variances[0], seed_variances[1]), interaction.var(axis=0)),
     )
 
 
-def single(arm: Resampled, metric: Metric, *, level: float = 0.95, seed: int = 0) -> Difference:
+def one_arm_interval(arm: Resampled, metric: Metric, *, level: float = 0.95, seed: int = 0) -> Difference:
     """The metric of one arm with its interval: its difference from an arm that gets nothing right, always."""
 
     def nothing(tally: Tally) -> Tally:
@@ -256,7 +256,7 @@ def _variance_of_mean(values: np.ndarray) -> np.ndarray:
 
 
 def satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarray:
-    """Degrees of freedom of a sum of independent variances; those with no freedom of their own are left out."""
+    """Degrees of freedom of a sum of independent variances; a part without any is left out."""
     known = [(np.asarray(v), f) for v, f in zip(variances, freedoms, strict=True) if f > 0]
     total = sum(v for v, _ in known)
     spread = sum(v**2 / f for v, f in known)
@@ -325,7 +325,7 @@ def selected_intervals(
     assert found.se is not None
     n_selected = max(1, int((p_corrected <= 1 - level).sum()))
     own = 1 - (1 - level) * n_selected / len(p_corrected)
-    half = t.ppf((1 + own) / 2, found.freedom) * found.se
+    half = t.ppf((1 + own) / 2, found.degrees_of_freedom) * found.se
     return found.difference - half, found.difference + half, own
 
 
@@ -352,10 +352,10 @@ def probability_better(a: Tally, b: Tally, metric: Metric) -> float | None:
             continue
         seeds = values.mean(axis=1)
         interaction = values - values.mean(axis=0) - seeds[:, None] + values.mean()
-        freedom = (n_seeds - 1) * (n_units - 1)
+        degrees_of_freedom = (n_seeds - 1) * (n_units - 1)
         parts.append(((1 + 1 / n_seeds) * seeds.var(ddof=1), n_seeds - 1))
         share = 1 - 1 / n_seeds - 1 / n_units - 1 / (n_seeds * n_units)
-        parts.append((share * float((interaction**2).sum()) / freedom, freedom))
+        parts.append((share * float((interaction**2).sum()) / degrees_of_freedom, degrees_of_freedom))
     variance = max(sum(v for v, _ in parts), parts[0][0])
     of_all = satterthwaite([np.asarray(v) for v, _ in parts], [f for _, f in parts])
     mean = float(of_units.mean())

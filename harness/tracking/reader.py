@@ -16,7 +16,7 @@ from harness.tracking import refusals
 
 
 @dataclass(frozen=True)
-class Listed:
+class StudySummary:
     """One line of `harness list`."""
 
     study: str
@@ -28,10 +28,10 @@ class Listed:
     """ISO time at which it was finished, or begun."""
 
 
-def listed(client: Any) -> list[Listed]:
+def listed(client: Any) -> list[StudySummary]:
     """Every study that is not archived, newest first."""
     lines = [
-        Listed(
+        StudySummary(
             experiment.name,
             experiment.tags.get("harness.question", ""),
             tuple(json.loads(experiment.tags.get("harness.arms", "[]"))),

@@ -166,7 +166,7 @@ class Recorder:
                 (folder / "study.json").write_text(json.dumps(entries.study(record), default=str))
                 (folder / "experiment.toml").write_text(record.experiment)
                 self.client.log_artifacts(run_id, str(folder))
-            differences = entries.difference_metrics(arm, record.rival(arm), pairs)
+            differences = entries.difference_metrics(arm, record.compared_with(arm), pairs)
             self.calls.log(run_id, _measured(differences, time.time()))
         try:
             links = views.write(self.client, self.experiment_id, self.search_id, record, ids)

@@ -91,7 +91,7 @@ class Store:
         self.client = client
         self.uri = uri
 
-    def sweep(self) -> list[str]:
+    def mark_dead_runs(self) -> list[str]:
         """Mark the runs that a killed process of this host left behind as KILLED; gives their ids."""
         ids = [experiment.experiment_id for experiment in reader.experiments(self.client)]
         query = f"attributes.status = 'RUNNING' and tags.host = '{process.host()}'"
@@ -101,7 +101,7 @@ class Store:
             self.client.set_terminated(run_id, "KILLED")
         return dead
 
-    def studies(self) -> list[reader.Listed]:
+    def studies(self) -> list[reader.StudySummary]:
         """Every study that is not archived, newest first."""
         return reader.listed(self.client)
 

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.files import replacing
 from harness.results import Epoch
 
 
 @dataclass
-class State:
+class TrainingState:
     """All that decides how a training goes on."""
 
     totals: Tensor
@@ -40,8 +41,8 @@ class State:
         return max((e.validation_accuracy for e in self.history), default=-1.0)
 
 
-def write(file: Path, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> None:
-    """Under a temporary name first; the rename is atomic."""
+def write(file: Path, state: TrainingState, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> None:
+    """The whole state, or what was there before."""
     device = state.totals.device
     content = {
         **vars(state),
@@ -52,14 +53,13 @@ def write(file: Path, state: State, model: nn.Module, optimiser: torch.optim.Opt
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    torch.save(content, unfinished)
-    unfinished.replace(file)
+    with replacing(file) as temporary:
+        torch.save(content, temporary)
 
 
 def restore(
     file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any
-) -> State:
+) -> TrainingState:
     """Bring model, optimiser, schedule and torch's global generators to what `write` saw. Runs no code of the file."""
     content = torch.load(file, map_location=device, weights_only=True)
     model.load_state_dict(content.pop("model"))
@@ -70,4 +70,4 @@ def restore(
     if random_cuda is not None:
         torch.cuda.set_rng_state(random_cuda.cpu(), device)
     content["history"] = [Epoch(**row) for row in content["history"]]
-    return State(**content)
+    return TrainingState(**content)

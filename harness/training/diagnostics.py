@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.results import Layers
-from harness.training.checkpoint import State
+from harness.training.checkpoint import TrainingState
 
 _FRAMES = 256  # of the first batch of the first epoch: a look then costs a quarter of a step of 1,024 frames
 
@@ -31,7 +31,7 @@ def steps_to_look_at(n_steps: int, epochs: int) -> frozenset[int]:
     return frozenset([0, *(2**k for k in range(ends[-1].bit_length())), *ends])
 
 
-class Observer:
+class LayerObserver:
     """Looks at a model at chosen steps of its training, and keeps what it saw in the training's state.
 
     Args:
@@ -42,7 +42,7 @@ class Observer:
     def __init__(
         self,
         model: nn.Module,
-        at: State,
+        at: TrainingState,
         steps: frozenset[int],
         batch: Callable[[], tuple[Tensor, Tensor]],
         loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
@@ -52,15 +52,15 @@ class Observer:
         self.steps = steps
         self.batch = batch
         self.loss = loss
-        self.probe: Probe | None = None
+        self.probe: LayerProbe | None = None
 
-    def look(self, step: int) -> None:
+    def measure_at(self, step: int) -> None:
         """After so many updates since the start; does nothing at a step that was not chosen, or was seen."""
         if step not in self.steps or (self.at.looks and self.at.looks[-1][0] >= step):
             return
         if self.probe is None:
             windows, labels = self.batch()
-            self.windows, self.labels, self.probe = windows[:_FRAMES], labels[:_FRAMES], Probe(self.model)
+            self.windows, self.labels, self.probe = windows[:_FRAMES], labels[:_FRAMES], LayerProbe(self.model)
         device = self.labels.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(0)
@@ -70,7 +70,7 @@ class Observer:
         self.at.looks.append((step, seen))
 
 
-class Probe:
+class LayerProbe:
     """A copy of a model, which measures in its place; made once, brought up to date for each look."""
 
     def __init__(self, model: nn.Module) -> None:

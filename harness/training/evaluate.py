@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.frames.device import autocast
-from harness.frames.placement import Placed
+from harness.frames.placement import FrameSource
 from harness.results import Scores
 
 _BATCH = 16384  # frames; large, since nothing is kept for a backward pass
@@ -30,13 +30,13 @@ class Predictions:
     """(F,) float32, -log posterior of the true class, nats; None of an unlabelled part."""
 
 
-def predict(model: nn.Module, data: Placed, precision: str) -> Predictions:
+def predict(model: nn.Module, data: FrameSource, precision: str) -> Predictions:
     """Frames in their order, in large batches. The model is left in evaluation mode."""
     return gather(log_posteriors(model, data, precision), data)
 
 
 @torch.inference_mode()
-def log_posteriors(model: nn.Module, data: Placed, precision: str) -> Iterator[Tensor]:
+def log_posteriors(model: nn.Module, data: FrameSource, precision: str) -> Iterator[Tensor]:
     """(B, C) float32 for each large batch of frames, in their order. The model is left in evaluation mode."""
     model.eval()
     for windows, _ in data.in_order(_BATCH):
@@ -46,7 +46,7 @@ def log_posteriors(model: nn.Module, data: Placed, precision: str) -> Iterator[T
 
 
 @torch.inference_mode()
-def gather(batches: Iterable[Tensor], data: Placed) -> Predictions:
+def gather(batches: Iterable[Tensor], data: FrameSource) -> Predictions:
     """From the log posteriors (B, C) of all frames, batch by batch in their order."""
     predicted, probability, log_loss = [], [], []
     start = 0
@@ -61,7 +61,7 @@ def gather(batches: Iterable[Tensor], data: Placed) -> Predictions:
     return Predictions(torch.cat(predicted), torch.cat(probability), torch.cat(log_loss) if log_loss else None)
 
 
-def loss_and_accuracy(predictions: Predictions, data: Placed) -> tuple[float, float]:
+def loss_and_accuracy(predictions: Predictions, data: FrameSource) -> tuple[float, float]:
     """Mean log loss (nats) and accuracy in [0, 1] over frames."""
     assert predictions.log_loss is not None
     correct = (predictions.predicted == data.labels).double().mean()
@@ -69,7 +69,7 @@ def loss_and_accuracy(predictions: Predictions, data: Placed) -> tuple[float, fl
     return loss, accuracy
 
 
-def scores(predictions: Predictions, data: Placed, n_classes: int, keep_frames: bool) -> Scores:
+def scores(predictions: Predictions, data: FrameSource, n_classes: int, keep_frames: bool) -> Scores:
     """Counts (U, C, C) and log loss (U,) per utterance; with `keep_frames` also the predictions of each frame."""
     assert predictions.log_loss is not None
     part = data.part

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 import architectures
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.results import Epoch, RunResult
 from harness.settings import Settings
 from harness.training import diagnostics, evaluate, saved_model
-from harness.training.checkpoint import State
+from harness.training.checkpoint import TrainingState
 from harness.training.together import train_together
 from harness.training.trainer import train
 
@@ -24,7 +24,7 @@ _SMALL = 1_000_000  # parameters: a GPU has room for several such models at once
 def run(
     arm: str,
     settings: Settings,
-    residents: Residents,
+    residents: DeviceData,
     *,
     seed: int,
     precision: str,
@@ -65,7 +65,7 @@ def run(
 def run_together(
     arm: str,
     settings: Settings,
-    residents: Residents,
+    residents: DeviceData,
     *,
     seeds: Sequence[int],
     precision: str,
@@ -102,21 +102,21 @@ def run_together(
     ]
 
 
-def is_small(settings: Settings, residents: Residents) -> bool:
+def is_small(settings: Settings, residents: DeviceData) -> bool:
     """Whether a GPU is not filled by training one such model, and `run_together` can train several."""
     size = architectures.measure(settings.architecture, *_shape(settings, residents), settings.params)
     fits = "train" not in residents.placement.streamed and not settings.training.early_stopping
     return fits and size.parameters < _SMALL
 
 
-def _shape(settings: Settings, residents: Residents) -> tuple[int, int, int]:
+def _shape(settings: Settings, residents: DeviceData) -> tuple[int, int, int]:
     """Window, features, classes."""
     part = residents.parts["train"]
     return settings.data.window, part.d_features, len(part.phonemes)
 
 
 def _prepared(
-    folders: Sequence[Path | None], settings: Settings, residents: Residents, seeds: Sequence[int]
+    folders: Sequence[Path | None], settings: Settings, residents: DeviceData, seeds: Sequence[int]
 ) -> list[nn.Module]:
     """A new model for each seed, on the device."""
     device = residents.device
@@ -137,14 +137,14 @@ def _prepared(
 def _result(
     arm: str,
     settings: Settings,
-    residents: Residents,
+    residents: DeviceData,
     seed: int,
     precision: str,
     trial: int | None,
     folder: Path | None,
     provenance: dict[str, Any] | None,
     model: nn.Module,
-    trained: State,
+    trained: TrainingState,
 ) -> RunResult:
     """Score a trained model, and keep it if it is a final's."""
     part, shape = residents.parts["train"], _shape(settings, residents)

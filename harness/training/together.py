@@ -17,20 +17,20 @@ from torch.nn import functional as F
 
 from harness.errors import Interrupted
 from harness.frames.device import autocast
-from harness.frames.placement import Placed
+from harness.frames.placement import FrameSource
 from harness.frames.windows import mask
 from harness.results import Epoch
 from harness.seeds import derive_seed
 from harness.settings import Training
-from harness.training.checkpoint import State
+from harness.training.checkpoint import TrainingState
 from harness.training.cuda_graph import captured
-from harness.training.trainer import DROPOUT, LOOK, Learner
+from harness.training.trainer import CHECK_EVERY_STEPS, DROPOUT_SEED_OFFSET, Learner
 
 
 def train_together(
     models: Sequence[nn.Module],
-    data: Placed,
-    validation: Placed,
+    data: FrameSource,
+    validation: FrameSource,
     trainings: Sequence[Training],
     *,
     seeds: Sequence[int],
@@ -39,7 +39,7 @@ def train_together(
     on_epoch: Callable[[int, Epoch], object] = lambda model, epoch: None,
     should_stop: Callable[[], bool] = lambda: False,
     observed: bool = False,
-) -> list[State]:
+) -> list[TrainingState]:
     """As `train`, of several models at once; an epoch's seconds are a model's share of them.
 
     Args:
@@ -68,24 +68,24 @@ def train_together(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for epoch in range(1, shared.epochs + 1):
             started = time.perf_counter()
-            torch.manual_seed(derive_seed(seeds[0] + DROPOUT, epoch))
+            torch.manual_seed(derive_seed(seeds[0] + DROPOUT_SEED_OFFSET, epoch))
             for learner in learners:
                 learner.begin_epoch()
             orders = [data.batches(shared.batch_size, seed, epoch) for seed in seeds]
             for done, examples in enumerate(zip(*orders, strict=True), start=1):
                 windows, labels = (torch.stack(each) for each in zip(*examples, strict=True))
                 for observer in observers:
-                    observer.look((epoch - 1) * n_steps + done - 1)
+                    observer.measure_at((epoch - 1) * n_steps + done - 1)
                 update(windows, labels)
                 for learner in learners:
-                    learner.after_step(is_looked_at=done % LOOK == 0 or done == n_steps)
+                    learner.after_step(is_looked_at=done % CHECK_EVERY_STEPS == 0 or done == n_steps)
                 if should_stop():
                     for learner, file in zip(learners, state_files, strict=False):
                         learner.at.step, learner.at.seconds = done, (time.perf_counter() - started) / len(learners)
                         learner.write(file)
                     raise Interrupted
             for observer in observers:
-                observer.look(epoch * n_steps)
+                observer.measure_at(epoch * n_steps)
             for s, learner in enumerate(learners):
                 learner.end_epoch(len(data), validation, precision, started, len(learners))
                 if state_files:
@@ -109,7 +109,7 @@ def step(stack: "Stack", learners: Sequence[Learner], windows: Tensor, labels: T
     torch.stack(losses).sum().backward()
     stack.hand_out_gradients()
     for learner, loss, own, truth in zip(learners, losses, logits, labels, strict=True):
-        learner.descend(loss.detach(), own.detach(), truth)
+        learner.apply_gradients(loss.detach(), own.detach(), truth)
 
 
 class Stack:

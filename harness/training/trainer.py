@@ -15,25 +15,25 @@ from torch.optim import lr_scheduler
 
 from harness.errors import Diverged, Interrupted
 from harness.frames.device import autocast
-from harness.frames.placement import Placed
+from harness.frames.placement import FrameSource
 from harness.frames.windows import mask
 from harness.results import Epoch
 from harness.seeds import derive_seed
 from harness.settings import Training
 from harness.training import checkpoint, evaluate
-from harness.training.checkpoint import State
+from harness.training.checkpoint import TrainingState
 from harness.training.cuda_graph import captured
-from harness.training.diagnostics import Observer, steps_to_look_at
+from harness.training.diagnostics import LayerObserver, steps_to_look_at
 
-LOOK = 256  # steps between two looks at the device: is everything finite?
-DROPOUT = 1  # added to the seed, so that dropout (and masks) and the order of frames are unrelated
+CHECK_EVERY_STEPS = 256  # steps between two looks at the device: is everything finite?
+DROPOUT_SEED_OFFSET = 1  # added to the seed, so that dropout (and masks) and the order of frames are unrelated
 _PER_STEP = ("cosine", "one-cycle")  # schedules that move every step; the others move every epoch
 
 
 def train(
     model: nn.Module,
-    data: Placed,
-    validation: Placed,
+    data: FrameSource,
+    validation: FrameSource,
     training: Training,
     *,
     seed: int,
@@ -42,7 +42,7 @@ def train(
     on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
     should_stop: Callable[[], bool] = lambda: False,
     observed: bool = False,
-) -> State:
+) -> TrainingState:
     """Train `model` in place; it ends with the weights of the kept epoch.
 
     Args:
@@ -76,21 +76,21 @@ def train(
             started = time.perf_counter() - at.seconds
             learner.begin_epoch()
             if at.step == 0:
-                torch.manual_seed(derive_seed(seed + DROPOUT, at.epoch))
+                torch.manual_seed(derive_seed(seed + DROPOUT_SEED_OFFSET, at.epoch))
             for done, examples in enumerate(data.batches(training.batch_size, seed, at.epoch), start=1):
                 if done <= at.step:  # done before an interruption
                     continue
                 if observer:
-                    observer.look((at.epoch - 1) * n_steps + done - 1)
+                    observer.measure_at((at.epoch - 1) * n_steps + done - 1)
                 update(*examples)
-                learner.after_step(is_looked_at=done % LOOK == 0 or done == n_steps)
+                learner.after_step(is_looked_at=done % CHECK_EVERY_STEPS == 0 or done == n_steps)
                 if should_stop():
                     at.step, at.seconds = done, time.perf_counter() - started
                     if state_file:
                         learner.write(state_file)
                     raise Interrupted
             if observer:
-                observer.look(at.epoch * n_steps)
+                observer.measure_at(at.epoch * n_steps)
             learner.end_epoch(len(data), validation, precision, started)
             if state_file:
                 learner.write(state_file)
@@ -104,7 +104,7 @@ def step(learner: "Learner", windows: Tensor, labels: Tensor, precision: str) ->
     loss, logits = loss_and_logits(learner.model, learner.training, windows, labels, precision)
     learner.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    learner.descend(loss.detach(), logits.detach(), labels)
+    learner.apply_gradients(loss.detach(), logits.detach(), labels)
 
 
 def loss_and_logits(
@@ -126,17 +126,19 @@ class Learner:
         self.training = training
         self.optimiser = make_optimiser(model, training)
         self.schedule = make_schedule(self.optimiser, training, n_steps)
-        self.at = State(totals=torch.zeros(2, dtype=torch.float64, device=device))
+        self.at = TrainingState(totals=torch.zeros(2, dtype=torch.float64, device=device))
         self.finite = torch.ones((), dtype=torch.bool, device=device)
 
-    def observer(self, data: Placed, seed: int, precision: str, n_steps: int) -> Observer:
+    def observer(self, data: FrameSource, seed: int, precision: str, n_steps: int) -> LayerObserver:
         """Looks at the layers, on the first frames of the first epoch; `n_steps` is those of an epoch."""
 
         def loss(model: nn.Module, windows: Tensor, labels: Tensor) -> Tensor:
             return loss_and_logits(model, self.training, windows, labels, precision)[0]
 
         steps = steps_to_look_at(n_steps, self.training.epochs)
-        return Observer(self.model, self.at, steps, lambda: next(data.batches(self.training.batch_size, seed, 1)), loss)
+        return LayerObserver(
+            self.model, self.at, steps, lambda: next(data.batches(self.training.batch_size, seed, 1)), loss
+        )
 
     def is_done(self) -> bool:
         """Whether there is no further epoch."""
@@ -148,7 +150,7 @@ class Learner:
         if self.at.step == 0:
             self.at.totals.zero_()
 
-    def descend(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def apply_gradients(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Move the weights by the gradients that are there; once something was not finite, nothing is moved."""
         norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if self.training.clip_norm:
@@ -170,7 +172,9 @@ class Learner:
         if is_looked_at and not self.finite:
             raise Diverged(_not_finite(self.at.epoch, self.training))
 
-    def end_epoch(self, n_frames: int, validation: Placed, precision: str, started: float, n_together: int = 1) -> None:
+    def end_epoch(
+        self, n_frames: int, validation: FrameSource, precision: str, started: float, n_together: int = 1
+    ) -> None:
         """Validate, keep the weights if they are the best, and add to the history.
 
         Args:
@@ -228,7 +232,7 @@ def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps:
     return lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
-def stops_early(at: State, training: Training) -> bool:
+def stops_early(at: TrainingState, training: Training) -> bool:
     """Whether the last `early_stopping` epochs were all no better than one before them."""
     if not training.early_stopping or not at.history:
         return False

@@ -65,7 +65,7 @@ def record():
 
 
 def answer(record, kind, **given):
-    stated = claims.as_dict(claims.KINDS[kind](claim="so it is", **given))
+    stated = claims.to_json(claims.KINDS[kind](claim="so it is", **given))
     (found,) = compare(replace(record, claims=json.loads(json.dumps([stated]))))["claims"]
     return found
 
@@ -91,7 +91,7 @@ def test_a_claim_survives_json(kind):
     given = {"a": "x", "b": "y", "margin": 0.1, "reaches": ("x", "y"), "at": 0.2, "ratio": 0.5, "fraction": 0.5}
     known = claims.KINDS[kind].__dataclass_fields__
     claim = claims.KINDS[kind](claim="c", **{k: v for k, v in given.items() if k in known})
-    assert claims.of_dict(json.loads(json.dumps(claims.as_dict(claim)))) == claim
+    assert claims.from_json(json.loads(json.dumps(claims.to_json(claim)))) == claim
     assert asdict(claim)["claim"] == "c"
 
 
@@ -247,7 +247,7 @@ def test_claims_are_shown_everywhere(record, tmp_path):
         claims.Better("The <first> wins", "ladnn", "ffdnn"),
         claims.Gradients("They arrive", 0.5, reaches=("ladnn",), stays_below=("ffdnn",)),
     ]
-    given = [claims.as_dict(stated[0]), {**claims.as_dict(stated[1]), "is_late": True}]
+    given = [claims.to_json(stated[0]), {**claims.to_json(stated[1]), "is_late": True}]
     comparison = compare(replace(record, claims=given))
     lines = [block.text for block in outline.blocks(comparison) if isinstance(block, Line)]
     assert "Supported: The <first> wins" in lines

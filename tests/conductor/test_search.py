@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from harness.conductor.search import ArmStudy, n_ended
+from harness.conductor.search import ArmSearch, n_ended
 from harness.experiment.experiment import Arm, Search
 from harness.experiment.ranges import Range
 from harness.results import Trial
@@ -42,7 +42,7 @@ def search_all(study, limit=1000):
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_every_value_lies_in_its_range_and_of_its_type(tmp_path, sampler):
-    trials = search_all(ArmStudy(tmp_path / "j", arm(), Search(trials=12, epochs=2, sampler=sampler)))
+    trials = search_all(ArmSearch(tmp_path / "j", arm(), Search(trials=12, epochs=2, sampler=sampler)))
     assert [t.number for t in trials] == list(range(12))
     for t in trials:
         assert t.settings["data.context"] in ((5, 5), (10, 5))
@@ -66,14 +66,14 @@ def test_a_study_that_goes_on_asks_what_it_would_have_asked(tmp_path, sampler, c
             limit -= 1
         return [t.settings for t in study.trials()]
 
-    whole = values(ArmStudy(tmp_path / "whole", arm(ranges), search))
-    values(ArmStudy(tmp_path / "cut", arm(ranges), search), limit=cut)
-    assert values(ArmStudy(tmp_path / "cut", arm(ranges), search)) == whole
+    whole = values(ArmSearch(tmp_path / "whole", arm(ranges), search))
+    values(ArmSearch(tmp_path / "cut", arm(ranges), search), limit=cut)
+    assert values(ArmSearch(tmp_path / "cut", arm(ranges), search)) == whole
 
 
 def test_a_grid_gives_every_point_once(tmp_path):
     ranges = {"params.depth": Range("int", 2, 4), "data.context": RANGES["data.context"]}
-    study = ArmStudy(tmp_path / "j", arm(ranges), Search(trials=6, epochs=1, sampler="grid"))
+    study = ArmSearch(tmp_path / "j", arm(ranges), Search(trials=6, epochs=1, sampler="grid"))
     while asked := study.ask():
         study.tell(told(asked, 0.5))
     points = Counter((t.settings["params.depth"], t.settings["data.context"]) for t in study.trials())
@@ -83,24 +83,24 @@ def test_a_grid_gives_every_point_once(tmp_path):
 
 def test_an_interrupted_trial_is_given_out_again_with_the_same_settings(tmp_path):
     search = Search(trials=5, epochs=1)
-    study = ArmStudy(tmp_path / "j", arm(), search)
+    study = ArmSearch(tmp_path / "j", arm(), search)
     search_all(study, 2)
     lost = study.ask()
-    again = ArmStudy(tmp_path / "j", arm(), search)
+    again = ArmSearch(tmp_path / "j", arm(), search)
     assert again.ask() == lost
     assert len(search_all(again)) == 5
 
 
 def test_a_trial_cut_off_before_it_had_settings_counts_for_nothing(tmp_path):
     search = Search(trials=3, epochs=1)
-    study = ArmStudy(tmp_path / "j", arm(), search)
+    study = ArmSearch(tmp_path / "j", arm(), search)
     study._study.ask()
     trials = search_all(study)
     assert [t.number for t in trials] == [1, 2, 3]
 
 
 def test_a_trial_is_told_once(tmp_path):
-    study = ArmStudy(tmp_path / "j", arm(), Search(trials=3, epochs=1))
+    study = ArmSearch(tmp_path / "j", arm(), Search(trials=3, epochs=1))
     asked = study.ask()
     study.tell(told(asked, 0.5))
     study.tell(told(asked, 0.9))
@@ -108,7 +108,7 @@ def test_a_trial_is_told_once(tmp_path):
 
 
 def test_failed_trials_count_against_the_budget_and_are_never_the_best(tmp_path):
-    study = ArmStudy(tmp_path / "j", arm(), Search(trials=3, epochs=1))
+    study = ArmSearch(tmp_path / "j", arm(), Search(trials=3, epochs=1))
     for value, state in ((0.5, "complete"), (None, "failed"), (0.6, "pruned")):
         study.tell(told(study.ask(), value, state))
     assert study.ask() is None
@@ -117,7 +117,7 @@ def test_failed_trials_count_against_the_budget_and_are_never_the_best(tmp_path)
 
 
 def test_the_best_is_the_earliest_of_equals_and_there_may_be_none(tmp_path):
-    study = ArmStudy(tmp_path / "j", arm(), Search(trials=3, epochs=1))
+    study = ArmSearch(tmp_path / "j", arm(), Search(trials=3, epochs=1))
     assert study.best() is None
     for value in (0.4, 0.6, 0.6):
         study.tell(told(study.ask(), value))
@@ -126,20 +126,20 @@ def test_the_best_is_the_earliest_of_equals_and_there_may_be_none(tmp_path):
 
 def test_median_pruning_waits_for_its_warm_up_and_startup_trials(tmp_path):
     search = Search(trials=6, epochs=4, pruning="median", warmup_epochs=2, startup_trials=3)
-    study = ArmStudy(tmp_path / "j", arm(), search)
+    study = ArmSearch(tmp_path / "j", arm(), search)
     for _ in range(3):
         asked = study.ask()
         assert not any(study.should_prune(asked.number, epoch, 0.5) for epoch in range(1, 5))
         study.tell(told(asked, 0.5))
     bad = study.ask()
     assert [study.should_prune(bad.number, epoch, 0.1) for epoch in (1, 2, 3)] == [False, True, True]
-    good = ArmStudy(tmp_path / "j", arm(), search)
+    good = ArmSearch(tmp_path / "j", arm(), search)
     assert good.ask() == bad
     assert good.should_prune(bad.number, 2, 0.1), "what was reported before the kill is remembered, not reported again"
 
 
 def test_without_pruning_every_trial_gets_its_frames(tmp_path):
-    study = ArmStudy(tmp_path / "j", arm(), Search(trials=20, epochs=2))
+    study = ArmSearch(tmp_path / "j", arm(), Search(trials=20, epochs=2))
     for value in (0.9, 0.9, 0.9, 0.9, 0.9, 0.9):
         study.tell(told(study.ask(), value))
     asked = study.ask()
@@ -151,7 +151,7 @@ def test_tpe_finds_more_than_random_search(tmp_path):
     for sampler in ("tpe", "random"):
         scores = []
         for seed in range(4):
-            study = ArmStudy(
+            study = ArmSearch(
                 tmp_path / f"{sampler}{seed}", arm(), Search(trials=30, epochs=1, sampler=sampler, seed=seed)
             )
             search_all(study)
@@ -162,7 +162,7 @@ def test_tpe_finds_more_than_random_search(tmp_path):
 
 def test_importances_name_what_matters(tmp_path):
     ranges = {"params.depth": Range("int", 2, 8), "params.width": Range("choice", choices=(256, 512))}
-    study = ArmStudy(tmp_path / "j", arm(ranges), Search(trials=14, epochs=1, sampler="random"))
+    study = ArmSearch(tmp_path / "j", arm(ranges), Search(trials=14, epochs=1, sampler="random"))
     assert study.importances() == {}
     while asked := study.ask():
         study.tell(told(asked, 0.5 + asked.values["params.depth"] / 20))
@@ -172,7 +172,7 @@ def test_importances_name_what_matters(tmp_path):
 
 def test_arms_share_a_journal_and_nothing_else(tmp_path):
     search = Search(trials=3, epochs=1)
-    a, b = (ArmStudy(tmp_path / "j", Arm(name, "ffdnn", {}, RANGES), search) for name in "ab")
+    a, b = (ArmSearch(tmp_path / "j", Arm(name, "ffdnn", {}, RANGES), search) for name in "ab")
     search_all(a)
     assert (len(a.trials()), len(b.trials())) == (3, 0)
     search_all(b)
@@ -180,7 +180,7 @@ def test_arms_share_a_journal_and_nothing_else(tmp_path):
 
 
 def test_counting_what_has_ended_changes_nothing(tmp_path):
-    study = ArmStudy(tmp_path / "j", arm(), Search(trials=5, epochs=1))
+    study = ArmSearch(tmp_path / "j", arm(), Search(trials=5, epochs=1))
     study._study.ask()
     search_all(study, 2)
     study.ask()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.corpora.alignments import columns, ctm, index, textgrid
-from harness.corpora.alignments.index import Segment, Source
+from harness.corpora.alignments.index import AlignmentFile, Segment
 from harness.corpora.alignments.segments import check
 
 SAID = [Segment(0.0, 0.25, ""), Segment(0.25, 0.4, "HH"), Segment(0.4, 0.55, "AY1"), Segment(0.55, 1.0, "")]
@@ -104,9 +104,9 @@ Object class = "TextGrid"
 """
 
 
-def written(path: Path, text: str, encoding: str = "utf-8") -> Source:
+def written(path: Path, text: str, encoding: str = "utf-8") -> AlignmentFile:
     path.write_bytes(text.encode(encoding))
-    return Source(path)
+    return AlignmentFile(path)
 
 
 def read(path: Path, text: str, rate: int = 16000) -> list[Segment]:
@@ -125,7 +125,7 @@ def test_both_forms_of_a_textgrid_in_both_encodings(tmp_path: Path, text: str, e
 def test_utf_16_of_both_orders(tmp_path: Path) -> None:
     for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         (tmp_path / "a.TextGrid").write_bytes(mark + LONG.replace("HH", "ə").encode(encoding))
-        assert index.read(Source(tmp_path / "a.TextGrid"), rate=1)[1].symbol == "ə"
+        assert index.read(AlignmentFile(tmp_path / "a.TextGrid"), rate=1)[1].symbol == "ə"
 
 
 def test_the_tier_of_phones_is_found_by_its_name_or_by_being_alone() -> None:
@@ -187,8 +187,8 @@ def test_an_alignment_is_found_at_the_same_place_else_by_its_name(tmp_path: Path
         (tmp_path / place).parent.mkdir(exist_ok=True)
         (tmp_path / place).write_text("0 1 h#\n")
     found = index.find(tmp_path)
-    assert found.of(Path("b/X.wav")) == [Source(tmp_path / "b/x.phn")]
-    assert found.of(Path("elsewhere/y.wav")) == [Source(tmp_path / "c/Y.PHN")]
+    assert found.of(Path("b/X.wav")) == [AlignmentFile(tmp_path / "b/x.phn")]
+    assert found.of(Path("elsewhere/y.wav")) == [AlignmentFile(tmp_path / "c/Y.PHN")]
     assert len(found.of(Path("elsewhere/x.wav"))) == 2
     (tmp_path / "c/Y.PHN").unlink()
     with pytest.raises(ValueError, match="no alignment in it"):
@@ -215,7 +215,7 @@ def test_what_is_no_alignment_is_refused_with_its_place(tmp_path: Path, text: st
 def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.lab").write_bytes("0 1 ä\n".encode("latin-1"))
     with pytest.raises(ValueError, match="neither UTF-8 nor UTF-16"):
-        index.read(Source(tmp_path / "a.lab"), rate=1)
+        index.read(AlignmentFile(tmp_path / "a.lab"), rate=1)
 
 
 def test_a_frame_has_the_segment_that_holds_its_centre() -> None:

@@ -262,12 +262,12 @@ def test_a_corpus_needs_room_on_the_disk(tmp_path):
 
 def test_two_processes_do_not_make_one_corpus(tmp_path):
     with (
-        destination.held(tmp_path / "a"),
+        destination.reserve(tmp_path / "a"),
         pytest.raises(UserError, match="another process is making it"),
-        destination.held(tmp_path / "a"),
+        destination.reserve(tmp_path / "a"),
     ):
         pass
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="choose another --out"), destination.held(tmp_path / "file" / "a"):
+    with pytest.raises(UserError, match="choose another --out"), destination.reserve(tmp_path / "file" / "a"):
         pass

@@ -30,6 +30,7 @@ from harness.errors import UserError
 from harness.settings import Data
 
 ROOT = Path(__file__).parents[2]
+HARNESS = [sys.executable, "-c", "from harness.cli.main import main; main()"]
 REAL = ROOT.parent / "shared" / "data"
 RATE = 16000
 PHONES = ["h#", "sh", "iy", "tcl", "ch", "q", "ae", "dx", "axr", "h#"]
@@ -337,7 +338,7 @@ def test_a_killed_import_leaves_no_corpus_and_goes_on(own: Path, tmp_path: Path)
         shutil.copytree(own, tmp_path / f"many/{copy}")
     given = [tmp_path / "many", "--speaker", "^[^/]+", "--out", tmp_path / "out", "--processes", 2]
     running = subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli.main import main; main()", "data", "import", "folder", *map(str, given)],
+        [*HARNESS, "data", "import", "folder", *map(str, given)],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     journal = tmp_path / "out.unfinished/journal.jsonl"

@@ -14,7 +14,7 @@ from harness.engines.batched import Batched
 from harness.engines.here import Here
 from harness.errors import Interrupted, RunFailed
 from harness.experiment.load import load
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.settings import Data, Settings, Training
 from harness.training import run
 from tests.corpora import write_corpus
@@ -29,7 +29,7 @@ def residents(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
     corpus = open_corpus(replace(DATA, corpus=str(write_corpus(root / "c"))), root)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    return Residents(parts, 2, CPU, torch.float32)
+    return DeviceData(parts, 2, CPU, torch.float32)
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ import pytest
 import torch
 from rich.console import Console
 
+from harness.conductor.conduct import workload
 from harness.corpora.corpus import open_corpus
 from harness.display import progress, terminal
 from harness.display.progress import Facts, Progress, Running, Standing
 from harness.engines.workers import Here, Workers, started
 from harness.errors import Interrupted, RunFailed
 from harness.frames import device
-from harness.frames.device import Spread, spread
-from harness.frames.placement import Residents
+from harness.frames.device import Parallelism, choose_parallelism
+from harness.frames.placement import DeviceData
 from harness.results import Epoch
 from harness.settings import Data, Settings, Training
 from harness.training import run
@@ -37,22 +38,23 @@ def eight_cores(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("n_arms", "expected"), [(1, Spread(1, 8, 1)), (2, Spread(2, 4, 2)), (3, Spread(3, 2, 3)), (20, Spread(8, 1, 8))]
+    ("n_arms", "expected"),
+    [(1, Parallelism(1, 8, 1)), (2, Parallelism(2, 4, 2)), (3, Parallelism(3, 2, 3)), (20, Parallelism(8, 1, 8))],
 )
 def test_arms_share_the_cores(eight_cores, n_arms, expected):
-    assert spread(CPU, n_arms, {}) == expected
+    assert choose_parallelism(CPU, n_arms, {}) == expected
 
 
 def test_on_a_gpu_there_is_one_run_at_a_time(eight_cores):
-    assert spread(torch.device("cuda"), 4, {}).at_once == 1
+    assert choose_parallelism(torch.device("cuda"), 4, {}).n_runs == 1
 
 
 def test_a_study_that_goes_on_keeps_its_threads_and_shares_of_the_memory(eight_cores):
-    assert spread(CPU, 2, {"threads": 1, "shares": 2}) == Spread(2, 1, 2)
-    assert spread(CPU, 2, {"threads": 8, "shares": 2}) == Spread(1, 8, 2)
-    assert spread(CPU, 2, {"threads": 32, "shares": 1}) == Spread(1, 32, 1)
+    assert choose_parallelism(CPU, 2, {"threads": 1, "shares": 2}) == Parallelism(2, 1, 2)
+    assert choose_parallelism(CPU, 2, {"threads": 8, "shares": 2}) == Parallelism(1, 8, 2)
+    assert choose_parallelism(CPU, 2, {"threads": 32, "shares": 1}) == Parallelism(1, 32, 1)
     torch.set_num_threads(1)
-    assert spread(CPU, 2, {"threads": 4, "shares": 2}) == Spread(1, 4, 2)
+    assert choose_parallelism(CPU, 2, {"threads": 4, "shares": 2}) == Parallelism(1, 4, 2)
 
 
 def epoch(number, accuracy=0.5, seconds=1.0):
@@ -77,7 +79,7 @@ def test_the_speed_is_of_all_runs_together_from_the_first_epoch_on(monkeypatch):
         study="s", question="?", arms=["a", "b"], search=None, training=SimpleNamespace(epochs=4),
         comparison=SimpleNamespace(seeds=[0]),
     )  # fmt: skip
-    shown.plans(experiment, SimpleNamespace(train=SimpleNamespace(n_frames=1000)), 2)
+    shown.plans(workload(experiment, 1000, 2))
     for arm in ("a", "b"):
         shown.begins(arm, "seed 0", 4, 1000, {})
     now = 110.0
@@ -122,7 +124,7 @@ def test_the_screen_is_one_block_of_constant_height_in_80_columns():
 
 
 def test_one_at_a_time_what_is_stopped_raises():
-    with started(Spread(1, torch.get_num_threads(), 1), torch.device("cpu")) as runner:
+    with started(Parallelism(1, torch.get_num_threads(), 1), torch.device("cpu")) as runner:
         assert type(runner) is Here
         assert runner.map(str, [1, 2]) == ["1", "2"]
         runner.stop()
@@ -134,12 +136,12 @@ def residents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     corpus = open_corpus(Data(corpus=str(write_corpus(folder / "corpus"))), folder)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    return Residents(parts, 4, CPU, torch.float32)
+    return DeviceData(parts, 4, CPU, torch.float32)
 
 
 @pytest.fixture(scope="module")
 def workers():
-    with started(Spread(2, 1, 2), torch.device("cpu")) as runner:
+    with started(Parallelism(2, 1, 2), torch.device("cpu")) as runner:
         assert isinstance(runner, Workers)
         yield runner
 
@@ -199,7 +201,7 @@ def test_what_goes_wrong_with_one_stops_the_others(residents, tmp_path):
             stopped.append(training.epochs)
             raise
 
-    with started(Spread(2, 1, 2), CPU) as workers:
+    with started(Parallelism(2, 1, 2), CPU) as workers:
         with pytest.raises(RunFailed, match="not finite"):
             workers.map(trained, [long, wild])
         assert stopped == [100_000]
@@ -221,6 +223,6 @@ def test_runs_that_are_killed_are_interrupted_at_once(residents, tmp_path):
 
         return workers.run("a", long, residents, seed=seed, precision="fp32", on_epoch=on_epoch)
 
-    with started(Spread(2, 1, 2), CPU) as workers, pytest.raises(Interrupted):
+    with started(Parallelism(2, 1, 2), CPU) as workers, pytest.raises(Interrupted):
         workers.map(trained, [0, 1])
     assert not any(worker.process.is_alive() for worker in workers._all)

@@ -326,7 +326,7 @@ def test_overrides_are_toml_or_else_text() -> None:
     assert experiment.data.corpus == "/data/hw1 p2"
     assert (experiment.training.epochs, experiment.data.context) == (2, (2, 1))
     assert str(experiment.arms["ladnn"].ranges["params.depth"]) == "3 to 4"
-    assert experiment.arms["ffdnn"].given["training.weight_decay"] == 0.5
+    assert experiment.arms["ffdnn"].fixed["training.weight_decay"] == 0.5
     assert experiment.comparison.seeds == (7,)
     assert experiment.text.startswith(DESIGN)
     assert experiment.text.removeprefix(DESIGN).split("\n")[1] == "# --set training.epochs=2"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.conductor.search import ArmStudy, n_ended
+from harness.conductor.search import ArmSearch, n_ended
 from harness.experiment.experiment import Arm, Search
 from harness.experiment.ranges import Range
 from harness.experiment.rungs import best, promoted, rungs
@@ -74,7 +74,7 @@ def test_the_choice_is_made_in_the_last_rung_that_has_a_complete_trial():
 
 
 def test_the_sampler_suggests_for_the_first_rung_and_the_others_repeat_its_best(tmp_path):
-    study = ArmStudy(tmp_path / "j", arm(), Search(trials=9, epochs=2, halving=3, subset=0.5, sampler="random"))
+    study = ArmSearch(tmp_path / "j", arm(), Search(trials=9, epochs=2, halving=3, subset=0.5, sampler="random"))
     asked = search_all(study, lambda one: one.values["params.depth"] / 1000 + one.rung.number / 10)
     assert [(a.number, a.rung.number) for a in asked] == [(i, 1) for i in range(9)] + [(9, 2), (10, 2), (11, 2)]
     depths = sorted((a.values["params.depth"] for a in asked[:9]), reverse=True)
@@ -90,7 +90,7 @@ def test_every_arm_spends_the_same_frames_whatever_its_scores(tmp_path, sampler)
     search = Search(trials=27, epochs=1, halving=3, subset=0.1, sampler=sampler)
     spent = []
     for seed in range(3):
-        study = ArmStudy(tmp_path / f"j{seed}", arm(), search)
+        study = ArmSearch(tmp_path / f"j{seed}", arm(), search)
         noise = np.random.default_rng(seed)
         search_all(study, lambda one, noise=noise: float(noise.uniform()))
         spent.append(sum(t.frames for t in study.trials()))
@@ -105,12 +105,12 @@ def test_a_search_that_is_cut_off_in_any_rung_goes_on_as_it_would_have(tmp_path,
     def score(one):
         return np.random.default_rng(one.values["params.depth"] + 1000 * one.rung.number).uniform()
 
-    whole = ArmStudy(tmp_path / "whole", arm(), search)
+    whole = ArmSearch(tmp_path / "whole", arm(), search)
     search_all(whole, score)
-    study = ArmStudy(tmp_path / "cut", arm(), search)
+    study = ArmSearch(tmp_path / "cut", arm(), search)
     search_all(study, score, cut)
     lost = study.ask() if is_asked else None
-    study = ArmStudy(tmp_path / "cut", arm(), search)
+    study = ArmSearch(tmp_path / "cut", arm(), search)
     again = search_all(study, score)
     assert lost is None or again[0] == lost
     assert study.trials() == whole.trials()
@@ -118,7 +118,7 @@ def test_a_search_that_is_cut_off_in_any_rung_goes_on_as_it_would_have(tmp_path,
 
 
 def test_where_too_few_were_trained_to_the_end_fewer_go_on(tmp_path):
-    study = ArmStudy(tmp_path / "j", arm(), Search(trials=8, epochs=1, halving=2, subset=0.1))
+    study = ArmSearch(tmp_path / "j", arm(), Search(trials=8, epochs=1, halving=2, subset=0.1))
     asked = search_all(study, lambda one: 0.5 if one.rung.number == 1 and one.number in (1, 6) else None)
     assert [(a.rung.number, a.origin) for a in asked[8:]] == [(2, 1), (2, 6)]
     assert study.best().number == 1
@@ -128,8 +128,8 @@ def test_importances_are_those_of_the_first_rung(tmp_path):
     def score(one):
         return one.values["params.depth"] / 1000 if one.rung.number == 1 else 0.9
 
-    plain = ArmStudy(tmp_path / "a", arm(), Search(trials=12, epochs=1, subset=0.1, sampler="random"))
-    halved = ArmStudy(tmp_path / "b", arm(), Search(trials=12, epochs=1, subset=0.1, sampler="random", halving=2))
+    plain = ArmSearch(tmp_path / "a", arm(), Search(trials=12, epochs=1, subset=0.1, sampler="random"))
+    halved = ArmSearch(tmp_path / "b", arm(), Search(trials=12, epochs=1, subset=0.1, sampler="random", halving=2))
     search_all(plain, score)
     search_all(halved, score)
     assert len(halved.trials()) > len(plain.trials())

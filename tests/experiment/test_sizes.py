@@ -127,7 +127,7 @@ def test_matching_the_baseline_is_to_state_its_size(tmp_path):
     assert to_baseline.arms["a"].settings({}).params == {"width": 300}
     size = architectures.n_parameters("ffdnn", 15, 28, 40, {"width": 300})
     for name in ("b", "c"):
-        assert to_baseline.arms[name].given["params.parameters"] == size
+        assert to_baseline.arms[name].fixed["params.parameters"] == size
     stated = text.replace("params.width = 300", "params.parameters = 500_000")
     both = loaded(tmp_path, f'{stated}comparison.match = "parameters"\n')
     number = loaded(tmp_path, f"{text.replace(', params.width = 300', '')}comparison.match.parameters = 500_000\n")

@@ -46,17 +46,17 @@ def test_every_arm_is_made_once_for_every_value():
     for name, arm in experiment.arms.items():
         cell = experiment.sweep.cells[name]
         assert name == f"{cell.base}@depth={cell.value}"
-        assert arm.given["params.depth"] == cell.value
+        assert arm.fixed["params.depth"] == cell.value
         assert arm.architecture == cell.base
         assert ("params.dropout" in arm.ranges) == (cell.base == "ffdnn")
 
 
 def test_each_cell_is_compared_with_the_baseline_at_its_value():
     experiment = loaded(FILE)
-    assert [experiment.rival(name) for name in experiment.arms] == [
+    assert [experiment.compared_with(name) for name in experiment.arms] == [
         f"ffdnn@depth={n}" for n in (2, 4, 8) for _ in range(2)
     ]
-    assert loaded(FILE.replace("[sweep]\nparams.depth = [2, 4, 8]\n", "")).rival("ladnn") == "ffdnn"
+    assert loaded(FILE.replace("[sweep]\nparams.depth = [2, 4, 8]\n", "")).compared_with("ladnn") == "ffdnn"
 
 
 def test_a_sweep_of_one_arm_is_compared_with_nothing():
@@ -64,7 +64,7 @@ def test_a_sweep_of_one_arm_is_compared_with_nothing():
         "params.dropout = { float = [0.0, 0.2] }\n", ""
     )
     experiment = loaded(text.replace('[comparison]\nbaseline = "ffdnn"\n', ""))
-    assert [experiment.rival(name) for name in experiment.arms] == [None] * 3
+    assert [experiment.compared_with(name) for name in experiment.arms] == [None] * 3
 
 
 def test_a_value_can_be_set_for_one_command():

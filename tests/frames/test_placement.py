@@ -6,7 +6,7 @@ import torch
 
 from harness.corpora.store import Part
 from harness.frames.normalisation import Normaliser, statistics
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.settings import Data
 
 LENGTHS = [5, 1, 12, 3, 1]
@@ -47,7 +47,7 @@ def slow_windows(part, left, right, boundary):
 
 
 def residents(part, padding):
-    return Residents({"train": part}, padding, torch.device("cpu"), torch.float32)
+    return DeviceData({"train": part}, padding, torch.device("cpu"), torch.float32)
 
 
 @pytest.mark.parametrize("boundary", ["utterance", "stream"])
@@ -114,7 +114,7 @@ def test_a_constant_coefficient_becomes_0_not_nan():
 
 def test_global_statistics_are_those_of_train():
     train, other = make_part(seed=1), make_part(seed=2)
-    parts = Residents({"train": train, "validation": other}, 1, torch.device("cpu"), torch.float32)
+    parts = DeviceData({"train": train, "validation": other}, 1, torch.device("cpu"), torch.float32)
     frames = parts.get("validation", Data(context=0, normalisation="global")).windows(slice(None))[:, 0]
     expected = (other.frames - train.frames.mean(axis=0)) / train.frames.std(axis=0)
     np.testing.assert_allclose(frames.numpy(), expected, rtol=1e-4, atol=1e-5)

@@ -12,8 +12,8 @@ from harness.corpora.corpus import open_corpus
 from harness.errors import Interrupted, UserError
 from harness.frames import placement as data_module
 from harness.frames import windows
-from harness.frames.placement import Residents, placement
-from harness.frames.streaming import Streamed
+from harness.frames.placement import DeviceData, placement
+from harness.frames.streaming import StreamedFrames
 from harness.settings import Data, Settings, Training
 from harness.training import evaluate, run
 from tests.corpora import write_corpus
@@ -27,9 +27,9 @@ ROOM = 300 + 2 * 100 * 19  # labels, and two chunks of 100 frames: each 3 float3
 def both(part, context=2, normalisation="utterance", limit=ROOM):
     """The same part, staying and passing through."""
     own = Data(context=context, normalisation=normalisation)
-    stays = Residents({"train": part}, 3, CPU, torch.float32).get("train", own)
-    passes = Residents({"train": part}, 3, CPU, torch.float32, limit).get("train", own)
-    assert isinstance(passes, Streamed)
+    stays = DeviceData({"train": part}, 3, CPU, torch.float32).get("train", own)
+    passes = DeviceData({"train": part}, 3, CPU, torch.float32, limit).get("train", own)
+    assert isinstance(passes, StreamedFrames)
     return stays, passes
 
 
@@ -65,7 +65,7 @@ def test_its_order_is_of_seed_and_epoch_alone():
 def test_never_more_than_two_chunks_are_there(monkeypatch):
     _, passes = both(make_part(LENGTHS * 10), limit=3000 + 2 * 100 * 19)
     there, most, lock = set(), [0], threading.Lock()
-    place = windows.place
+    place = windows.to_device
 
     def counted(*arguments, **options):
         placed = place(*arguments, **options)
@@ -77,7 +77,7 @@ def test_never_more_than_two_chunks_are_there(monkeypatch):
         weakref.finalize(placed.frames, lambda: there.discard(key))
         return placed
 
-    monkeypatch.setattr("harness.streaming.place", counted)
+    monkeypatch.setattr("harness.frames.streaming.to_device", counted)
     gc.disable()  # what only the collector would free counts as there
     try:
         for _ in passes.batches(64, seed=0, epoch=1):
@@ -116,11 +116,11 @@ def test_the_largest_parts_pass_through_and_no_more_than_must(megabytes, streame
 
 def test_too_little_memory_is_refused_with_what_is_needed():
     with pytest.raises(UserError, match=r"data.memory: 1e-06 GB are too little .* take .* GB; give more, or 0"):
-        Residents({"train": make_part(LENGTHS)}, 3, CPU, torch.float32, 1000)
+        DeviceData({"train": make_part(LENGTHS)}, 3, CPU, torch.float32, 1000)
 
 
 def test_windows_across_utterances_are_refused_where_frames_pass_through():
-    placed = Residents({"train": make_part(LENGTHS)}, 3, CPU, torch.float32, ROOM)
+    placed = DeviceData({"train": make_part(LENGTHS)}, 3, CPU, torch.float32, ROOM)
     with pytest.raises(UserError, match=r'data.boundary = "stream".*take boundary = "utterance", or allow more'):
         placed.get("train", Data(context=1, boundary="stream"))
 
@@ -134,7 +134,7 @@ def corpus(tmp_path_factory):
 def placed_in(corpus, share):
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     limit = round(share * placement(parts, 4, torch.float32, 10**12).needed)
-    return Residents(parts, 4, CPU, torch.float32, limit)
+    return DeviceData(parts, 4, CPU, torch.float32, limit)
 
 
 OWN = Settings("ffdnn", {"depth": 2, "width": 32, "dropout": 0.2}, Data(context=2), Training(epochs=3, batch_size=128))
@@ -172,7 +172,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(corpus, tmp_path, stop_after):
 
 def test_scores_are_those_of_frames_that_stay(corpus):
     stays, passes = placed_in(corpus, 1).get("train", OWN.data), placed_in(corpus, 1 / 3).get("train", OWN.data)
-    assert isinstance(passes, Streamed)
+    assert isinstance(passes, StreamedFrames)
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(5 * 6, 40))
     a, b = (evaluate.scores(evaluate.predict(model, p, "fp32"), p, 40, keep_frames=True) for p in (stays, passes))

@@ -19,7 +19,7 @@ from harness.corpora.features import Features
 from harness.errors import RunFailed, UserError
 from harness.frames.normalisation import Statistics
 from harness.prediction import export, model
-from harness.prediction.model import Trained
+from harness.prediction.model import TrainedModel
 from harness.training.saved_model import SavedModel
 from tests.corpora import CLASSES, D_FEATURES, write_corpus
 
@@ -75,7 +75,7 @@ def untrained(architecture, window=7, params=None, **changes):
         None,
         MADE,
     )
-    return Trained("study", replace(saved, **changes), Final())
+    return TrainedModel("study", replace(saved, **changes), Final())
 
 
 @onnx

@@ -125,7 +125,7 @@ def test_the_terminal_agrees(printed, comparison):
     for pair in comparison["pairs"]:
         if pair["metric"] == "accuracy":
             errors = [f"{100 * pair[name]:.2f}" for name in ("naive_se", "clustered_se")]
-            chance = wording.share(pair["probability_a_better"])
+            chance = wording.chance(pair["probability_a_better"])
             assert is_among([f"{pair['a']} : {pair['b']}", chance, *errors, f"{pair['se_ratio']:.1f}"], rows)
             assert pair["sentence"] in printed
 

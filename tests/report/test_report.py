@@ -307,7 +307,7 @@ def test_terminal_says_the_numbers_of_the_comparison(comparison):
     for pair in comparison["pairs"]:
         if pair["metric"] == "accuracy":
             assert pair["sentence"] in printed
-            said = f"{pair['a']} : {pair['b']}", wording.share(pair["probability_a_better"])
+            said = f"{pair['a']} : {pair['b']}", wording.chance(pair["probability_a_better"])
             assert re.search(" +".join(map(re.escape, said)), printed)
 
 
@@ -359,8 +359,8 @@ def test_the_same_comparison_gives_the_same_files(record, comparison, tmp_path):
 def test_wording():
     assert wording.percent(0.77414) == "77.41"
     assert wording.points(-0.0052) == "-0.52"
-    assert [wording.share(p) for p in (None, 0.004, 0.714, 0.996, 1)] == ["-", "< 1 %", "71 %", "> 99 %", "> 99 %"]
-    assert [wording.times(518, 264), wording.times(1, 0)] == ["1.96", "-"]
+    assert [wording.chance(p) for p in (None, 0.004, 0.714, 0.996, 1)] == ["-", "< 1 %", "71 %", "> 99 %", "> 99 %"]
+    assert [wording.ratio(518, 264), wording.ratio(1, 0)] == ["1.96", "-"]
     assert wording.spread({"mean": 0.77414, "std": 0.00123, "per_seed": []}) == "77.41 ± 0.12"
     assert [wording.rounded(n) for n in (999, 16_840, 918_056, 1_400_000, 18_942_890, 3.2e10)] == [
         "999", "16.8 k", "918 k", "1.40 M", "18.9 M", "32.0 G"

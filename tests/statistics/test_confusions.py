@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.statistics import intervals
-from harness.statistics.confusions import FEWEST, cells
+from harness.statistics.confusions import FEWEST, compare_confusions
 
 C, SPEAKERS, PER_SPEAKER = 6, 16, 4
 UNITS = [f"speaker {i // PER_SPEAKER}" for i in range(SPEAKERS * PER_SPEAKER)]
@@ -31,7 +31,7 @@ def test_p_is_that_of_resampling_speakers_and_seeds():
     generator = np.random.default_rng(0)
     truth = _truth(generator)
     a, b = (_counts(generator, truth, RATES) for _ in range(2))
-    found = cells(a, b, UNITS)
+    found = compare_confusions(a, b, UNITS)
     for true, predicted in ((0, 0), (1, 2), (5, 3)):
         tallies = [
             intervals.Tally.of_shares([seed[:, true, predicted] for seed in arm], truth[:, true], UNITS)
@@ -48,7 +48,7 @@ def test_a_planted_confusion_survives_and_the_others_do_not():
     truth, planted = _truth(generator), RATES.copy()
     planted[2, 4] += 1.5
     a, b = _counts(generator, truth, planted), _counts(generator, truth, RATES)
-    found = cells(a, b, UNITS)
+    found = compare_confusions(a, b, UNITS)
     surviving = {(int(t), int(p)) for t, p, q in zip(found.true, found.predicted, found.p_corrected, strict=True)
                  if q <= 0.05}  # fmt: skip
     assert (2, 4) in surviving
@@ -61,19 +61,19 @@ def test_cells_of_few_frames_are_not_tested():
     rare = np.where(np.eye(C) == 1, 1.0, 1e-5)
     a, b = (_counts(generator, truth, rare) for _ in range(2))
     total = np.sum([*a, *b], axis=(0, 1))
-    found = cells(a, b, UNITS)
+    found = compare_confusions(a, b, UNITS)
     assert len(found.p) == (total >= FEWEST).sum() < C * C
 
 
 def test_one_speaker_gives_no_cells():
     counts = [np.ones((3, C, C), int)]
-    assert cells(counts, counts, ["one"] * 3) is None
+    assert compare_confusions(counts, counts, ["one"] * 3) is None
 
 
 def test_an_arm_against_itself_has_no_finding():
     generator = np.random.default_rng(3)
     counts = _counts(generator, _truth(generator), RATES)
-    assert (cells(counts, counts, UNITS).p_corrected == 1).all()
+    assert (compare_confusions(counts, counts, UNITS).p_corrected == 1).all()
 
 
 def test_where_there_is_no_difference_findings_are_rare():
@@ -83,6 +83,6 @@ def test_where_there_is_no_difference_findings_are_rare():
     wrong = 0
     for _ in range(repetitions):
         truth = _truth(generator)
-        found = cells(_counts(generator, truth, RATES), _counts(generator, truth, RATES), UNITS)
+        found = compare_confusions(_counts(generator, truth, RATES), _counts(generator, truth, RATES), UNITS)
         wrong += bool((found.p_corrected <= 0.05).any())
     assert wrong / repetitions <= 0.10  # 5 % and three standard errors

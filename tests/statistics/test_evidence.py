@@ -43,7 +43,7 @@ def test_the_interval_is_that_of_the_verdict():
     a, b = study(np.random.default_rng(0), 8, 3, 0.01)
     estimate, found = estimated(a, b)
     assert (estimate.value - estimate.half, estimate.value + estimate.half) == pytest.approx((found.low, found.high))
-    assert estimate.freedom == pytest.approx(float(found.freedom))
+    assert estimate.degrees_of_freedom == pytest.approx(float(found.degrees_of_freedom))
 
 
 def test_the_parts_of_the_variance_are_those_that_were_put_in():
@@ -62,13 +62,13 @@ def test_more_units_and_seeds_divide_each_part_of_the_variance():
         expected = true_estimate(0.0, 10 + units, 4 + seeds)
         grown = now.grown(units=units, seeds=seeds)
         assert grown.se == pytest.approx(expected.se)
-        assert grown.freedom == pytest.approx(expected.freedom)
+        assert grown.degrees_of_freedom == pytest.approx(expected.degrees_of_freedom)
 
 
 def test_one_arm_alone_has_the_interval_of_a_t_test():
     shares = np.random.default_rng(2).normal(0.6, 0.04, (1, 12))
     (only,) = intervals.resample([tally(shares)], 20_000)
-    found = intervals.single(only, metrics.accuracy)
+    found = intervals.one_arm_interval(only, metrics.accuracy)
     expected = ttest_1samp(shares[0], 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=0.01)
 

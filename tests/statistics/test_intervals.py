@@ -95,7 +95,7 @@ def test_with_one_seed_and_equal_speakers_the_interval_is_that_of_a_paired_t_tes
     found = intervals.paired_difference(*intervals.resample(tallies, n_resamples=20_000), metrics.accuracy)
     expected = ttest_rel(*right / 1000)
     low, high = expected.confidence_interval(0.95)
-    assert found.freedom == expected.df
+    assert found.degrees_of_freedom == expected.df
     assert (found.low, found.high) == pytest.approx((low, high), rel=0.03)
     assert found.p == pytest.approx(expected.pvalue, rel=0.05)
 
@@ -164,7 +164,7 @@ def test_of_one_speaker_there_is_no_interval():
 def test_of_one_seed_speakers_alone_make_the_interval():
     arms = [intervals.Tally.of(_counts(arm, n_seeds=1), UNITS) for arm in (1, 2)]
     found = intervals.paired_difference(*intervals.resample(arms), metrics.accuracy)
-    assert found.freedom == len(set(UNITS)) - 1
+    assert found.degrees_of_freedom == len(set(UNITS)) - 1
     assert found.se == pytest.approx(found.clustered_se, rel=0.1)
     assert found.high - found.difference == pytest.approx(t.ppf(0.975, 4) * found.se)
 

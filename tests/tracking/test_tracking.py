@@ -443,7 +443,11 @@ def test_a_process_number_used_again_is_not_taken_for_the_dead_one(store, small)
 
 @pytest.mark.slow
 def test_processes_that_make_one_database_together_all_succeed(tmp_path):
-    code = "import sys; from pathlib import Path; from harness.tracking.store import open_store; open_store(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from harness.tracking.store import open_store\n"
+        "open_store(Path(sys.argv[1]))"
+    )
     start = [subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=REPOSITORY) for _ in range(4)]
     assert [process.wait(timeout=120) for process in start] == [0, 0, 0, 0]
     assert open_store(tmp_path).studies() == []

@@ -9,7 +9,7 @@ import architectures
 from harness.bench import measure
 from harness.corpora.corpus import open_corpus
 from harness.errors import Interrupted, RunFailed
-from harness.frames.placement import Residents, placement
+from harness.frames.placement import DeviceData, placement
 from harness.settings import Data, Settings, Training
 from harness.training import run, trainer
 from harness.training.cuda_graph import captured
@@ -30,7 +30,7 @@ def parts(tmp_path_factory):
 
 
 def placed(parts, device=CUDA, dtype=torch.float32, share=1.0):
-    return Residents(parts, 4, device, dtype, round(share * placement(parts, 4, dtype, 10**12).needed))
+    return DeviceData(parts, 4, device, dtype, round(share * placement(parts, 4, dtype, 10**12).needed))
 
 
 def test_on_a_cpu_the_step_is_left_as_it_is():

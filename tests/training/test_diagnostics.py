@@ -11,7 +11,7 @@ from torch.nn import functional as F
 import architectures
 from harness.corpora.corpus import open_corpus
 from harness.errors import Interrupted
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.results import RunResult
 from harness.settings import Data, Settings, Training
 from harness.training import diagnostics, run
@@ -28,7 +28,7 @@ def residents(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
     corpus = open_corpus(replace(DATA, corpus=str(write_corpus(root / "c"))), root)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    return Residents(parts, 4, CPU, torch.float32)
+    return DeviceData(parts, 4, CPU, torch.float32)
 
 
 def model(name, **params):
@@ -49,7 +49,7 @@ def loss(model):
 
 
 def measure(model):
-    return diagnostics.Probe(model).measure(model, loss)
+    return diagnostics.LayerProbe(model).measure(model, loss)
 
 
 def test_what_is_measured_is_what_torch_says_layer_by_layer():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.corpora.corpus import open_corpus
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.settings import Data, Settings, Training
 from harness.training import run
 from tests.notebook import train_and_score
@@ -28,7 +28,7 @@ def test_the_reference_recipe_reaches_what_a_plain_script_reaches(tmp_path):
     )
     corpus = open_corpus(data, tmp_path)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    residents = Residents(parts, 7, torch.device("cpu"), torch.float32)
+    residents = DeviceData(parts, 7, torch.device("cpu"), torch.float32)
     settings = Settings("ladnn", {"widths": WIDTHS}, data, training)
     own = [run.run("ladnn", settings, residents, seed=seed, precision="fp32").test.accuracy for seed in SEEDS]
     spread = max(np.std(plain, ddof=1), np.std(own, ddof=1))

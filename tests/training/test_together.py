@@ -8,7 +8,7 @@ import torch
 import architectures
 from harness.corpora.corpus import open_corpus
 from harness.errors import Interrupted, RunFailed
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.settings import Data, Settings, Training
 from harness.training import evaluate, saved_model
 from harness.training.run import is_small, run, run_together
@@ -27,7 +27,7 @@ RATES = (1e-3, 2e-3, 5e-4)
 def residents(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
     corpus = open_corpus(replace(DATA, corpus=str(write_corpus(root / "c"))), root)
-    return Residents({"train": corpus.train, "validation": corpus.validation}, 4, CPU, torch.float32)
+    return DeviceData({"train": corpus.train, "validation": corpus.validation}, 4, CPU, torch.float32)
 
 
 def model(architecture, seed, **params):
@@ -95,7 +95,7 @@ def test_with_dropout_and_masks_they_learn_as_well(residents):
 def test_finals_together_are_finals(residents, tmp_path):
     own = Settings("ladnn", {"depth": 2, "width": 32, "norm": "layer"}, DATA, OWN)
     parts = residents.parts | {"test": residents.parts["validation"]}
-    placed = Residents(parts, 4, CPU, torch.float32)
+    placed = DeviceData(parts, 4, CPU, torch.float32)
     folders = [tmp_path / str(seed) for seed in SEEDS]
     together = run_together("x", own, placed, seeds=SEEDS, precision="fp32", folders=folders)
     for seed, folder, found in zip(SEEDS, folders, together, strict=True):

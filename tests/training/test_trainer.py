@@ -12,7 +12,7 @@ import architectures
 from harness.corpora.corpus import open_corpus
 from harness.corpora.features import Features
 from harness.errors import Interrupted, RunFailed
-from harness.frames.placement import Residents
+from harness.frames.placement import DeviceData
 from harness.settings import Data, Settings, Training
 from harness.training import evaluate, run, saved_model
 from harness.training.trainer import make_optimiser, make_schedule, train
@@ -27,7 +27,7 @@ def residents(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
     corpus = open_corpus(replace(DATA, corpus=str(write_corpus(root / "c"))), root)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    return Residents(parts, 4, CPU, torch.float32)
+    return DeviceData(parts, 4, CPU, torch.float32)
 
 
 def settings(architecture="ffdnn", params=None, **training):
@@ -247,7 +247,7 @@ def test_bf16_reaches_what_fp32_reaches(residents):
     own = settings(learning_rate=5e-3)
     accuracies = []
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        placed = Residents(residents.parts, 4, CPU, dtype)
+        placed = DeviceData(residents.parts, 4, CPU, dtype)
         accuracies.append(run.run("x", own, placed, seed=0, precision=precision).test.accuracy)
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.03)
 
@@ -269,7 +269,7 @@ def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(residents, tmp_
 def test_a_saved_model_remembers_how_its_frames_were_made(residents, tmp_path):
     made = Features(n_coefficients=3, deltas=1)
     parts = {name: replace(part, features=made) for name, part in residents.parts.items()}
-    placed = Residents(parts, 4, CPU, torch.float32)
+    placed = DeviceData(parts, 4, CPU, torch.float32)
     run.run("x", settings("linear", {}), placed, seed=0, precision="fp32", folder=tmp_path)
     assert saved_model.load(tmp_path / "model").features == made
 
@@ -278,7 +278,7 @@ def test_an_unlabelled_part_is_predicted_as_the_labelled_one(residents):
     model = architectures.build("ffdnn", 5, 6, 40, {"depth": 1, "width": 16})
     labelled = residents.get("test", DATA)
     part = replace(residents.parts["test"], labels=None)
-    bare = Residents({"test": part}, 4, CPU, torch.float32).get("test", DATA)
+    bare = DeviceData({"test": part}, 4, CPU, torch.float32).get("test", DATA)
     with_labels, without = (evaluate.predict(model, data, "fp32") for data in (labelled, bare))
     torch.testing.assert_close(without.predicted, with_labels.predicted, rtol=0, atol=0)
     torch.testing.assert_close(without.probability, with_labels.probability, rtol=0, atol=0)

@@ -9,13 +9,13 @@ from pathlib import Path
 from harness.corpora.alignments import columns, ctm, segments, textgrid
 from harness.corpora.alignments.segments import Segment, covering
 
-__all__ = ["ENDINGS", "Segment", "Source", "Sources", "covering", "read", "text_of"]
+__all__ = ["ENDINGS", "AlignmentFile", "AlignmentIndex", "Segment", "covering", "read", "text_of"]
 
 ENDINGS = (".phn", ".textgrid", ".ctm", ".lab")
 
 
 @dataclass(frozen=True)
-class Source:
+class AlignmentFile:
     """Where an utterance's segments stand."""
 
     path: Path
@@ -24,21 +24,21 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sources:
+class AlignmentIndex:
     """The alignments below a folder, or in one CTM file."""
 
-    by_place: dict[str, Source] = field(default_factory=dict)
+    by_place: dict[str, AlignmentFile] = field(default_factory=dict)
     """Path below the folder, without its ending, in lower case."""
-    by_name: dict[str, list[Source]] = field(default_factory=dict)
+    by_name: dict[str, list[AlignmentFile]] = field(default_factory=dict)
     """The utterance's name, in lower case."""
 
-    def of(self, place: Path) -> list[Source]:
+    def of(self, place: Path) -> list[AlignmentFile]:
         """Those of an utterance, by its path below its own folder: the one at the same place, else all of its name."""
         here = self.by_place.get(place.with_suffix("").as_posix().lower())
         return [here] if here else self.by_name.get(place.stem.lower(), [])
 
 
-def find(root: Path) -> Sources:
+def find(root: Path) -> AlignmentIndex:
     """All alignments in `root`, a folder or a file.
 
     Raises:
@@ -47,7 +47,7 @@ def find(root: Path) -> Sources:
     if not root.exists():
         raise ValueError(f"{root}: no such file or folder")
     files = [root] if root.is_file() else sorted(root.rglob("*"))
-    found = Sources()
+    found = AlignmentIndex()
     for path in files:
         ending = path.suffix.lower()
         if ending == ".ctm" or (path == root and ending not in ENDINGS):
@@ -56,16 +56,16 @@ def find(root: Path) -> Sources:
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None
             for name, part in parts.items():
-                found.by_name.setdefault(name.lower(), []).append(Source(path, part))
+                found.by_name.setdefault(name.lower(), []).append(AlignmentFile(path, part))
         elif ending in ENDINGS:
-            found.by_place[path.relative_to(root).with_suffix("").as_posix().lower()] = Source(path)
-            found.by_name.setdefault(path.stem.lower(), []).append(Source(path))
+            found.by_place[path.relative_to(root).with_suffix("").as_posix().lower()] = AlignmentFile(path)
+            found.by_name.setdefault(path.stem.lower(), []).append(AlignmentFile(path))
     if not found.by_name:
         raise ValueError(f"{root}: no alignment in it; files that end in {' '.join(ENDINGS)} (any case) are read")
     return found
 
 
-def read(source: Source, *, rate: int, tier: str | None = None) -> list[Segment]:
+def read(source: AlignmentFile, *, rate: int, tier: str | None = None) -> list[Segment]:
     """An utterance's segments in order of time.
 
     Args:

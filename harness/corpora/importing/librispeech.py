@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from harness.corpora import audio
-from harness.corpora.alignments.index import Sources, find
+from harness.corpora.alignments.index import AlignmentIndex, find
 from harness.corpora.importing.plan import Plan, Recording
 from harness.errors import UserError
 
@@ -50,7 +50,7 @@ def _folders(root: Path) -> dict[str, Path]:
     return found
 
 
-def _add(made: Plan, split: str, folder: Path, sources: Sources) -> None:
+def _add(made: Plan, split: str, folder: Path, sources: AlignmentIndex) -> None:
     sounds = sorted(path for path in folder.rglob("*") if audio.is_audio(path))
     without, recordings = [], []
     for sound in sounds:

@@ -11,7 +11,7 @@ import numpy as np
 from harness.corpora import audio, mfcc
 from harness.corpora.alignments import index
 from harness.corpora.alignments.columns import read_phn
-from harness.corpora.alignments.index import Segment, Source
+from harness.corpora.alignments.index import AlignmentFile, Segment
 from harness.corpora.features import Features
 from harness.corpora.importing.phone_table import PhoneTable
 from harness.phones import SILENCE
@@ -30,7 +30,7 @@ class Recording:
     split: str
     speaker: str
     sound: Path
-    labels: Source
+    labels: AlignmentFile
     words: Path | None = None
     """Words with times, as in TIMIT's .wrd."""
 

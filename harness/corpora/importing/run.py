@@ -62,7 +62,7 @@ def run(
         RunFailed: a process died.
     """
     growing = root.with_name(root.name + ".unfinished")
-    with destination.held(root):
+    with destination.reserve(root):
         return _run(plan, recipe, root, growing, leave_out, processes or os.cpu_count() or 1, progress)
 
 

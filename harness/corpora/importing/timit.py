@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.corpora import audio
-from harness.corpora.alignments.index import Source
+from harness.corpora.alignments.index import AlignmentFile
 from harness.corpora.importing.plan import Plan, Recording
 from harness.corpora.importing.speaker_splits import Fractions, assign
 from harness.errors import UserError
@@ -64,7 +64,7 @@ def plan(root: Path, *, keep_sa: bool = False, fractions: Fractions | None = Non
             if ".phn" not in files:
                 made.refused.append(f"{s.sound}: no .phn beside it")
                 continue
-            labels, words = Source(files[".phn"]), files.get(".wrd")
+            labels, words = AlignmentFile(files[".phn"]), files.get(".wrd")
             made.recordings.append(Recording(name, split_of[s.reader], s.reader, s.sound, labels, words))
     return made
 

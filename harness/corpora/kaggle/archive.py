@@ -3,21 +3,18 @@
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.corpora import destination, features
 from harness.errors import UserError
+from harness.files import Report, replacing
 
 _MEMBER = re.compile(r"(?P<above>(?:.*/)?)(?P<split>[^/]+)/(?P<kind>mfcc|transcript)/(?P<name>[^/.][^/]*\.npy)")
 _LISTS = ("speakers.csv", "phonemes.txt", features.FILE)
 _DEEPEST = 4  # folders above the splits of a folder that was unpacked by hand
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is done, done, total)."""
 
-
-def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
+def unpack(archive: Path, folder: Path, progress: Report | None = None) -> None:
     """Unpack the corpus of a zip file to `folder/<split>/{mfcc,transcript}/NAME.npy`; what is there already stays.
 
     Raises:
@@ -89,6 +86,5 @@ def _is_there(file: Path, member: zipfile.ZipInfo) -> bool:
 def _write(file: Path, content: bytes) -> None:
     """Whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(file)
+    with replacing(file, sync=False) as temporary:  # the folder is not yet in its place
+        temporary.write_bytes(content)

@@ -9,20 +9,18 @@ import io
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.errors import RunFailed, UserError
+from harness.files import Report
 
 _PAGE = 200  # files; the most that Kaggle lists at once
 _LONGEST_SECRET = 100_000  # bytes of a file
 _RETRIES = 5  # for a page of them: some ten seconds
 _SECONDS = 0.5  # between two looks at how much has come
 _SITE = "https://www.kaggle.com"
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is done, done, total)."""
 
 
 def connect(competition: str) -> Any:
@@ -61,7 +59,7 @@ def by_hand(competition: str) -> str:
     )
 
 
-def n_bytes(api: Any, competition: str, progress: Progress) -> int:
+def n_bytes(api: Any, competition: str, progress: Report) -> int:
     """Of all files of a competition, unpacked.
 
     Raises:
@@ -80,7 +78,7 @@ def n_bytes(api: Any, competition: str, progress: Progress) -> int:
             return total
 
 
-def download(api: Any, competition: str, folder: Path, expected: int, progress: Progress) -> Path:
+def download(api: Any, competition: str, folder: Path, expected: int, progress: Report) -> Path:
     """Download all files of a competition as one archive; what is there of it already is kept.
 
     Args:
@@ -105,7 +103,7 @@ def _archives(folder: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _watched(folder: Path, expected: int, progress: Progress) -> Iterator[None]:
+def _watched(folder: Path, expected: int, progress: Report) -> Iterator[None]:
     """Tell the progress of a download by how much of it lies there."""
     over = threading.Event()
 

@@ -2,16 +2,13 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.corpora import check, destination, layout
 from harness.corpora.kaggle import archive, client
 from harness.errors import UserError
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is done, done, total)."""
+from harness.files import Report
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def name_of(given: str) -> str:
     return name
 
 
-def from_kaggle(competition: str, root: Path, progress: Progress) -> Imported:
+def from_kaggle(competition: str, root: Path, progress: Report) -> Imported:
     """Download with Kaggle's client. What an earlier call left is used; `root` appears when it is whole.
 
     Raises:
@@ -51,7 +48,7 @@ def from_kaggle(competition: str, root: Path, progress: Progress) -> Imported:
     """
     destination.check_absent(root)
     api = client.connect(competition)
-    with destination.held(root):
+    with destination.reserve(root):
         unpacked = client.n_bytes(api, competition, progress)
         downloads = root.with_name(f"{root.name}.download")
         there = destination.n_bytes(downloads) + destination.n_bytes(_unfinished(root))
@@ -63,18 +60,18 @@ def from_kaggle(competition: str, root: Path, progress: Progress) -> Imported:
     return examine(root, progress)
 
 
-def from_zip(packed: Path, root: Path, progress: Progress) -> Imported:
+def from_zip(packed: Path, root: Path, progress: Report) -> Imported:
     """From an archive that was downloaded by hand; it stays.
 
     Raises:
         UserError: there is no such file, no room, or no corpus in it.
     """
-    with destination.held(root):
+    with destination.reserve(root):
         _unpack(packed, root, progress)
     return examine(root, progress)
 
 
-def examine(root: Path, progress: Progress) -> Imported:
+def examine(root: Path, progress: Report) -> Imported:
     """Check a corpus that is there.
 
     Raises:
@@ -86,7 +83,7 @@ def examine(root: Path, progress: Progress) -> Imported:
     return Imported(root, labelled, tuple(split for split in splits if split not in labelled), refused, fine)
 
 
-def _unpack(packed: Path, root: Path, progress: Progress) -> None:
+def _unpack(packed: Path, root: Path, progress: Report) -> None:
     archive.unpack(packed, _unfinished(root), progress)
     _unfinished(root).rename(root)
 

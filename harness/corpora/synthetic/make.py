@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from harness.corpora import features
 from harness.corpora.synthetic import espeak, sentences
 from harness.corpora.synthetic.sentences import SPLITS, Speaker
+from harness.files import replacing
 from harness.phones import PHONEMES
 
 
@@ -106,10 +107,8 @@ def _write_take(speaker: Speaker, take: int, root: Path) -> tuple[int, bool]:
 
 def _save(file: Path, array: np.ndarray) -> None:
     """Whole or not at all, also after a kill."""
-    unfinished = file.with_suffix(".unfinished")
-    with unfinished.open("wb") as stream:
+    with replacing(file, sync=False) as temporary, temporary.open("wb") as stream:  # the folder is not yet in its place
         np.save(stream, array)
-    unfinished.replace(file)
 
 
 def _remove_strangers(root: Path, everyone: list[Speaker]) -> None:

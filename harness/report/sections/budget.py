@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.display.wording import percent, rounded, several
+from harness.display.wording import counted, percent, rounded
 from harness.report.figures import Comparison, Figure, colour, finish, percents, symbol, whole_numbers
 from harness.report.markup import Cell, Page, columns, table
 
@@ -87,7 +87,7 @@ def _band(row: dict[str, Any]) -> str:
 def _table(comparison: Comparison) -> str:
     arms = _searched(comparison)
     drawn = "; ".join(
-        f"{arm['arm']}: {several(arm['effort']['random_trials'], 'random trial')} of "
+        f"{arm['arm']}: {counted(arm['effort']['random_trials'], 'random trial')} of "
         f"{rounded(arm['effort']['frames_per_trial'])} frames each"
         for arm in arms
     )

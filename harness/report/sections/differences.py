@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.display.wording import ABSENT, METRICS, interval, percent, points, share, times
+from harness.display.wording import ABSENT, METRICS, chance, interval, percent, points, ratio
 from harness.report.figures import Comparison, Figure, colour, downwards, finish, forest, from_zero, symbol
 from harness.report.markup import Cell, Page, folded, table, text
 from harness.report.sections.arms import arm_cell
@@ -76,7 +76,7 @@ def _table(comparison: Comparison) -> str:
             arm_cell(comparison, pair["b"]),
             points(pair["difference"]),
             interval(pair["low"], pair["high"]),
-            share(pair["probability_a_better"]),
+            chance(pair["probability_a_better"]),
             Cell(pair["verdict"], best=pair["verdict"].endswith(" better")),
         ]
         for pair in comparison["pairs"]
@@ -97,7 +97,7 @@ def _costs(comparison: Comparison) -> str:
         [
             arm_cell(comparison, pair["a"]),
             arm_cell(comparison, pair["b"]),
-            *(times(*pair["cost"][name]) for name in PRICES),
+            *(ratio(*pair["cost"][name]) for name in PRICES),
             *([percent(pair["disagreement"][f"only_{arm}_right"]) for arm in "ab"] if "disagreement" in pair else []),
         ]
         for pair in pairs

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.display.wording import count, percent, points, several, spread
+from harness.display.wording import count, counted, percent, points, spread
 from harness.report.figures import QUIET, Comparison, Figure, colour, finish, percents, symbol
 from harness.report.markup import Cell, Page, folded, table, text
 
@@ -45,7 +45,7 @@ def _worst(comparison: Comparison) -> str:
         if pair["metric"] == "accuracy" and pair["b"] == comparison["baseline"]:
             a, b = of_arm[pair["a"]], of_arm[pair["b"]]
             n = sum(a[name] > b[name] for name in a)
-            parts.append(f"{pair['a']} is above {pair['b']} for {n} of {several(len(a), 'speaker')}.")
+            parts.append(f"{pair['a']} is above {pair['b']} for {n} of {counted(len(a), 'speaker')}.")
     return " ".join(parts)
 
 
