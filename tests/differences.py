@@ -135,6 +135,8 @@ class _Page(HTMLParser):
             self.text += " | "
         elif tag == "dt":
             self.text += "\n | "
+        elif tag == "table":
+            self.text += "\n[table]\n"  # so that no table takes the one above for its headings
         elif tag not in ("b", "strong", "em", "i", "a", "code", "span", "sub", "sup", "br"):
             self.text += "\n"
 
