@@ -66,7 +66,9 @@ class Project:
         module, _, function = entry.partition(":")
         code = f"import harness; assert harness.__file__.startswith({str(self.tree)!r}), harness.__file__\n"
         code += f"from {module} import {function} as main; main()"
-        environment = os.environ | {"PYTHONPATH": str(self.tree), "COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": "1"}
+        # Optuna takes settings of equal importance in the order of a set, which each process hashes anew by default.
+        same = {"PYTHONHASHSEED": "0", "COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = os.environ | same | {"PYTHONPATH": str(self.tree)}
         print("  harness", *arguments, flush=True)
         command = [sys.executable, "-c", code, *arguments]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
