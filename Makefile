@@ -2,12 +2,13 @@
 # make run       the default experiment, with the corpus that it needs
 # make check     lint, format, types and the import contract
 # make test      all of check, and the whole test suite
+# make same      proof that a refactoring changed no result since a commit: make same BASE=COMMIT
 # make pictures  those of the documents, from the default experiment's report; needs chromium
 
 PYTHON ?= python3
 EXPERIMENT ?= experiments/ladnn_vs_ffdnn.toml
 
-.PHONY: install run check test pictures clean
+.PHONY: install run check test same pictures clean
 
 install: .venv/installed
 
@@ -30,6 +31,10 @@ check: install
 
 test: check
 	.venv/bin/python -m pytest
+
+same: install
+	@test -n "$(BASE)" || { echo "Say what to compare with: make same BASE=COMMIT"; exit 2; }
+	.venv/bin/python -m tests.same_results $(BASE)
 
 pictures: run
 	.venv/bin/python -m docs.make_pictures reports/ladnn/index.html
