@@ -1,4 +1,4 @@
-"""States of an MLflow store that would lose or hide runs, told before anything is written. Knows no mlflow."""
+"""Refusals of an MLflow store in which runs would be lost or hidden, before anything is written to it."""
 
 import re
 import shlex
@@ -7,12 +7,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from mlflow.entities import Experiment
 
 from harness.errors import UserError
 
 
-def silent_server(uri: str) -> None:
+def refuse_silent_server(uri: str) -> None:
     """Refuse a server that does not answer, at once; MLflow would try for minutes."""
     if not uri.startswith("http"):
         return
@@ -27,7 +28,7 @@ def silent_server(uri: str) -> None:
         ) from error
 
 
-def file_store(root: Path) -> None:
+def refuse_file_store(root: Path) -> None:
     """Refuse what an MLflow before 3 left in `mlruns`: it makes today's client and `mlflow ui` overlook mlflow.db."""
     left = sorted(p for p in root.glob("mlruns/*/meta.yaml") if re.fullmatch(r"[0-9]+", p.parent.name))
     if left:
@@ -37,7 +38,7 @@ def file_store(root: Path) -> None:
         )
 
 
-def moved(experiments: Iterable[Any], root: Path) -> None:
+def refuse_moved_folder(experiments: Iterable[Experiment], root: Path) -> None:
     """Refuse a database whose folder was moved or copied: MLflow keeps whole paths and would go on in the old place."""
     for experiment in experiments:
         lies = Path(experiment.artifact_location.removeprefix("file://"))
@@ -57,7 +58,7 @@ def moved(experiments: Iterable[Any], root: Path) -> None:
         )
 
 
-def served(experiment: Any, uri: str) -> None:
+def refuse_without_server(experiment: Experiment, uri: str) -> None:
     """Refuse to reach for artifacts that only a server can give."""
     if experiment.artifact_location.startswith("mlflow-artifacts:") and not uri.startswith("http"):
         raise UserError(
