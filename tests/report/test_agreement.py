@@ -27,7 +27,7 @@ from harness.statistics.registry import METRICS, headline
 from harness.tracking.store import open_store
 from tests.records import comparison_json as compare
 from tests.records import make_record
-from tests.tracking.test_tracking import write
+from tests.studies import write
 
 PHONEMES = ("[SIL]", "AA", "IH", "S", "T", "M")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
