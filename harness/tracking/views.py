@@ -27,7 +27,7 @@ IMAGES = {
 def write(
     client: MlflowClient, experiment_id: str, search_id: str, record: StudyRecord, runs: Mapping[str, str]
 ) -> dict[str, str]:
-    """Write the charts and the tables of a study; gives where they are, relative to the server's address.
+    """The places of a study's charts and tables, which are written: title -> address, relative to the server's.
 
     Args:
         runs: arm -> id of its run.
@@ -163,6 +163,6 @@ def _line(metric: str) -> dict[str, object]:
 
 
 def _put(client: MlflowClient, experiment_id: str, key: str, name: str, state: Mapping[str, object]) -> None:
-    packed = "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
-    value = json.dumps({"name": name, "createdAt": int(time.time() * 1000), "state": packed})
+    deflated = "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
+    value = json.dumps({"name": name, "createdAt": int(time.time() * 1000), "state": deflated})
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{key}", value)
