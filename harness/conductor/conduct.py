@@ -330,17 +330,18 @@ def parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
 
 def _compare(record: StudyRecord, recorder: Recorder) -> dict[str, Any]:
     from harness.comparison.compare import compare
+    from harness.comparison.model import to_json
 
     comparison = compare(record)
-    finished = {arm["arm"] for arm in comparison["arms"]}
+    finished = {arm.arm for arm in comparison.arms}
     for arm in record.arms:
         if arm.arm in finished:
             recorder.finish_arm(arm, comparison)
         else:
             recorder.fail_arm(arm)
-    answers = [claim["sentence"] for claim in comparison["claims"]]
-    recorder.finish(record, comparison["pairs"], [*comparison["verdicts"], *answers])
-    return comparison
+    answers = [claim.sentence for claim in comparison.claims]
+    recorder.finish(record, comparison.pairs, [*comparison.verdicts, *answers])
+    return to_json(comparison)
 
 
 def _arithmetic(experiment: Experiment, begun: dict[str, Any], device: torch.device) -> str:

@@ -5,11 +5,10 @@
 
 from typing import Any
 
-from harness.comparison import effort
 from harness.display.narrow import COLUMNS, fitting, width
 from harness.display.terminal import Block, Heading, Line, Table
 from harness.display.wording import ABSENT, NOTHING_TO_COMPARE, chance, counted, percent, ratio, settings
-from harness.report import outline_all, outline_sweep, tables
+from harness.report import outline_all, outline_sweep, rungs, tables
 
 _N_OTHERS = 6
 """Verdicts on pairs without the baseline, if there are no more."""
@@ -47,11 +46,11 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
 
 def _rungs(comparison: dict[str, Any]) -> list[Block]:
     """What successive halving spent."""
-    rows = effort.rows(comparison)
+    rows = rungs.rows(comparison)
     if not rows:
         return []
-    table = Table(effort.HEADINGS, rows)
-    return [Heading("Search: training frames, rung by rung"), table, Line(effort.sentence(comparison))]
+    table = Table(rungs.HEADINGS, rows)
+    return [Heading("Search: training frames, rung by rung"), table, Line(rungs.sentence(comparison))]
 
 
 def _verdicts(comparison: dict[str, Any], everything: bool) -> list[Block]:

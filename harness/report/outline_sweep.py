@@ -4,7 +4,7 @@ from typing import Any
 
 from harness.display.terminal import Block, Heading, Line, Table
 from harness.display.wording import ABSENT, count, counted, interval, points, rounded, seconds, setting, spread, value
-from harness.statistics.intervals import NO_DIFFERENCE, PRACTICALLY_EQUAL
+from harness.statistics.intervals import Verdict
 
 
 def blocks(comparison: dict[str, Any]) -> list[Block]:
@@ -51,7 +51,7 @@ def _outcome(point: dict[str, Any], arm: str, baseline: str) -> str:
     if "verdict" not in point:
         return f"{baseline} failed"
     word = point["verdict"]
-    if word in (NO_DIFFERENCE, PRACTICALLY_EQUAL) or point["low"] is None:
+    if word in (Verdict.NO_DIFFERENCE.value, Verdict.EQUAL.value) or point["low"] is None:
         return str(word)
     return "better" if word == f"{point['arm']} better" else "worse"
 

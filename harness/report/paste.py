@@ -5,6 +5,7 @@ from typing import Any
 from harness.display.terminal import Block, Heading, Line
 from harness.display.wording import NOTHING_TO_COMPARE
 from harness.report import tables
+from harness.statistics.registry import headline
 
 
 def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Block]:
@@ -13,7 +14,11 @@ def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Bloc
     Args:
         everything: pairs in every measure, not in the main ones alone.
     """
-    metrics = tuple(dict.fromkeys(p["metric"] for p in comparison["pairs"])) if everything else tables.MAIN
+    metrics = (
+        tuple(dict.fromkeys(p["metric"] for p in comparison["pairs"]))
+        if everything
+        else tuple(metric.name for metric in headline())
+    )
     arms = tables.arms(comparison)
     told: list[Block] = [Heading(f"{comparison['study']}: {comparison['question']}")]
     if comparison["pairs"]:

@@ -4,19 +4,17 @@ of many findings, and in words what an interval is over."""
 from collections.abc import Sequence
 from typing import Any
 
-from harness.comparison.claim_words import answered
+from harness.comparison.claim_words import answer_line
+from harness.comparison.model import Answer, Verdict
 from harness.display.terminal import Block, Heading, Line, Table
-from harness.display.wording import SHORT, chance, counted, interval, percent, points, rounded, seconds, spread
-from harness.statistics.intervals import NO_DIFFERENCE, PRACTICALLY_EQUAL
-
-MAIN = ("accuracy", "macro_f1", "accuracy_without_silence")
-"""The measures of the table of arms."""
+from harness.display.wording import chance, counted, interval, percent, points, rounded, seconds, spread
+from harness.statistics.registry import METRICS, headline
 
 
 def arms(comparison: dict[str, Any]) -> tuple[str, Table]:
     """What each arm reached on test and cost, the best in each column strong; with its caption."""
-    found = comparison["arms"]
-    columns = [[arm["test"][metric]["mean"] for arm in found] for metric in MAIN]
+    found, names = comparison["arms"], [metric.name for metric in headline()]
+    columns = [[arm["test"][metric]["mean"] for arm in found] for metric in names]
     strong = {
         (row, 1 + j)
         for j, means in enumerate(columns)
@@ -26,14 +24,14 @@ def arms(comparison: dict[str, Any]) -> tuple[str, Table]:
     rows = tuple(
         (
             arm["arm"],
-            *(spread(arm["test"][metric]) for metric in MAIN),
+            *(spread(arm["test"][metric]) for metric in names),
             rounded(arm["parameters"]),
             seconds(arm["seconds_training"]),
         )
         for arm in found
     )
     over_seeds = " (mean ± standard deviation over seeds)" if any(len(arm["seeds"]) > 1 for arm in found) else ""
-    headings = ("arm", *(f">{SHORT[metric]}" for metric in MAIN), ">parameters", ">seconds")
+    headings = ("arm", *(f">{METRICS[metric].short}" for metric in names), ">parameters", ">seconds")
     return f"Test, in percent{over_seeds}; seconds per training", Table(headings, rows, frozenset(strong))
 
 
@@ -52,7 +50,7 @@ def difference_headings(comparison: dict[str, Any]) -> tuple[str, ...]:
 def difference(pair: dict[str, Any]) -> tuple[str, ...]:
     """A pair in one measure, under `difference_headings`."""
     return (
-        SHORT[pair["metric"]],
+        METRICS[pair["metric"]].short,
         points(pair["difference"]),
         interval(pair["low"], pair["high"]),
         chance(pair["probability_a_better"]),
@@ -62,7 +60,7 @@ def difference(pair: dict[str, Any]) -> tuple[str, ...]:
 
 def _better(pair: dict[str, Any]) -> str:
     """Which arm, if it is known."""
-    words = {NO_DIFFERENCE: "not shown", PRACTICALLY_EQUAL: "equal"}
+    words = {Verdict.NO_DIFFERENCE.value: "not shown", Verdict.EQUAL.value: "equal"}
     return "unknown" if pair["low"] is None else words.get(pair["verdict"], pair["verdict"].removesuffix(" better"))
 
 
@@ -90,7 +88,7 @@ def claims(comparison: dict[str, Any]) -> list[Block]:
     for claim in comparison.get("claims", ()):
         rests_on = [part["sentence"] for part in claim["parts"]]
         outlook = [claim["outlook"]] if claim["outlook"] not in (None, *(p["why_not"] for p in claim["parts"])) else []
-        lines += [Line(answered(claim), strong=True), *(Line(f"  {text}") for text in (*rests_on, *outlook))]
+        lines += [Line(_line(claim), strong=True), *(Line(f"  {text}") for text in (*rests_on, *outlook))]
     return [Heading("Claims"), *lines] if lines else []
 
 
@@ -103,3 +101,7 @@ def corrected(comparison: dict[str, Any], pairs: list[dict[str, Any]]) -> list[B
     lost = "; ".join(f"{pair['a']} and {pair['b']}" for pair in found if pair not in kept)
     summary = f"Of {len(found)} shown, {len(kept)} remain when corrected for {len(pairs)} pairs"
     return [Line(f"{summary}; not that between {lost}." if len(kept) else f"{summary}.")]
+
+
+def _line(claim: dict[str, Any]) -> str:
+    return answer_line(claim["claim"], Answer(claim["answer"]), is_late=claim["stated_after_the_runs"])

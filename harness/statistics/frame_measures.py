@@ -18,11 +18,21 @@ Legend: F frames.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
+
+from harness.statistics.metrics import Metric
+
+OF_FRAMES = (
+    Metric("calibration_error", "calibration error", "calibration", lower_is_better=True, is_compared=False),
+    Metric("phone_error_rate", "phone error rate", "phone errors", lower_is_better=True),
+    Metric("accuracy_at_boundaries", "accuracy at boundaries", "at boundaries"),
+    Metric("accuracy_away", "accuracy away from boundaries", "away"),
+)
+"""The measures that take every frame's prediction; `harness.comparison.frames` computes them."""
 
 LEAST = 3
 """Frames of a predicted segment."""
@@ -118,51 +128,61 @@ N_BINS = 15
 METHOD = f"expected calibration error, {N_BINS} bins of equal width"
 
 
-def reliability(probability: np.ndarray, correct: np.ndarray) -> list[dict[str, float]]:
+@dataclass(frozen=True, kw_only=True)
+class ReliabilityBin:
+    """The frames whose prediction had a probability in (low, high]."""
+
+    low: float
+    high: float
+    frames: int
+    confidence: float
+    """Their mean probability."""
+    accuracy: float
+
+
+def reliability(probability: np.ndarray, correct: np.ndarray) -> list[ReliabilityBin]:
     """The bins of (0, 1], each open below and closed above, that have frames.
 
     Args:
         probability: (F,) posterior of the predicted class.
         correct: (F,) whether it was right; a share in [0, 1] is allowed.
-
-    Returns:
-        For each bin low and high (its edges), frames, confidence (mean probability) and accuracy.
     """
     wide = probability.astype(np.float64)
     bins = np.clip(np.ceil(wide * N_BINS).astype(int) - 1, 0, N_BINS - 1)
     frames, confidence, right = (np.bincount(bins, w, N_BINS) for w in (None, wide, correct.astype(np.float64)))
     return [
-        {
-            "low": i / N_BINS,
-            "high": (i + 1) / N_BINS,
-            "frames": int(frames[i]),
-            "confidence": float(confidence[i] / frames[i]),
-            "accuracy": float(right[i] / frames[i]),
-        }
+        ReliabilityBin(
+            low=float(i / N_BINS),
+            high=float((i + 1) / N_BINS),
+            frames=int(frames[i]),
+            confidence=float(confidence[i] / frames[i]),
+            accuracy=float(right[i] / frames[i]),
+        )
         for i in np.flatnonzero(frames)
     ]
 
 
-def pooled(bins: Sequence[list[dict[str, float]]]) -> list[dict[str, float]]:
+def pooled(bins: Sequence[Sequence[ReliabilityBin]]) -> list[ReliabilityBin]:
     """The bins of all frames together, from those of parts of them (the seeds)."""
-    found: dict[float, dict[str, float]] = {}
-    for row in (row for part in bins for row in part):
-        before = found.get(row["low"])
+    found: dict[float, ReliabilityBin] = {}
+    for own in (own for part in bins for own in part):
+        before = found.get(own.low)
         if before is None:
-            found[row["low"]] = row
+            found[own.low] = own
             continue
-        frames = before["frames"] + row["frames"]
-        means = {
-            name: (before["frames"] * before[name] + row["frames"] * row[name]) / frames
-            for name in ("confidence", "accuracy")
-        }
-        found[row["low"]] = {**row, "frames": frames, **means}
+        frames = before.frames + own.frames
+        found[own.low] = replace(
+            own,
+            frames=frames,
+            confidence=(before.frames * before.confidence + own.frames * own.confidence) / frames,
+            accuracy=(before.frames * before.accuracy + own.frames * own.accuracy) / frames,
+        )
     return [found[low] for low in sorted(found)]
 
 
-def calibration_error(bins: list[dict[str, float]]) -> float:
+def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     """Mean distance of confidence and accuracy over frames, bin by bin (Guo et al. 2017, On calibration of modern
     neural networks, eq. 3); in [0, 1], 0 is perfect."""
-    frames = np.array([row["frames"] for row in bins])
-    gaps = np.array([abs(row["confidence"] - row["accuracy"]) for row in bins])
+    frames = np.array([row.frames for row in bins])
+    gaps = np.array([abs(row.confidence - row.accuracy) for row in bins])
     return float(frames @ gaps / frames.sum())

@@ -1,23 +1,70 @@
 """From confusion counts to the numbers that people compare. Everything follows from counts; nothing is trained.
 
-Legend: C classes; counts (..., C, C) have rows true and columns predicted. The metrics take three marginals with any
-leading axes (utterances, seeds, resamples): correct (..., C), predicted (..., C), true (..., C).
+A measure of counts is a function and an entry in `OF_COUNTS`; `harness.statistics.registry` has those of all kinds.
+
+Legend: C classes, S seeds; counts (..., C, C) have rows true and columns predicted. The functions take three marginals
+with any leading axes (utterances, seeds, resamples): correct (..., C), predicted (..., C), true (..., C).
 
 0/0 is 0 throughout: a class that is never predicted has precision 0, one that never occurs has recall and F1 0.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
 from harness.phones import BROAD, SILENCE
 
-LOWER_IS_BETTER = frozenset({"phone_error_rate"})
-"""Of the measures that arms are compared by; in all others more is better."""
-
-Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+OfCounts: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(correct, predicted, true), each (..., C) -> (...) or, one value per class, (..., C)."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of what an arm reaches on test."""
+
+    name: str
+    """Its key in `comparison.json`, and what a claim calls it."""
+    title: str
+    """What tables and sentences call it."""
+    short: str
+    """The same, where there is little room."""
+    of_counts: OfCounts | None = None
+    """What gives it from confusion counts, as a share in [-1, 1]; None where counts do not suffice."""
+    without: tuple[str, ...] = ()
+    """True phonemes whose frames are left out, of a measure from counts."""
+    lower_is_better: bool = False
+    is_compared: bool = True
+    """Whether pairs of arms are compared by it, and claims may name it."""
+    is_headline: bool = False
+    """Whether it stands in the short table of arms."""
+
+    def function(self, phonemes: Sequence[str]) -> OfCounts:
+        """What gives a measure from counts, for classes of these names (C,)."""
+        assert self.of_counts is not None, f"{self.name} is not from counts"
+        if not self.without:
+            return self.of_counts
+        return partial(_without, self.of_counts, [i for i, name in enumerate(phonemes) if name in self.without])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A measure over an arm's seeds."""
+
+    mean: float
+    std: float | None
+    """Standard deviation (n - 1); None of one seed."""
+    per_seed: tuple[float, ...]
+    """(S,)"""
+
+
+def spread(per_seed: Sequence[float]) -> Spread:
+    """Mean and standard deviation (n - 1) over seeds; one seed has none."""
+    std = float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else None
+    return Spread(mean=float(np.mean(per_seed)), std=std, per_seed=tuple(per_seed))
 
 
 def marginals(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,43 +97,86 @@ def balanced_accuracy(correct: np.ndarray, predicted: np.ndarray, true: np.ndarr
     return _ratio(_ratio(correct, true).sum(axis=-1), (true > 0).sum(axis=-1))
 
 
-def accuracy_without(silence: Sequence[int]) -> Metric:
-    """Accuracy over the frames whose true class is not silence; speech taken for silence remains an error.
+def _without(
+    function: OfCounts, left_out: Sequence[int], correct: np.ndarray, predicted: np.ndarray, true: np.ndarray
+) -> np.ndarray:
+    """A measure over the frames whose true class is not left out; what is taken for such a class remains an error.
 
-    Silence is plentiful and easy, and flatters accuracy. Without such a class this is accuracy.
+    Silence is plentiful and easy, and flatters accuracy. Where no class is left out this is the measure itself.
     """
-
-    def without_silence(correct: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-        speech = np.delete(np.arange(true.shape[-1]), list(silence))
-        return accuracy(correct[..., speech], predicted[..., speech], true[..., speech])
-
-    return without_silence
+    classes = np.delete(np.arange(true.shape[-1]), list(left_out))
+    return function(correct[..., classes], predicted[..., classes], true[..., classes])
 
 
-def headline(phonemes: Sequence[str]) -> dict[str, Metric]:
-    """The metrics that arms are compared by, most important first."""
-    silence = [i for i, name in enumerate(phonemes) if name == SILENCE]
-    return {
-        "accuracy": accuracy,
-        "macro_f1": macro_f1,
-        "accuracy_without_silence": accuracy_without(silence),
-        "balanced_accuracy": balanced_accuracy,
-    }
+OF_COUNTS = (
+    Metric("accuracy", "accuracy", "accuracy", accuracy, is_headline=True),
+    Metric("macro_f1", "macro-F1", "macro-F1", macro_f1, is_headline=True),
+    Metric(
+        "accuracy_without_silence",
+        "accuracy without silence",
+        "no silence",
+        accuracy,
+        without=(SILENCE,),
+        is_headline=True,
+    ),
+    Metric("balanced_accuracy", "balanced accuracy", "balanced", balanced_accuracy),
+)
+"""The measures from counts, most important first."""
 
 
-def per_phoneme(confusion: np.ndarray, phonemes: Sequence[str]) -> list[dict]:
-    """(C, C) -> one row per phoneme: phoneme, precision, recall, f1, support (frames)."""
+@dataclass(frozen=True, kw_only=True)
+class PhonemeScores:
+    """A phoneme's scores, each in [0, 1]."""
+
+    phoneme: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    """Frames whose true class it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadClassScores:
+    """The scores of a broad class, each in [0, 1]."""
+
+    broad: str
+    accuracy: float
+    """Share of its frames with the right phoneme."""
+    precision: float
+    recall: float
+    f1: float
+    """Of the class itself: a vowel that is taken for another vowel is right."""
+    support: int
+    """Frames whose true phoneme is in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrequentError:
+    """A phoneme taken for another one."""
+
+    true: str
+    predicted: str
+    count: int
+    """Frames."""
+    rate: float
+    """Of the true phoneme's frames."""
+    share_of_errors: float
+    """Of all wrong frames."""
+
+
+def per_phoneme(confusion: np.ndarray, phonemes: Sequence[str]) -> list[PhonemeScores]:
+    """(C, C) counts -> the scores of each phoneme."""
     correct, predicted, true = marginals(confusion)
     columns = (_ratio(correct, predicted), _ratio(correct, true), f1(correct, predicted, true))
     return [
-        {"phoneme": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        PhonemeScores(phoneme=name, precision=float(p), recall=float(r), f1=float(f), support=int(n))
         for name, p, r, f, n in zip(phonemes, *columns, true, strict=True)
     ]
 
 
-def per_broad_class(confusion: np.ndarray, phonemes: Sequence[str]) -> list[dict]:
-    """(C, C) -> one row per broad class that occurs: broad, support (frames), accuracy (share of its frames with the
-    right phoneme), precision, recall and f1 (of the class itself: a vowel taken for another vowel is right).
+def per_broad_class(confusion: np.ndarray, phonemes: Sequence[str]) -> list[BroadClassScores]:
+    """(C, C) counts -> the scores of each broad class that occurs.
 
     Phonemes without a class are "other"; without any known phoneme there are no rows.
     """
@@ -98,27 +188,33 @@ def per_broad_class(confusion: np.ndarray, phonemes: Sequence[str]) -> list[dict
     right = member @ np.diagonal(confusion)
     rows = per_phoneme(member @ confusion @ member.T, classes)
     return [
-        {"broad": row.pop("phoneme"), "accuracy": float(exact / row["support"]), **row}
+        BroadClassScores(
+            broad=row.phoneme,
+            accuracy=float(exact / row.support),
+            precision=row.precision,
+            recall=row.recall,
+            f1=row.f1,
+            support=row.support,
+        )
         for row, exact in zip(rows, right, strict=True)
-        if row["support"]
+        if row.support
     ]
 
 
-def top_confusions(confusion: np.ndarray, phonemes: Sequence[str], n: int = 10) -> list[dict]:
-    """(C, C) -> the n most frequent errors: true, predicted, count, rate (of the true phoneme's frames) and
-    share_of_errors (of all wrong frames)."""
+def top_confusions(confusion: np.ndarray, phonemes: Sequence[str], n: int = 10) -> list[FrequentError]:
+    """(C, C) counts -> the n most frequent errors."""
     errors = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
     support = confusion.sum(axis=1)
     order = np.argsort(-errors, axis=None, kind="stable")[:n]
     pairs = [divmod(int(cell), len(confusion)) for cell in order if errors.flat[cell] > 0]
     return [
-        {
-            "true": phonemes[i],
-            "predicted": phonemes[j],
-            "count": int(errors[i, j]),
-            "rate": float(errors[i, j] / support[i]),
-            "share_of_errors": float(errors[i, j] / errors.sum()),
-        }
+        FrequentError(
+            true=phonemes[i],
+            predicted=phonemes[j],
+            count=int(errors[i, j]),
+            rate=float(errors[i, j] / support[i]),
+            share_of_errors=float(errors[i, j] / errors.sum()),
+        )
         for i, j in pairs
     ]
 

@@ -1,4 +1,4 @@
-"""What a run and an arm leave in MLflow: params, metrics, tags and files. Data in, data out; knows no client.
+"""Params, metrics, tags and notes of runs, arms and studies in MLflow. Data in, data out; knows no client.
 
 Metrics are named `quantity/of`, because MLflow makes one section of charts per quantity and sorts the sections by name:
 accuracy, cost, epochs (the curves), log_loss, macro_f1, and only then the many bars of phoneme_f1 and its kin. Shares
@@ -7,19 +7,16 @@ accuracy, cost, epochs (the curves), log_loss, macro_f1, and only then the many 
 Legend: C classes. Counts have rows true and columns predicted.
 """
 
-import csv
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from harness.comparison.model import Pair
 from harness.results import ArmRecord, Epoch, RunResult, Scores, StudyRecord
-from harness.statistics import metrics
-from harness.tracking import pictures
+from harness.statistics import metrics, registry
 
 LONGEST_PARAM = 6000
 """Characters; MLflow cuts a longer value without a word."""
@@ -27,10 +24,9 @@ LONGEST_NOTE = 7900
 """Characters; MLflow cuts the tags of a run at 8,000."""
 COLOURS = ("#3a86d9", "#d9730d", "#1f9d6c", "#a45ee5", "#d94f87", "#8a7a2e", "#0f97a8", "#7c8796")
 """One per arm in the order of the file; the report's page has the same."""
-BASELINE = "vs_baseline"
 
 
-def params(settings: Mapping[str, Any]) -> dict[str, str]:
+def params(settings: Mapping[str, object]) -> dict[str, str]:
     """Settings in the words of the experiment file: true, 7, [3, 10], ladnn."""
     texts = {k: v if isinstance(v, str) else json.dumps(v, default=str) for k, v in settings.items()}
     cut = " ... (cut; whole in result/result.json)"
@@ -75,7 +71,7 @@ def mean_curves(histories: Sequence[Sequence[Epoch]]) -> list[tuple[int, dict[st
     return lines
 
 
-def judged(result: RunResult) -> Scores:
+def reported_scores(result: RunResult) -> Scores:
     """The split that the phonemes of this run are reported on: test for a final, validation for a trial."""
     return result.test or result.validation
 
@@ -94,7 +90,7 @@ def run_metrics(result: RunResult) -> dict[str, float]:
         "cost/peak_bytes": result.peak_bytes,
         "epochs/kept": result.best_epoch,
     }
-    return values | _phonemes(judged(result).confusion, result.phonemes)
+    return values | _phonemes(reported_scores(result).confusion, result.phonemes)
 
 
 def arm_metrics(record: ArmRecord) -> dict[str, float]:
@@ -110,7 +106,7 @@ def arm_metrics(record: ArmRecord) -> dict[str, float]:
             values[f"{name}_std"] = float(np.std(of_seeds, ddof=1))
     values["cost/trials"] = _n_tried(record)
     values["cost/search_seconds"] = sum(trial.seconds for trial in record.trials)
-    return values | _phonemes(pooled(record), record.finals[0].phonemes)
+    return values | _phonemes(pooled_confusion(record), record.finals[0].phonemes)
 
 
 def _n_tried(record: ArmRecord) -> int:
@@ -118,9 +114,10 @@ def _n_tried(record: ArmRecord) -> int:
     return sum(trial.rung == 1 for trial in record.trials)
 
 
-def pooled(record: ArmRecord) -> np.ndarray:
+def pooled_confusion(record: ArmRecord) -> np.ndarray:
     """(C, C) int64: the confusion of all seeds together."""
-    return np.stack([judged(final).confusion for final in record.finals]).sum(axis=0)
+    counts: np.ndarray = np.stack([reported_scores(final).confusion for final in record.finals]).sum(axis=0)
+    return counts
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float]:
@@ -131,17 +128,17 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
 def run_tags(result: RunResult) -> dict[str, str]:
     """Where the numbers come from, and how the run ended."""
     odd = [name for name, value in run_metrics(result).items() if not math.isfinite(value)]
-    tags = {"judged_on": judged(result).split, "state": result.state, "architecture": result.architecture}
+    tags = {"judged_on": reported_scores(result).split, "state": result.state, "architecture": result.architecture}
     return tags | ({"not_finite": ", ".join(odd)[:LONGEST_NOTE]} if odd else {}) | provenance_tags(result.provenance)
 
 
 def arm_tags(record: ArmRecord) -> dict[str, str]:
     """Where an arm's numbers come from."""
     first = record.finals[0]
-    return {"judged_on": judged(first).split, **provenance_tags(first.provenance)}
+    return {"judged_on": reported_scores(first).split, **provenance_tags(first.provenance)}
 
 
-def provenance_tags(provenance: Mapping[str, Any]) -> dict[str, str]:
+def provenance_tags(provenance: Mapping[str, object]) -> dict[str, str]:
     """One tag per entry; the commit also where MLflow's own Version column looks for it."""
     tags = {
         key.replace(" ", "_"): value if isinstance(value, str) else json.dumps(value, default=str)
@@ -150,52 +147,6 @@ def provenance_tags(provenance: Mapping[str, Any]) -> dict[str, str]:
     if tags.get("commit", "none") != "none":
         tags["mlflow.source.git.commit"] = tags["commit"]
     return {key: value[:LONGEST_NOTE] for key, value in tags.items()}
-
-
-def write_run(result: RunResult, folder: Path) -> None:
-    """The artifacts of a run, except the model and the arrays."""
-    confusion = judged(result).confusion
-    title = f"{result.arm}, seed {result.seed}" if result.trial is None else f"{result.arm}, trial {result.trial}"
-    _write_confusion(confusion, result.phonemes, f"{title}: {judged(result).split}", folder)
-    _write_json(folder / "settings.json", result.settings)
-    _write_json(folder / "provenance.json", result.provenance)
-
-
-def write_arm(record: ArmRecord, comparison: Mapping[str, Any], folder: Path) -> None:
-    """The artifacts of an arm, all at the root, which is what MLflow's compare page shows."""
-    first = record.finals[0]
-    title = f"{record.arm}, {len(record.finals)} seeds pooled: {judged(first).split}"
-    _write_confusion(pooled(record), first.phonemes, title, folder)
-    for name, picture in pictures.arm_pictures(record.arm, comparison, COLOURS).items():
-        (folder / name).write_bytes(picture)
-    own = next(arm for arm in comparison["arms"] if arm["arm"] == record.arm)
-    _write_json(folder / "comparison.json", own)
-    write_search(record, folder)
-
-
-def write_search(record: ArmRecord, folder: Path) -> None:
-    """What an arm has without its finals."""
-    _write_json(folder / "search.json", search(record))
-    (folder / "search.md").write_text(search_markdown(record))
-
-
-def search(record: ArmRecord) -> dict[str, Any]:
-    """An arm without its finals, as JSON; `tracking` reads it back."""
-    return {
-        "arm": record.arm,
-        "architecture": record.architecture,
-        "parameters": record.finals[0].parameters if record.finals else None,
-        "seeds": [final.seed for final in record.finals],
-        "chosen": record.chosen,
-        "failure": record.failure,
-        "importances": record.importances,
-        "trials": [vars(trial) for trial in record.trials],
-    }
-
-
-def study(record: StudyRecord) -> dict[str, Any]:
-    """A study without its arms, as JSON; `tracking` reads it back."""
-    return {k: v for k, v in vars(record).items() if k != "arms"} | {"arms": [arm.arm for arm in record.arms]}
 
 
 def arm_markdown(record: ArmRecord) -> str:
@@ -212,15 +163,14 @@ def arm_markdown(record: ArmRecord) -> str:
     return "\n\n".join(lines)[:LONGEST_NOTE]
 
 
-def difference_metrics(arm: str, baseline: str | None, pairs: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """An arm minus the baseline, in points, with the interval's ends, from the pairs of `comparison.json`."""
-    return {
-        f"{pair['metric']}/{BASELINE}{end}": 100 * pair[key]
-        for pair in pairs
-        if (pair["a"], pair["b"]) == (arm, baseline)
-        for end, key in (("", "difference"), ("_low", "low"), ("_high", "high"))
-        if pair[key] is not None
-    }
+def difference_metrics(arm: str, baseline: str | None, pairs: Iterable[Pair]) -> dict[str, float]:
+    """An arm minus the baseline, in points, with the interval's ends."""
+    values: dict[str, float] = {}
+    for pair in pairs:
+        if (pair.a, pair.b) == (arm, baseline):
+            ends = {"": pair.difference, "_low": pair.low, "_high": pair.high}
+            values |= {f"{pair.metric}/vs_baseline{end}": 100 * x for end, x in ends.items() if x is not None}
+    return values
 
 
 def study_markdown(record: StudyRecord, verdicts: Sequence[str], links: Mapping[str, str]) -> str:
@@ -240,60 +190,19 @@ def study_markdown(record: StudyRecord, verdicts: Sequence[str], links: Mapping[
     return "\n\n".join(part for part in parts if part)[:LONGEST_NOTE]
 
 
-def search_markdown(record: ArmRecord) -> str:
-    """The trials, best first, as a table that the compare page renders."""
-    keys = sorted({key for trial in record.trials for key in trial.settings})
-    if not keys:
-        return "Nothing was searched.\n"
-    rungs = ["rung"] if any(trial.rung > 1 for trial in record.trials) else []
-    headings = ["trial", *rungs, "validation accuracy", *keys]
-    lines = ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
-    for trial in sorted(record.trials, key=lambda t: (-t.rung, -(t.value or 0))):
-        value = trial.state if trial.value is None else f"{100 * trial.value:.2f} %"
-        note = " (pruned)" if trial.state == "pruned" and trial.value is not None else ""
-        cells = [json.dumps(trial.settings.get(key)) for key in keys]
-        rung = f" {trial.rung} |" if rungs else ""
-        lines.append(f"| {trial.number} |{rung} {value}{note} | " + " | ".join(cells) + " |")
-    if record.importances:
-        shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in record.importances.items())
-        lines += ["", f"Share in the variance of the validation accuracy: {shares}."]
-    return "\n".join(lines) + "\n"
-
-
 def _scores(part: str, scores: Scores, phonemes: Sequence[str]) -> dict[str, float]:
     marginals = metrics.marginals(scores.confusion)
-    shares = {f"{name}/{part}": 100 * float(metric(*marginals)) for name, metric in metrics.headline(phonemes).items()}
+    shares = {
+        f"{name}/{part}": 100 * float(measure(*marginals)) for name, measure in registry.of_counts(phonemes).items()
+    }
     return shares | {f"log_loss/{part}": float(scores.log_loss.sum() / scores.confusion.sum())}
 
 
 def _phonemes(confusion: np.ndarray, phonemes: Sequence[str]) -> dict[str, float]:
     names = metric_names(phonemes)
-    return {
-        f"phoneme_{measure}/{names[row['phoneme']]}": row[measure] * scale
-        for row in metrics.per_phoneme(confusion, phonemes)
-        for measure, scale in (("f1", 100), ("precision", 100), ("recall", 100), ("support", 1))
-    }
-
-
-def _write_confusion(confusion: np.ndarray, phonemes: Sequence[str], title: str, folder: Path) -> None:
-    rows = metrics.per_phoneme(confusion, phonemes)
-    (folder / "confusion.png").write_bytes(pictures.confusion_png(confusion, phonemes, title))
-    with (folder / "confusion.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["true \\ predicted", *phonemes])
-        writer.writerows([phoneme, *map(int, line)] for phoneme, line in zip(phonemes, confusion, strict=True))
-    (folder / "classification_report.txt").write_text(metrics.report_text(confusion, phonemes))
-    (folder / "per_phoneme.md").write_text(pictures.per_phoneme_markdown(rows))
-    columns = ["phoneme", "f1", "precision", "recall", "support"]  # the evaluation view compares the second
-    # the layout of pandas' orient="split", which that view reads
-    table = {"columns": columns, "data": [[_rounded(row[c]) for c in columns] for row in rows]}
-    (folder / "per_phoneme.json").write_text(json.dumps(table))
-    _write_json(folder / "metric_names.json", metric_names(phonemes))
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, default=str))
+    values: dict[str, float] = {}
+    for row in metrics.per_phoneme(confusion, phonemes):
+        shares = {"f1": row.f1, "precision": row.precision, "recall": row.recall}
+        values |= {f"phoneme_{measure}/{names[row.phoneme]}": share * 100 for measure, share in shares.items()}
+        values[f"phoneme_support/{names[row.phoneme]}"] = row.support
+    return values

@@ -1,4 +1,7 @@
-"""States of an MLflow store that would lose or hide runs, told before anything is written. Knows no mlflow."""
+"""Refusals of an MLflow store in which runs would be lost or hidden, before anything is written to it.
+
+Each raises UserError, which says how to mend it, or does nothing.
+"""
 
 import re
 import shlex
@@ -7,13 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from mlflow.entities import Experiment
 
 from harness.errors import UserError
 
 
-def silent_server(uri: str) -> None:
-    """Refuse a server that does not answer, at once; MLflow would try for minutes."""
+def refuse_silent_server(uri: str) -> None:
+    """The refusal of a server that does not answer, at once; MLflow would try for minutes."""
     if not uri.startswith("http"):
         return
     try:
@@ -27,38 +31,38 @@ def silent_server(uri: str) -> None:
         ) from error
 
 
-def file_store(root: Path) -> None:
-    """Refuse what an MLflow before 3 left in `mlruns`: it makes today's client and `mlflow ui` overlook mlflow.db."""
-    left = sorted(p for p in root.glob("mlruns/*/meta.yaml") if re.fullmatch(r"[0-9]+", p.parent.name))
-    if left:
+def refuse_file_store(root: Path) -> None:
+    """The refusal of what an MLflow before 3 left in `mlruns`: it makes client and `mlflow ui` overlook mlflow.db."""
+    files = sorted(p for p in root.glob("mlruns/*/meta.yaml") if re.fullmatch(r"[0-9]+", p.parent.name))
+    if files:
         raise UserError(
-            f"{left[0]}: the file store of an old MLflow; because of it MLflow overlooks mlflow.db. Move it away:\n"
+            f"{files[0]}: the file store of an old MLflow; because of it MLflow overlooks mlflow.db. Move it away:\n"
             f"  mv {shlex.quote(str(root / 'mlruns'))} {shlex.quote(str(root / 'mlruns.old'))}"
         )
 
 
-def moved(experiments: Iterable[Any], root: Path) -> None:
-    """Refuse a database whose folder was moved or copied: MLflow keeps whole paths and would go on in the old place."""
+def refuse_moved_folder(experiments: Iterable[Experiment], root: Path) -> None:
+    """The refusal of a database whose folder was moved: MLflow keeps whole paths and would go on in the old place."""
     for experiment in experiments:
-        lies = Path(experiment.artifact_location.removeprefix("file://"))
+        place = Path(experiment.artifact_location.removeprefix("file://"))
         due = root / "mlruns" / experiment.experiment_id
-        if not lies.is_absolute() or lies.resolve() == due.resolve():  # not absolute: mlflow-artifacts:/1, s3://...
+        if not place.is_absolute() or place.resolve() == due.resolve():  # not absolute: mlflow-artifacts:/1, s3://...
             continue
         code = (
             "import sqlite3; db = sqlite3.connect('mlflow.db'); "
-            f"[db.execute(f'update {{t}} set {{c}} = replace({{c}}, ?, ?)', {(str(lies.parent), str(due.parent))!r}) "
+            f"[db.execute(f'update {{t}} set {{c}} = replace({{c}}, ?, ?)', {(str(place.parent), str(due.parent))!r}) "
             "for t, c in (('experiments', 'artifact_location'), ('runs', 'artifact_uri'))]; db.commit()"
         )
         raise UserError(
-            f"{root / 'mlflow.db'}: was made in another folder: its artifacts are expected under {lies.parent}, not "
+            f"{root / 'mlflow.db'}: was made in another folder: its artifacts are expected under {place.parent}, not "
             f"under {due.parent}. Move the folder back, or point the database here:\n"
             f"  cd {shlex.quote(str(root))} && cp mlflow.db mlflow.db.before && "
             f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
         )
 
 
-def served(experiment: Any, uri: str) -> None:
-    """Refuse to reach for artifacts that only a server can give."""
+def refuse_without_server(experiment: Experiment, uri: str) -> None:
+    """The refusal of a study whose artifacts only a server can give, where none is used."""
     if experiment.artifact_location.startswith("mlflow-artifacts:") and not uri.startswith("http"):
         raise UserError(
             f"study {experiment.name}: was recorded through an MLflow server, and only that finds its artifacts. "

@@ -1,4 +1,4 @@
-"""The prepared view of a study: arms side by side on MLflow's own page. Is handed a client; knows no mlflow.
+"""The prepared view of a study: arms side by side on MLflow's own page.
 
 MLflow 3.17's page keeps a shared view as a tag `mlflow.sharedViewState.<id>` of the experiment: JSON {name, createdAt
 in ms, state}, the state being "deflate;" + base64(zlib(JSON)). The format is MLflow's own: any version may change it.
@@ -11,7 +11,8 @@ import urllib.parse
 import uuid
 import zlib
 from collections.abc import Mapping
-from typing import Any
+
+from mlflow import MlflowClient
 
 from harness.results import StudyRecord
 
@@ -24,9 +25,9 @@ IMAGES = {
 
 
 def write(
-    client: Any, experiment_id: str, search_id: str, record: StudyRecord, runs: Mapping[str, str]
+    client: MlflowClient, experiment_id: str, search_id: str, record: StudyRecord, runs: Mapping[str, str]
 ) -> dict[str, str]:
-    """Write the charts and the tables of a study; gives where they are, relative to the server's address.
+    """The places of a study's charts and tables, which are written: title -> address, relative to the server's.
 
     Args:
         runs: arm -> id of its run.
@@ -51,26 +52,26 @@ def address(uri: str, place: str) -> str:
     return f"{server.rstrip('/')}/{place}"
 
 
-def table(record: StudyRecord) -> dict[str, Any]:
+def table(record: StudyRecord) -> dict[str, object]:
     """The arms alone, best first, with the columns that a comparison needs."""
     metrics = ["accuracy/test", "accuracy/test_std", "accuracy/vs_baseline", "macro_f1/test", "cost/parameters"]
     columns = [_metric(name) for name in [*metrics, "cost/seconds", "cost/frames_per_second"]]
-    return _state([*columns, *_searched(record)], "tags.`kind` = 'arm'", "accuracy/test")
+    return _state([*columns, *_searched_columns(record)], "tags.`kind` = 'arm'", "accuracy/test")
 
 
-def trials(record: StudyRecord) -> dict[str, Any]:
+def trials(record: StudyRecord) -> dict[str, object]:
     """All trials, best first, with what was searched."""
     rung = ["tags.`rung`"] if any(trial.rung > 1 for arm in record.arms for trial in arm.trials) else []
     columns = ["tags.`arm`", *rung, "tags.`state`", _metric("accuracy/validation"), _metric("cost/seconds")]
-    return _state([*columns, *_searched(record)], "", "accuracy/validation")
+    return _state([*columns, *_searched_columns(record)], "", "accuracy/validation")
 
 
-def charts(record: StudyRecord, runs: Mapping[str, str]) -> dict[str, Any]:
+def charts(record: StudyRecord, runs: Mapping[str, str]) -> dict[str, object]:
     """The same arms as charts: headlines, differences to the baseline, confusion matrices in a row, curves."""
-    sections: list[dict[str, Any]] = []
-    cards: list[dict[str, Any]] = []
+    sections: list[dict[str, object]] = []
+    cards: list[dict[str, object]] = []
 
-    def section(name: str, columns: int, height: int, *of: dict[str, Any]) -> None:
+    def section(name: str, columns: int, height: int, *of: dict[str, object]) -> None:
         own = {"uuid": str(uuid.uuid4()), "name": name, "columns": columns, "cardHeight": height}
         sections.append({**own, "display": True, "isReordered": True, "deleted": False, "isGenerated": False})
         common = {"deleted": False, "isGenerated": False, "runsCountToCompare": 10, "metricSectionId": own["uuid"]}
@@ -108,11 +109,11 @@ def _metric(name: str) -> str:
     return f"metrics.`{name}`"
 
 
-def _searched(record: StudyRecord) -> list[str]:
+def _searched_columns(record: StudyRecord) -> list[str]:
     return [f"params.`{name}`" for name in sorted({key for arm in record.arms for key in arm.chosen})]
 
 
-def _state(columns: list[str], query: str, by: str) -> dict[str, Any]:
+def _state(columns: list[str], query: str, by: str) -> dict[str, object]:
     """The table page's state: these columns, the runs that answer the query, best of a metric first."""
     return {
         "compareRunsMode": "TABLE",
@@ -143,11 +144,11 @@ def _state(columns: list[str], query: str, by: str) -> dict[str, Any]:
     }
 
 
-def _bar(metric: str) -> dict[str, Any]:
+def _bar(metric: str) -> dict[str, object]:
     return {"type": "BAR", "metricKey": metric, "displayName": metric}
 
 
-def _line(metric: str) -> dict[str, Any]:
+def _line(metric: str) -> dict[str, object]:
     return {
         "type": "LINE",
         "metricKey": metric,
@@ -161,7 +162,7 @@ def _line(metric: str) -> dict[str, Any]:
     }
 
 
-def _put(client: Any, experiment_id: str, key: str, name: str, state: Mapping[str, Any]) -> None:
-    packed = "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
-    value = json.dumps({"name": name, "createdAt": int(time.time() * 1000), "state": packed})
+def _put(client: MlflowClient, experiment_id: str, key: str, name: str, state: Mapping[str, object]) -> None:
+    deflated = "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
+    value = json.dumps({"name": name, "createdAt": int(time.time() * 1000), "state": deflated})
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{key}", value)

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from harness.display.wording import ABSENT, METRICS, count, rounded, seconds, setting, spread, value
+from harness.display.wording import ABSENT, count, rounded, seconds, setting, spread, value
 from harness.report.figures import Comparison, Figure, colour, downwards, finish, percents, symbol
 from harness.report.markup import Cell, Page, table
-from harness.statistics.metrics import LOWER_IS_BETTER
-
-_LOWER = {*LOWER_IS_BETTER, "calibration_error", "log_loss"}
+from harness.statistics.registry import display_order
 
 
 def write(page: Page, comparison: Comparison) -> None:
@@ -36,16 +34,19 @@ def _measures(comparison: Comparison) -> str:
     """A row per measure, a column per arm; the best in bold."""
     arms = comparison["arms"]
     rows: list[list[str | Cell]] = []
-    for name, heading in {**METRICS, "calibration_error": "calibration error", "log_loss": "log-loss"}.items():
+    for metric in display_order():
+        name = metric.name
         if name not in arms[0]["test"]:
             continue
         shown = _nats if name == "log_loss" else spread
-        best = (min if name in _LOWER else max)((arm["test"][name] for arm in arms), key=lambda values: values["mean"])
-        unit = ("nats" if name == "log_loss" else "%") + (" (less is better)" if name in _LOWER else "")
+        best = (min if metric.lower_is_better else max)(
+            (arm["test"][name] for arm in arms), key=lambda values: values["mean"]
+        )
+        unit = ("nats" if name == "log_loss" else "%") + (" (less is better)" if metric.lower_is_better else "")
         texts = [shown(arm["test"][name]) for arm in arms]
         is_best = [len(arms) > 1 and text.split()[0] == shown(best).split()[0] for text in texts]  # as shown
         cells = [Cell(text, best=yes) for text, yes in zip(texts, is_best, strict=True)]
-        rows.append([f"{heading}, {unit}", *cells])
+        rows.append([f"{metric.title}, {unit}", *cells])
     rows += [
         ["accuracy on validation, %", *(spread(arm["validation"]["accuracy"]) for arm in arms)],
         ["parameters", *(count(arm["parameters"]) for arm in arms)],

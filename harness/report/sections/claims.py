@@ -3,7 +3,8 @@
 from html import escape
 from typing import Any
 
-from harness.comparison.claim_words import answered
+from harness.comparison.claim_words import answer_line
+from harness.comparison.model import Answer
 from harness.report.figures import Comparison
 from harness.report.markup import Page
 
@@ -23,4 +24,5 @@ def _item(claim: dict[str, Any]) -> str:
     lines = [part["sentence"] for part in claim["parts"]]
     lines += [claim["outlook"]] if claim["outlook"] and claim["more"] else []
     parts = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<li><b>{escape(answered(claim))}</b><ul>{parts}</ul></li>"
+    line = answer_line(claim["claim"], Answer(claim["answer"]), is_late=claim["stated_after_the_runs"])
+    return f"<li><b>{escape(line)}</b><ul>{parts}</ul></li>"

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from harness.display.wording import ABSENT, METRICS, chance, interval, percent, points, ratio
+from harness.display.wording import ABSENT, chance, interval, percent, points, ratio
 from harness.report.figures import Comparison, Figure, colour, downwards, finish, forest, from_zero, symbol
 from harness.report.markup import Cell, Page, folded, table, text
 from harness.report.sections.arms import arm_cell
 from harness.statistics.frame_measures import LEAST
-from harness.statistics.metrics import LOWER_IS_BETTER
+from harness.statistics.registry import METRICS
 
 PRICES = {
     "parameters": "parameters",
@@ -26,8 +26,8 @@ def write(page: Page, comparison: Comparison) -> None:
     figures = []
     if against:
         by = f"The line is the {level} interval over {unit}s and seeds; filled where it excludes zero."
-        more = [pair for pair in against if pair["metric"] not in LOWER_IS_BETTER]
-        less = [pair for pair in against if pair["metric"] in LOWER_IS_BETTER]
+        more = [pair for pair in against if not METRICS[pair["metric"]].lower_is_better]
+        less = [pair for pair in against if METRICS[pair["metric"]].lower_is_better]
         title = f"Points above {comparison['baseline']}."
         figures.append(page.figure("differences", forests(comparison, more), title, f"Right of zero is better. {by}"))
         if less:
@@ -47,13 +47,13 @@ def forests(comparison: Comparison, pairs: list[dict[str, Any]]) -> Figure:
     """Each pair in each measure, with its interval."""
     figure = Figure()
     arms = list(dict.fromkeys(pair["a"] for pair in pairs))
-    rows = {id(pair): METRICS[pair["metric"]] + (f", {pair['a']}" if len(arms) > 1 else "") for pair in pairs}
+    rows = {id(pair): METRICS[pair["metric"]].title + (f", {pair['a']}" if len(arms) > 1 else "") for pair in pairs}
     order = sorted(pairs, key=lambda pair: (list(METRICS).index(pair["metric"]), arms.index(pair["a"])))
     for arm in arms:
         look = {"color": colour(comparison, arm), "symbol": symbol(comparison, arm)}
         for is_shown in (True, False):
             found = [p for p in pairs if p["a"] == arm and _excludes_zero(p) == is_shown]
-            labels = [f"{METRICS[p['metric']]}, {p['a']} against {p['b']}: {p['verdict']}" for p in found]
+            labels = [f"{METRICS[p['metric']].title}, {p['a']} against {p['b']}: {p['verdict']}" for p in found]
             forest(figure, found, [rows[id(p)] for p in found], labels, look, is_shown=is_shown)
     return finish(
         figure,
@@ -71,7 +71,7 @@ def _excludes_zero(row: dict[str, Any]) -> bool:
 def _table(comparison: Comparison) -> str:
     rows: list[list[str | Cell]] = [
         [
-            METRICS[pair["metric"]],
+            METRICS[pair["metric"]].title,
             arm_cell(comparison, pair["a"]),
             arm_cell(comparison, pair["b"]),
             points(pair["difference"]),
@@ -110,7 +110,7 @@ def _costs(comparison: Comparison) -> str:
 def _errors(comparison: Comparison) -> str:
     rows: list[list[str | Cell]] = [
         [
-            METRICS[pair["metric"]],
+            METRICS[pair["metric"]].title,
             f"{pair['a']} - {pair['b']}",
             *(
                 ABSENT if pair[name] is None else points(pair[name]).lstrip("+")
