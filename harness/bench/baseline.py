@@ -3,8 +3,6 @@
 Reading a corpus: from npy files the first time, from the store the second time, and the usual way.
 """
 
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -79,12 +77,6 @@ def reading(n_utterances: int) -> dict[str, Any]:
         "store_seconds": store,
         "ratio_to_usual": usual / first,
     }
-
-
-def peak_bytes() -> int:
-    """Most memory that this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _write(root: Path, n_utterances: int) -> int:

@@ -28,12 +28,12 @@ from harness.frames.windows import ResidentFrames, to_device
 from harness.phones import PHONEMES
 from harness.settings import Settings, Training
 from harness.training import evaluate, together, trainer
-from harness.training.cuda_graph import captured
+from harness.training.cuda_graph import capture
+from harness.training.run import SMALL, peak_bytes
 
 D_FEATURES = 28
 N_FRAMES = 200_000
 _TOGETHER = 4  # models of a batched one
-_SMALL = 1_000_000  # parameters, below which it is measured
 _FEWEST = 3  # repeats, however long one takes
 
 
@@ -127,9 +127,9 @@ def _arm(arm: BenchArm, device: torch.device, arithmetic: str, batch_size: int, 
         forward = median_seconds(lambda: model(data.windows(indices)), device, seconds)
     step = median_seconds(step_of(model, data, indices, training, arithmetic), device, seconds)
     some = replace(data, rows=data.rows[:batch_size], labels=data.labels[:batch_size])
-    several = _together(arm, data, indices, training, arithmetic, seconds) if size.parameters < _SMALL else None
+    several = _together(arm, data, indices, training, arithmetic, seconds) if size.parameters < SMALL else None
     whole = median_seconds(lambda: evaluate.predict(model, some, arithmetic), device, seconds)
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else baseline.peak_bytes()
+    peak = peak_bytes(device)  # before the usual way adds to it
     usual = usual_frames_per_second(model, data, batch_size, seconds)
     own = batch_size / step
     return {
@@ -183,7 +183,7 @@ def step_of(
     """A whole training step, as the trainer makes it."""
     learner = trainer.Learner(model, training, 1, indices.device)
     learner.begin_epoch()
-    update = captured(
+    update = capture(
         lambda windows, labels: trainer.step(learner, windows, labels, arithmetic), [learner.optimiser], indices.device
     )
     return lambda: update(*data.examples(indices))
@@ -200,7 +200,7 @@ def _together(
     learners = [trainer.Learner(model, training, 1, device) for model in models]
     for learner in learners:
         learner.begin_epoch()
-    update = captured(
+    update = capture(
         lambda windows, labels: together.step(stack, learners, windows, labels, arithmetic),
         [learner.optimiser for learner in learners],
         device,
