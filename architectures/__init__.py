@@ -19,6 +19,7 @@ from architectures._registry import (
     place_of,
     register,
     replaced_by,
+    unregister,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "place_of",
     "register",
     "replaced_by",
+    "unregister",
 ]

@@ -20,7 +20,8 @@ _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Ta
 
 
 def activation(name: Activation) -> nn.Module:
-    return _ACTIVATIONS[name]()
+    module: nn.Module = _ACTIVATIONS[name]()
+    return module
 
 
 def normalisation(name: Normalisation, width: int) -> nn.Module:

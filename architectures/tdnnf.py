@@ -143,4 +143,5 @@ class TDNNF(nn.Module):
         spliced = windows.unfold(1, self.spliced, self.stride).transpose(2, 3).flatten(2)
         x = self.f(self.splice(spliced))
         x = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        return self.output(self.hidden(x).squeeze(1))
+        logits: Tensor = self.output(self.hidden(x).squeeze(1))
+        return logits

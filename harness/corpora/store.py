@@ -64,7 +64,7 @@ class Part:
 
     @property
     def d_features(self) -> int:
-        return self.frames.shape[1]
+        return int(self.frames.shape[1])
 
     def rows(self) -> np.ndarray:
         """(sum of lengths,) int64: where this part's frames lie in `frames`, utterance by utterance."""

@@ -123,13 +123,7 @@ class Arm:
         """
         if values.keys() != self.ranges.keys():
             raise ValueError(f"arm {self.name!r} needs values of {sorted(self.ranges)}, not of {sorted(values)}")
-        flat = self.fixed | {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return Settings(
-            self.architecture,
-            section(flat, "params"),
-            Data(**section(flat, "data")),
-            Training(**section(flat, "training")),
-        )
+        return Settings.from_flat({"architecture": self.architecture} | self.fixed | dict(values))
 
     @property
     def is_matched(self) -> bool:
@@ -232,11 +226,6 @@ class Experiment:
 def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> dict[str, Any]:
     rows = settings.flat() | {k: str(r) for k, r in ranges.items()}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in rows.items()}
-
-
-def section(flat: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """One section of flat settings: `section({"data.context": 7}, "data")` is `{"context": 7}`."""
-    return {k.removeprefix(f"{name}."): v for k, v in flat.items() if k.startswith(f"{name}.")}
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

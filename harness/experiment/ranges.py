@@ -1,6 +1,7 @@
 """A range of an experiment file, standing where its value would stand: `{ int = [2, 8] }`."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -13,10 +14,10 @@ KINDS = ("int", "float", "log", "choice")
 
 @dataclass(frozen=True)
 class Range:
-    """What a search may choose from. Both ends are part of it."""
+    """The values that a search may choose from. Both ends are part of it."""
 
     kind: str
-    """int, float, log (evenly in the logarithm) or choice."""
+    """One of `KINDS`; log is even in the logarithm."""
     low: int | float | None = None
     """Ends are None for a choice. Those of a log range are both ints, or both floats."""
     high: int | float | None = None
@@ -35,7 +36,7 @@ class Range:
         return self.choices or self.ends
 
     def size(self) -> int | None:
-        """How many values there are; None if they cannot be counted."""
+        """The number of values; None if they cannot be counted."""
         if self.choices:
             return len(self.choices)
         step = self.step or (1 if isinstance(self.low, int) else None)
@@ -82,7 +83,7 @@ def is_range(value: Any) -> bool:
 
 
 def range_forbidden(path: KeyPath) -> str | None:
-    """Why a range may not stand at `path`; None if it may."""
+    """The reason why a range may not stand at `path`; None if it may."""
     match path:
         case ("arms", _, "params", _):
             return None
@@ -94,7 +95,7 @@ def range_forbidden(path: KeyPath) -> str | None:
 
 
 def must_be_shared(section: str, key: str) -> str | None:
-    """Why the arms may not differ in a setting; None if they may."""
+    """The reason why the arms may not differ in a setting; None if they may."""
     if section == "data" and key not in ("context", "normalisation", "boundary"):
         return "every arm sees the same frames"
     if section == "training" and key in ("epochs", "early_stopping", "keep", "precision"):
@@ -102,8 +103,14 @@ def must_be_shared(section: str, key: str) -> str | None:
     return None
 
 
+def divide(rows: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Range]]:
+    """Flat settings into those with a value and those with a range."""
+    fixed = {key: value for key, value in rows.items() if not isinstance(value, Range)}
+    return fixed, {key: value for key, value in rows.items() if isinstance(value, Range)}
+
+
 def read(raw: dict[str, Any], path: KeyPath, mistakes: Mistakes) -> Range | None:
-    """The range that a table with one of `KINDS` describes; None, and the mistakes noted, if it is wrong."""
+    """The range that a table with one of `KINDS` describes; None, with the mistakes noted, if it is wrong."""
     before = len(mistakes)
     kind, *more = [kind for kind in KINDS if kind in raw]
     if more:
@@ -128,28 +135,28 @@ def read(raw: dict[str, Any], path: KeyPath, mistakes: Mistakes) -> Range | None
     return Range(kind, low, high, raw.get("step"))
 
 
-def _choice_problem(given: Any) -> str | None:
-    if not isinstance(given, list):
-        return f"{spelled(given)} is not allowed; it must be a list of values"
-    if len(given) < 2:
-        return f"a choice needs two values or more, not {spelled(given)}; a single one is written without a range"
-    for i, choice in enumerate(given):
-        if any(choice == other and isinstance(choice, bool) == isinstance(other, bool) for other in given[:i]):
+def _choice_problem(raw: Any) -> str | None:
+    if not isinstance(raw, list):
+        return f"{spelled(raw)} is not allowed; it must be a list of values"
+    if len(raw) < 2:
+        return f"a choice needs two values or more, not {spelled(raw)}; a single one is written without a range"
+    for i, choice in enumerate(raw):
+        if any(choice == other and isinstance(choice, bool) == isinstance(other, bool) for other in raw[:i]):
             return f"{spelled(choice)} is given twice"
     return None
 
 
-def _ends_problem(kind: str, given: Any) -> str | None:
+def _ends_problem(kind: str, raw: Any) -> str | None:
     of = "integers" if kind == "int" else "numbers"
-    if not (isinstance(given, list) and len(given) == 2 and all(_is_number(end, kind) for end in given)):
-        return f"{spelled(given)} is not allowed; it must be [low, high], two {of}"
-    low, high = given
+    if not (isinstance(raw, list) and len(raw) == 2 and all(_is_number(end, kind) for end in raw)):
+        return f"{spelled(raw)} is not allowed; it must be [low, high], two {of}"
+    low, high = raw
     if kind == "log" and low <= 0:
         return f"{spelled(low)} is not allowed; a log range lies above 0"
     if low == high:
-        return f"{spelled(given)} has one value; it is written without a range"
+        return f"{spelled(raw)} has one value; it is written without a range"
     if low > high:
-        return f"{spelled(given)} is empty; the low end comes first: {spelled([high, low])}"
+        return f"{spelled(raw)} is empty; the low end comes first: {spelled([high, low])}"
     return None
 
 

@@ -9,15 +9,7 @@ from harness.experiment.experiment import Arm, Experiment, Search
 from harness.experiment.mistakes import KeyPath, Mistakes, spelled
 from harness.experiment.ranges import is_range, must_be_shared, range_forbidden
 from harness.experiment.rungs import rungs
-from harness.settings import Training
-
-_ACTS_WITH: dict[str | int, tuple[str, tuple[str, ...]]] = {
-    "step_epochs": ("schedule", ("step",)),
-    "factor": ("schedule", ("step", "plateau")),
-    "plateau_epochs": ("schedule", ("plateau",)),
-    "momentum": ("optimiser", ("sgd",)),
-}
-"""Settings of `[training]` that act only where another has one of these values."""
+from harness.settings import ACTS_WITH, Training
 
 
 def check(
@@ -81,7 +73,7 @@ def _ranges(tree: dict[str, Any]) -> list[KeyPath]:
 
 def _check_effect(arms: Sequence[Arm], path: KeyPath, mistakes: Mistakes) -> None:
     """Note it if a setting of `[training]`, given at `path`, acts in none of these arms."""
-    governor, values = _ACTS_WITH.get(path[-1], ("", ()))
+    governor, values = ACTS_WITH.get(str(path[-1]), ("", ()))
     wrong = [
         mistakes.below("training", governor),
         *(mistakes.below("arms", a.name, "training", governor) for a in arms),

@@ -156,4 +156,4 @@ def words(annotation: Any) -> str:
     if dataclasses.is_dataclass(annotation):
         items = [f"{key} = {words(a)}" for key, (a, _) in keys_of(annotation).items()]  # type: ignore[arg-type]
         return f"a table {{ {', '.join(items)} }}"
-    return _WORDS.get(annotation) or str(annotation)
+    return _WORDS.get(origin or annotation) or str(annotation)

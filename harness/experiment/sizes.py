@@ -69,7 +69,7 @@ def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experime
         if isinstance(match, Match) and source is not None:
             targets[name] = match.parameters
         elif match == "parameters" and source is not None and source.name != name:
-            targets[name] = source.fixed.get("params.parameters") or _parameters(source, source.ends()[0])
+            targets[name] = source.fixed.get("params.parameters") or n_parameters(source, source.ends()[0])
     solved = {
         name: replace(arms[name], fixed=arms[name].fixed | {"params.parameters": n}) for name, n in targets.items()
     }
@@ -123,8 +123,8 @@ def _beyond_limit(arm: Arm) -> str | None:
         return None
     values: dict[str, Any] = {key: r.ends[1] for key, r in arm.ranges.items()}
     for key, r in ranges_of_size(arm).items():
-        values[key] = max(r.probes, key=lambda v: _parameters(arm, arm.settings(values | {key: v})))
-    size = _parameters(arm, arm.settings(values))
+        values[key] = max(r.probes, key=lambda v: n_parameters(arm, arm.settings(values | {key: v})))
+    size = n_parameters(arm, arm.settings(values))
     if size <= arm.limit:
         return None
     mend = "narrow the ranges, or give params.parameters and no width" if ranges_of_size(arm) else "make it smaller"
@@ -134,7 +134,7 @@ def _beyond_limit(arm: Arm) -> str | None:
 def _target(arm: Arm) -> int:
     """The most parameters that are stated; 0 if none are."""
     r = arm.ranges.get("params.parameters")
-    return max(r.probes) if r else arm.fixed.get("params.parameters", 0)
+    return int(max(r.probes)) if r else int(arm.fixed.get("params.parameters", 0))
 
 
 def _unreachable(arm: Arm) -> str | None:
@@ -178,7 +178,8 @@ def _shape(arm: Arm, settings: Settings) -> matching.Shape:
     return settings.data.window, *arm.frame
 
 
-def _parameters(arm: Arm, settings: Settings) -> int:
+def n_parameters(arm: Arm, settings: Settings) -> int:
+    """The parameters of an arm's model with these settings, on the corpus that the arm knows of."""
     return architectures.n_parameters(arm.architecture, *_shape(arm, settings), settings.params)
 
 

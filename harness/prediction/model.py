@@ -24,7 +24,7 @@ class TrainedModel:
     @property
     def precision(self) -> str:
         """The arithmetic it was trained and scored in: bf16 or fp32."""
-        return self.result.provenance["precision"]
+        return str(self.result.provenance["precision"])
 
     def features(self) -> Features | None:
         """How the frames of its corpus are made: as it was told in training, else as the corpus says now."""

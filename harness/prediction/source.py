@@ -89,7 +89,7 @@ def _corpus(data: str, split: str | None, trained: TrainedModel, cache: Path, pr
 
 
 def _named(data: str, trained: TrainedModel) -> Data:
-    """ "synthetic" means the one that the model was trained on, if it was."""
+    """The data of a name; "synthetic" is what the model was trained on, if it was trained on such a corpus."""
     settings = trained.result.settings
     if data != "synthetic" or settings["data.corpus"] != "synthetic":
         return Data(corpus=data)

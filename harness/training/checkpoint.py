@@ -65,7 +65,10 @@ def write(
 def restore(
     file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule
 ) -> TrainingState:
-    """The state on disk; brings model, optimiser, schedule and torch's global generators back to it. Runs no code of the file."""
+    """The state on disk, to which model, optimiser, schedule and torch's global generators are brought back.
+
+    No code in the file is run.
+    """
     content = torch.load(file, map_location=device, weights_only=True)
     model.load_state_dict(content.pop("model"))
     optimiser.load_state_dict(content.pop("optimiser"))

@@ -1,4 +1,4 @@
-"""The unit of work: (arm, settings, seed, corpus) -> RunResult. It records nothing, and knows neither MLflow nor Optuna."""
+"""The unit of work: (arm, settings, seed, corpus) -> RunResult. It knows neither MLflow nor Optuna."""
 
 import resource
 import sys
