@@ -7,6 +7,7 @@ may give both by a method `paths(x)`; the report then shows which of them prevai
 """
 
 from architectures._registry import (
+    WIDEST,
     Between,
     Size,
     broken,
@@ -23,6 +24,7 @@ from architectures._registry import (
 )
 
 __all__ = [
+    "WIDEST",
     "Between",
     "Size",
     "broken",

@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # torch takes 2 s to import, which those who only ask for `Be
 
 Architecture = TypeVar("Architecture", bound="type[nn.Module]")
 
+WIDEST = 65_536
+"""Of any layer."""
+
 _registered: dict[str, type[nn.Module]] = {}
 
 
@@ -89,7 +92,7 @@ def _discover() -> dict[str, str]:
 
 
 def place_of(error: BaseException, name: str) -> str | None:
-    """The place in `architectures/NAME.py` of an error, as `architectures/ladnn.py:55`; None if it came from elsewhere."""
+    """The place of an error in `architectures/NAME.py`, as `architectures/ladnn.py:55`; None if it is elsewhere."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename.endswith(f"{name}.py"):

@@ -1,1 +1,1 @@
-"""Labelled utterances from whatever form they have to one, the frame store: reading, checking, importing, making them."""
+"""Labelled utterances: corpora read, checked, imported and made, in whatever form, as parts of a frame store."""

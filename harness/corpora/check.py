@@ -15,12 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from harness.corpora import features, layout
+from harness.corpora.mfcc import STEP_MS
 from harness.corpora.store import Part
 from harness.errors import UserError
-from harness.files import Report
-
-FRAME_MS = 10
-"""From one frame to the next."""
+from harness.files import Report, count_of
 
 
 def of(part: Part) -> dict[str, Any]:
@@ -31,7 +29,7 @@ def of(part: Part) -> dict[str, Any]:
     the 95th percentile, and all four None of a phoneme that does not occur.
     """
     facts = part.summary() | {
-        "hours": part.n_frames * FRAME_MS / 3.6e6,
+        "hours": part.n_frames * STEP_MS / 3.6e6,
         "features": part.d_features,
         "digest": part.digest,
     }
@@ -49,7 +47,7 @@ def _phonemes(part: Part) -> list[dict[str, Any]]:
         if len(own):
             low, median, high = np.percentile(own, [5, 50, 95])
             values = (own.mean(), median, low, high)
-            durations = {key: float(value) * FRAME_MS for key, value in zip(durations, values, strict=True)}
+            durations = {key: float(value) * STEP_MS for key, value in zip(durations, values, strict=True)}
         row = {"phoneme": phoneme, "frames": n_frames, "share": n_frames / part.n_frames, "segments": len(own)}
         rows.append(row | durations)
     return rows
@@ -137,7 +135,7 @@ def _read(
     progress: Report | None,
 ) -> _Split:
     split = _Split((folder / "transcript").is_dir(), set())
-    report = (lambda done, total: progress(f"checking {folder.name}", done, total)) if progress else None
+    report = count_of(progress, f"checking {folder.name}")
     try:
         for utterance in layout.utterances(folder, phonemes, speakers, refused, report):
             split.utterances += 1

@@ -14,7 +14,7 @@ from filelock import FileLock
 from harness.corpora import check, features, layout
 from harness.corpora.store import Part
 from harness.errors import UserError
-from harness.files import Report
+from harness.files import Report, count_of
 from harness.settings import Data, SpeakerFraction, Synthetic
 
 KNOWN = {"synthetic": "speech by espeak-ng with exact phone times, made on first use"}
@@ -80,8 +80,7 @@ def load_splits(
     """
 
     def part(split: str) -> Part:
-        report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None
-        loaded = layout.load(root, split, cache / "stores", report)
+        loaded = layout.load(root, split, cache / "stores", count_of(progress, f"reading {split}"))
         if labelled and loaded.labels is None:
             raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
         return loaded
@@ -141,8 +140,7 @@ def _synthetic(size: Synthetic, cache: Path, progress: Report | None) -> Path:
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{root}.lock"):  # two makers would be in each other's way
         if not root.exists():
-            report = (lambda done, total: progress("speaking", done, total)) if progress else None
-            make.make(root, minutes=size.minutes, seed=size.seed, progress=report)
+            make.make(root, minutes=size.minutes, seed=size.seed, progress=count_of(progress, "speaking"))
         elif not (root / features.FILE).exists():  # made before there was such a file
             features.write(root, sentences.FEATURES)
     return root

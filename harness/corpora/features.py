@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.corpora import mfcc
 from harness.errors import UserError
+from harness.files import write_text
 
 FILE = "features.json"
 
@@ -99,7 +100,7 @@ def read(root: Path) -> Features | None:
 
 def write(root: Path, features: Features) -> None:
     """Write `ROOT/features.json`."""
-    (root / FILE).write_text(json.dumps(features.as_json(), indent=1) + "\n", encoding="utf-8")
+    write_text(root / FILE, json.dumps(features.as_json(), indent=1) + "\n")
 
 
 def parse(facts: dict[str, Any], where: str) -> Features:

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,15 +21,13 @@ import numpy as np
 from harness import phones
 from harness.corpora import features, store
 from harness.errors import UserError
+from harness.files import Count
 
 _SHOWN = 20  # refusals told one by one; the rest are counted
 _FORMAT = 4  # of the store; part of its key
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(<f4|<U\d+)', 'fortran_order': False, 'shape': \(([\d, ]+)\), \} *\n", re.DOTALL
 )
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 def splits(root: Path) -> list[str]:
@@ -50,7 +48,7 @@ def check_root(root: Path) -> None:
         raise UserError(f"{root}: it has no folder <split>/mfcc; a corpus is a folder ROOT/<split>/mfcc/*.npy")
 
 
-def load(root: Path, split: str, stores: Path, progress: Progress | None = None) -> store.Part:
+def load(root: Path, split: str, stores: Path, progress: Count | None = None) -> store.Part:
     """Read a split through its store, which is made on first use and again when a file of the split has changed.
 
     Raises:
@@ -93,8 +91,9 @@ def phonemes_of(root: Path) -> tuple[str, ...]:
     if not own.exists():
         return phones.PHONEMES
     names = tuple(own.read_text().split())
-    if len(set(names)) != len(names) or not 2 <= len(names) <= 255:
-        raise UserError(f"{own}: {len(names)} phonemes, {len(set(names))} distinct; 2 to 255 distinct ones are allowed")
+    if len(set(names)) != len(names) or not 2 <= len(names) <= phones.MOST_CLASSES:
+        allowed = f"2 to {phones.MOST_CLASSES} distinct ones are allowed"
+        raise UserError(f"{own}: {len(names)} phonemes, {len(set(names))} distinct; {allowed}")
     return names
 
 
@@ -142,7 +141,7 @@ def speakers_of(root: Path) -> dict[str, str] | None:
 
 
 def _unless_refused(
-    folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Progress | None
+    folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Count | None
 ) -> Iterator[store.Utterance]:
     """As `utterances`.
 
@@ -163,7 +162,7 @@ def utterances(
     phonemes: Sequence[str] | None,
     speakers: dict[str, str] | None,
     refused: list[str],
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Iterator[store.Utterance]:
     """The sound utterances of a split, in the order of their names.
 
@@ -257,7 +256,8 @@ def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> n
     if unknown.any():
         row = int(np.argmax(unknown))
         raise ValueError(f"unknown phoneme {str(transcript[row])!r} at frame {row}; known are {' '.join(phonemes)}")
-    return order[place]
+    labels: np.ndarray = order[place]
+    return labels
 
 
 @lru_cache

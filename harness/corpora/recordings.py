@@ -4,7 +4,7 @@ Shapes: F frames, D features, U utterances, T frames of an utterance.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from harness.corpora import audio
 from harness.corpora.features import Features
 from harness.corpora.store import Part
 from harness.errors import UserError
+from harness.files import Count
 
 
 def files(path: Path) -> list[Path]:
@@ -22,9 +23,7 @@ def files(path: Path) -> list[Path]:
     return [path] if audio.is_audio(path) else []
 
 
-def load(
-    sounds: Sequence[Path], features: Features, progress: Callable[[int, int], None] | None = None
-) -> tuple[Part, np.ndarray]:
+def load(sounds: Sequence[Path], features: Features, progress: Count | None = None) -> tuple[Part, np.ndarray]:
     """Their frames, an utterance and a speaker for each file, named as the file; and (U,) how long they are, seconds.
 
     Args:

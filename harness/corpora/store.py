@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.corpora.features import Features
+from harness.files import put_in_place
 
 _BLOCK = 1 << 22  # bytes hashed and written at a time, without Python's lock
 
@@ -133,7 +134,7 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         facts["digest"] = content.hexdigest()[:32]
         (unfinished / "store.json").write_text(json.dumps(facts))
         try:
-            unfinished.rename(folder)
+            put_in_place(unfinished, folder)
         except OSError:  # another process was faster: its store is the same
             if not (folder / "store.json").exists():
                 raise

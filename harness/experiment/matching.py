@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import architectures
+from architectures import WIDEST
 
-WIDEST = 65_536
 TOLERANCE = 0.01
 """Largest distance from the stated number, as a fraction of it."""
 

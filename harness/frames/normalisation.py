@@ -84,4 +84,5 @@ def _add(total: np.ndarray, group: np.ndarray, values: np.ndarray, lengths: np.n
 
 
 def _scale(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    return (frames - mean) / np.where(std > 0, std, 1)
+    scaled: np.ndarray = (frames - mean) / np.where(std > 0, std, 1)
+    return scaled

@@ -58,9 +58,9 @@ class StreamedFrames:
                     continue
                 yield begun
             n_whole = len(index) // batch_size * batch_size
-            for some in index[:n_whole].split(batch_size):
-                if len(some):
-                    yield chunk.examples(some)
+            for batch in torch.split(index[:n_whole], batch_size):
+                if len(batch):
+                    yield chunk.examples(batch)
             begun = chunk.examples(index[n_whole:]) if n_whole < len(index) else None
             del chunk  # else three would be there while the next is fetched
         if begun:
@@ -89,7 +89,8 @@ class StreamedFrames:
         device = self.labels.device
         if device.type == "cuda":
             user = torch.cuda.default_stream(device)
-            with torch.cuda.stream(torch.cuda.Stream(device)) as stream:
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            with torch.cuda.stream(stream):
                 placed = self._place(utterances)
                 stream.synchronize()
             for tensor in (placed.frames, placed.rows, placed.labels):

@@ -99,7 +99,8 @@ class ResidentFrames:
         """An epoch's examples: slices of a permutation that depends on (seed, epoch) alone."""
         device = self.rows.device
         generator = torch.Generator(device).manual_seed(derive_seed(seed, epoch))
-        for index in torch.randperm(len(self), generator=generator, device=device).split(batch_size):
+        order = torch.randperm(len(self), generator=generator, device=device)
+        for index in torch.split(order, batch_size):
             yield self.examples(index)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:

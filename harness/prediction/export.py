@@ -145,11 +145,13 @@ def _write_pt2(program: ExportedProgram, facts: dict[str, Any], file: Path) -> P
 def _onnx_logits(file: Path, windows: torch.Tensor) -> np.ndarray:
     import onnxruntime
 
-    return onnxruntime.InferenceSession(str(file)).run(["logits"], {"windows": windows.numpy()})[0]
+    logits: np.ndarray = onnxruntime.InferenceSession(str(file)).run(["logits"], {"windows": windows.numpy()})[0]
+    return logits
 
 
 def _pt2_logits(file: Path, windows: torch.Tensor) -> np.ndarray:
-    return torch.export.load(file).module()(windows).numpy()
+    logits: np.ndarray = torch.export.load(file).module()(windows).numpy()
+    return logits
 
 
 def _compared(file: Path, logits: np.ndarray, expected: np.ndarray) -> float:

@@ -4,7 +4,7 @@ Legend: F frames, U utterances, C classes, B batch, M models.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.corpora.store import Part
+from harness.files import Count
 from harness.frames.device import dtype_of_frames
 from harness.frames.normalisation import Normaliser
 from harness.frames.windows import to_device
@@ -39,7 +40,7 @@ def predict(
     device: torch.device,
     *,
     keep_posteriors: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
 ) -> Prediction:
     """Label every frame in the arithmetic of the training; several models by the mean of their posteriors.
 

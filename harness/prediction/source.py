@@ -9,7 +9,7 @@ from harness.corpora import corpus, features, layout, mfcc, recordings
 from harness.corpora.features import Features
 from harness.corpora.store import Part
 from harness.errors import UserError
-from harness.files import Report
+from harness.files import Report, count_of
 from harness.prediction.model import TrainedModel
 from harness.settings import Data, Synthetic
 
@@ -61,8 +61,7 @@ def _sound(data: str, sounds: list[Path], trained: TrainedModel, progress: Repor
             f"{data}: sound, and how the frames of the model's corpus ({corpus}) were made is not known. If you know, "
             f"say it in {Path(corpus) / features.FILE} (docs/data.md); else give a corpus of such frames"
         )
-    report = (lambda done, total: progress("listening", done, total)) if progress else None
-    part, seconds = recordings.load(sounds, own, report)
+    part, seconds = recordings.load(sounds, own, count_of(progress, "listening"))
     return Input(data, part, seconds, own.rate)
 
 

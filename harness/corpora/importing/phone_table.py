@@ -19,6 +19,7 @@ from typing import Any
 
 from harness.corpora.alignments.index import Segment
 from harness.errors import UserError
+from harness.phones import MOST_CLASSES
 
 _VOWELS = "aeiouy"
 
@@ -180,8 +181,8 @@ def _parse(path: Path) -> PhoneTable:
             wrong.append(f"{path}:{number}: {error}")
             continue
         rules[symbol] = (*rules.get(symbol, ()), rule)
-    if not wrong and not 2 <= len(set(heads["classes"])) == len(heads["classes"]) <= 255:
-        wrong = [f"{path}: its line 'classes:' has to name 2 to 255 distinct classes, above the rows"]
+    if not wrong and not 2 <= len(set(heads["classes"])) == len(heads["classes"]) <= MOST_CLASSES:
+        wrong = [f"{path}: its line 'classes:' has to name 2 to {MOST_CLASSES} distinct classes, above the rows"]
     if wrong:
         raise UserError("\n".join(wrong))
     return PhoneTable(path.stem, tuple(heads["classes"]), rules, tuple(e.lower() for e in heads["endings"]))

@@ -120,7 +120,7 @@ def _labels(segments: list[Segment], classes: list[int], seconds: np.ndarray, en
     """(T,) class of each frame's centre; -1, the last of the names, where no label is."""
     if segments[-1].end > end + BEYOND:
         raise ValueError(f"labels up to {segments[-1].end:.3f} s, sound up to {end:.3f} s: of another recording?")
-    labels = np.append(classes, -1)[index.covering(segments, seconds)]
+    labels: np.ndarray = np.append(classes, -1)[index.covering(segments, seconds)]
     bare = np.count_nonzero(labels < 0)
     if bare > UNLABELLED * len(labels):
         raise ValueError(f"{bare} of {len(labels)} frames have no label: of another recording, or in other units?")

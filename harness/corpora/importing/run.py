@@ -7,7 +7,7 @@ renamed when whole. Each utterance depends on its own files alone: the number of
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,14 +20,12 @@ from harness.corpora import destination
 from harness.corpora.importing.journal import REFUSED, Journal, done, finish, prepare
 from harness.corpora.importing.plan import Imported, Plan, Recipe, Recording, import_one
 from harness.errors import RunFailed, UserError
+from harness.files import Count, put_in_place
 
 SHOWN = 100
 """Refusals that are told; all of them stand in refused.txt."""
 
 _AT_ONCE = 16  # recordings handed to a process together
-
-Progress = Callable[[int, int], None]
-"""Called with (recordings done, all)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def run(
     *,
     leave_out: bool = False,
     processes: int | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Result:
     """Import a plan to `root`.
 
@@ -67,7 +65,7 @@ def run(
 
 
 def _run(
-    plan: Plan, recipe: Recipe, root: Path, growing: Path, leave_out: bool, processes: int, progress: Progress | None
+    plan: Plan, recipe: Recipe, root: Path, growing: Path, leave_out: bool, processes: int, progress: Count | None
 ) -> Result:
     prepare(growing, plan, recipe)
     imported = done(growing, plan)
@@ -87,7 +85,7 @@ def _run(
     refused.sort()
     _judge(refused, len(imported), growing, leave_out)
     finish(growing, plan, recipe, imported)
-    growing.rename(root)
+    put_in_place(growing, root)
     return Result(root, plan, imported, refused)
 
 

@@ -65,12 +65,13 @@ def n_bytes(api: Any, competition: str, progress: Report) -> int:
     Raises:
         UserError, RunFailed: as `download`.
     """
-    token, total, n_files = None, 0, 0
+    token: str | None = None
+    total = n_files = 0
     list_files = api.with_retry(api.competition_list_files, max_retries=_RETRIES)
     while True:
         with _guarded(competition):
             page = list_files(competition, page_token=token, page_size=_PAGE)
-            total += sum(file.total_bytes for file in page.files)
+            total += sum(int(file.total_bytes) for file in page.files)
             n_files += len(page.files)
             token = page.next_page_token
         progress("listing its files", n_files, n_files + (_PAGE if token else 0))

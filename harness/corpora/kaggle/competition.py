@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.corpora import check, destination, layout
 from harness.corpora.kaggle import archive, client
 from harness.errors import UserError
-from harness.files import Report
+from harness.files import Report, put_in_place
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def examine(root: Path, progress: Report) -> Imported:
 
 def _unpack(packed: Path, root: Path, progress: Report) -> None:
     archive.unpack(packed, _unfinished(root), progress)
-    _unfinished(root).rename(root)
+    put_in_place(_unfinished(root), root)
 
 
 def _unfinished(root: Path) -> Path:

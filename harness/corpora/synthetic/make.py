@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from harness.corpora import features
 from harness.corpora.synthetic import espeak, sentences
 from harness.corpora.synthetic.sentences import SPLITS, Speaker
-from harness.files import replacing
+from harness.files import Count, put_in_place, replacing
 from harness.phones import PHONEMES
 
 
@@ -36,7 +35,7 @@ def make(
     seed: int,
     n_speakers: int | None = None,
     processes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
 ) -> Made:
     """Write a corpus in the HW1P2 layout to `root`; it appears there when it is whole.
 
@@ -65,11 +64,11 @@ def make(
     _describe(unfinished, everyone)
     _remove_strangers(unfinished, everyone)
     made = _speak_all(everyone, unfinished, processes or os.cpu_count() or 1, progress)
-    unfinished.rename(root)
+    put_in_place(unfinished, root)
     return made
 
 
-def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Callable[[int, int], None] | None) -> Made:
+def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Count | None) -> Made:
     # Threads suffice: the engine speaks in processes of its own, and numpy lets go of the interpreter. Its matrix
     # products are small; with threads of their own under ours they cost half as much again.
     pool = ThreadPoolExecutor(at_once)
