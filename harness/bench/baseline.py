@@ -42,7 +42,7 @@ def usual_frames_per_second(model: nn.Module, data: ResidentFrames, batch_size: 
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     criterion = nn.CrossEntropyLoss()
     model.float().train()
-    began, done, total = time.perf_counter(), -1, 0.0
+    began, n_steps, total = time.perf_counter(), -1, 0.0
     while True:
         for batch, labels in loader:
             optimiser.zero_grad()
@@ -51,11 +51,11 @@ def usual_frames_per_second(model: nn.Module, data: ResidentFrames, batch_size: 
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             total += loss.item()
-            done += 1
-            if done == 0:
+            n_steps += 1
+            if n_steps == 0:
                 began = time.perf_counter()
-            elif done >= 1 and time.perf_counter() - began > seconds:
-                return done * batch_size / (time.perf_counter() - began)
+            elif n_steps >= 1 and time.perf_counter() - began > seconds:
+                return n_steps * batch_size / (time.perf_counter() - began)
 
 
 _FRAMES = 600

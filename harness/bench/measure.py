@@ -67,10 +67,10 @@ def arms_of(file: Path | None, only: Sequence[str]) -> list[BenchArm]:
         from harness.experiment import load
 
         arms = [BenchArm(name, arm.ends()[0]) for name, arm in load.load(file).arms.items()]
-    known = [arm.arm for arm in arms]
+    names = [arm.arm for arm in arms]
     for name in only:
-        if name not in known:
-            raise UserError(f"--arm {name}: no such arm; there are: {', '.join(known)}")
+        if name not in names:
+            raise UserError(f"--arm {name}: no such arm; there are: {', '.join(names)}")
     return [arm for arm in arms if not only or arm.arm in only]
 
 
@@ -93,17 +93,17 @@ def bench(
         n_utterances: of the corpus that is read.
         say: told what is being measured.
     """
-    measured = []
+    rows = []
     for arm in arms:
         say(f"measuring {arm.arm}")
-        measured.append(_arm(arm, device, arithmetic, batch_size or arm.settings.training.batch_size, seconds))
+        rows.append(_arm(arm, device, arithmetic, batch_size or arm.settings.training.batch_size, seconds))
     say("measuring reading")
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads",
         "precision": arithmetic,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "arms": measured,
+        "arms": rows,
         "reading": baseline.reading(n_utterances),
     }
 
@@ -166,7 +166,7 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
         digest="random",
     )
     dtype = dtype_of_frames(arithmetic)
-    placed = to_device(
+    frames = to_device(
         Normaliser(part, "none"),
         slice(None),
         padding=max(left, right),
@@ -174,7 +174,7 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
         device=device,
         dtype=dtype,
     )
-    return replace(placed, left=left, window=left + 1 + right)
+    return replace(frames, left=left, window=left + 1 + right)
 
 
 def step_of(
@@ -233,13 +233,13 @@ def ceiling(model: nn.Module, windows: Tensor, arithmetic: str, seconds: float) 
     n, device = len(windows), windows.device
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
     flops = spent = 0.0
-    known: dict[tuple[int, int, bool], float] = {}
+    seconds_of: dict[tuple[int, int, bool], float] = {}
     for shape in shapes:
         d_in, d_out, needs_input_gradient = shape
         flops += 2 * n * d_in * d_out * (3 if needs_input_gradient else 2)
-        if shape not in known:
-            known[shape] = _products(n, *shape, device, dtype, seconds / len(set(shapes)))
-        spent += known[shape]
+        if shape not in seconds_of:
+            seconds_of[shape] = _products(n, *shape, device, dtype, seconds / len(set(shapes)))
+        spent += seconds_of[shape]
     return flops, spent
 
 
@@ -268,10 +268,10 @@ def median_seconds(work: Callable[[], object], device: torch.device, seconds: fl
 
 
 def _repeats(work: Callable[[], object], device: torch.device, seconds: float) -> Iterator[float]:
-    began, done = time.perf_counter(), 0
-    while done < _FEWEST or time.perf_counter() - began < seconds:
+    began, n = time.perf_counter(), 0
+    while n < _FEWEST or time.perf_counter() - began < seconds:
         yield _timed(work, device)
-        done += 1
+        n += 1
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:

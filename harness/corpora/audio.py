@@ -17,7 +17,7 @@ ENDINGS = (".wav", ".flac", ".sph", ".nist", ".mp3", ".ogg", ".aif", ".aiff", ".
 
 _SCALE = 32768.0  # soundfile gives [-1, 1)
 _DATA_CHUNK = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-_STREAMED = (0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that programs write which do not know the length
+_NO_SIZE = (0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that programs write which do not know the length
 
 
 def is_audio(path: Path) -> bool:
@@ -36,10 +36,10 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(path) as file:
             samples = file.read(dtype="float32", always_2d=True)
-            n_promised, header, rate = file.frames, file.extra_info, file.samplerate
+            n_in_header, header, rate = file.frames, file.extra_info, file.samplerate
     except soundfile.LibsndfileError as error:
         raise ValueError(_unreadable(path, error)) from error
-    _check_whole(path, len(samples), n_promised, header)
+    _check_whole(path, len(samples), n_in_header, header)
     if samples.shape[1] != 1:
         raise ValueError(f"{samples.shape[1]} channels; one is allowed (sox IN OUT remix 1)")
     if not len(samples):
@@ -67,22 +67,22 @@ def at_rate(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return resampled
 
 
-def _check_whole(path: Path, n_samples: int, n_promised: int, description: str) -> None:
+def _check_whole(path: Path, n_samples: int, n_in_header: int, description: str) -> None:
     """Refuse a truncated WAV or SPHERE file, of which libsndfile reads what is there: its header says what there was.
 
     Args:
         description: of the header, by libsndfile.
     """
     if chunk := _DATA_CHUNK.search(description):
-        written, there = int(chunk[1]), int(chunk[2])
-        if there < written and written not in _STREAMED:
-            raise ValueError(f"truncated: {there:,} of {written:,} bytes of samples")
+        size, n_bytes = int(chunk[1]), int(chunk[2])
+        if n_bytes < size and size not in _NO_SIZE:
+            raise ValueError(f"truncated: {n_bytes:,} of {size:,} bytes of samples")
     with path.open("rb") as file:
         header = file.read(1024)
     if header.startswith(b"NIST_1A") and (count := re.search(rb"sample_count -i (\d+)", header)):
-        n_promised = int(count[1])
-    if n_samples < n_promised:
-        raise ValueError(f"truncated: {n_samples:,} of {n_promised:,} samples")
+        n_in_header = int(count[1])
+    if n_samples < n_in_header:
+        raise ValueError(f"truncated: {n_samples:,} of {n_in_header:,} samples")
 
 
 def _unreadable(path: Path, error: Exception) -> str:

@@ -80,10 +80,10 @@ def load_splits(
     """
 
     def part(split: str) -> Part:
-        loaded = layout.load(root, split, cache / "stores", count_of(progress, f"reading {split}"))
-        if labelled and loaded.labels is None:
+        own = layout.load(root, split, cache / "stores", count_of(progress, f"reading {split}"))
+        if labelled and own.labels is None:
             raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
-        return loaded
+        return own
 
     parts, refusals = {}, []
     for name in dict.fromkeys(names):
@@ -105,17 +105,17 @@ def split_speakers(train: Part, fraction: float) -> tuple[Part, Part]:
     speakers = np.unique(train.speakers)
     if len(speakers) < 2:
         raise UserError(f"{train.split}: {len(speakers)} speaker; splitting validation off needs at least 2")
-    n_held = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
-    held = np.random.default_rng(0).permutation(speakers)[:n_held]
-    is_held = np.isin(train.speakers, held)
-    return train.select(~is_held), replace(train.select(is_held), split="validation")
+    n_validation = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
+    own = np.random.default_rng(0).permutation(speakers)[:n_validation]
+    is_validation = np.isin(train.speakers, own)
+    return train.select(~is_validation), replace(train.select(is_validation), split="validation")
 
 
 def subset(part: Part, fraction: float) -> Part:
     """A fraction of a part by whole utterances: at least one, at random but always the same ones, in their order."""
     n = max(1, round(fraction * len(part.utterances)))
-    chosen = np.random.default_rng(0).permutation(len(part.utterances))[:n]
-    return part.select(np.sort(chosen))
+    sample = np.random.default_rng(0).permutation(len(part.utterances))[:n]
+    return part.select(np.sort(sample))
 
 
 def _check(train: Part, validation: Part, test: Part, same: bool) -> None:

@@ -41,19 +41,19 @@ def check_absent(folder: Path) -> None:
         raise UserError(f"{folder}: it is there already; choose another --out, or remove it to make it anew")
 
 
-def check_room(folder: Path, needed: int, for_what: str) -> None:
+def check_room(folder: Path, n_bytes: int, for_what: str) -> None:
     """
     Args:
-        needed: bytes.
+        n_bytes: that are needed.
 
     Raises:
         UserError: the disk has less free.
     """
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(there).free
-    if free < needed:
+    parent = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
+    free = shutil.disk_usage(parent).free
+    if free < n_bytes:
         raise UserError(
-            f"{folder}: {for_what} needs {size(needed)} of disk, {size(free)} are free there; "
+            f"{folder}: {for_what} needs {size(n_bytes)} of disk, {size(free)} are free there; "
             "make room, or choose another --out"
         )
 

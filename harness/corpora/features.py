@@ -113,19 +113,19 @@ def parse(facts: dict[str, Any], where: str) -> Features:
         UserError: everything that is wrong with it, a line each.
     """
     own, wrong = asdict(Features()), []
-    given = {key: value for key, value in facts.items() if key in own}
+    values = {key: value for key, value in facts.items() if key in own}
     for key, value in facts.items():
         if key in FIXED and value != FIXED[key]:
             wrong.append(f"{where}: {key} = {value!r}; only {FIXED[key]!r} can be computed here")
         elif key not in own and key not in FIXED:
             wrong.append(f"{where}: unknown key {key!r}; {_allowed()}")
-    for key, value in given.items():
+    for key, value in values.items():
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole and not (isinstance(own[key], float) and isinstance(value, float)):
             kind = "number" if isinstance(own[key], float) else "whole number"
             wrong.append(f"{where}: {key} = {value!r}; a {kind} is allowed")
     if not wrong:
-        features = Features(**{key: type(own[key])(value) for key, value in given.items()})
+        features = Features(**{key: type(own[key])(value) for key, value in values.items()})
         wrong = [f"{where}: {mistake}" for mistake in features.mistakes()]
     if wrong:
         raise UserError("\n".join(wrong))

@@ -23,7 +23,7 @@ from harness.corpora import features, store
 from harness.errors import UserError
 from harness.files import Count
 
-_SHOWN = 20  # refusals told one by one; the rest are counted
+_MOST_LINES = 20  # refusals told one by one; the rest are counted
 _FORMAT = 4  # of the store; part of its key
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(<f4|<U\d+)', 'fortran_order': False, 'shape': \(([\d, ]+)\), \} *\n", re.DOTALL
@@ -55,30 +55,30 @@ def load(root: Path, split: str, stores: Path, progress: Count | None = None) ->
         UserError: no such corpus or split, or utterances that are refused; each is named.
     """
     _check_split(root, split)
-    phonemes, made = phonemes_of(root), features.read(root)
+    phonemes, own_features = phonemes_of(root), features.read(root)
     folder = stores / _key(root, split, phonemes)
     if not (folder / "store.json").exists():
-        whole = _unless_refused(root / split, phonemes, speakers_of(root), progress)
+        whole = _all_utterances(root / split, phonemes, speakers_of(root), progress)
         store.write(folder, split, phonemes, whole)
     part = store.read(folder)
-    if made and made.width != part.d_features:
-        raise UserError(f"{root / split}: {unlike(made, part.d_features)}")
-    return replace(part, features=made)
+    if own_features and own_features.width != part.d_features:
+        raise UserError(f"{root / split}: {unlike(own_features, part.d_features)}")
+    return replace(part, features=own_features)
 
 
-def unlike(made: features.Features, d_features: int) -> str:
+def unlike(own_features: features.Features, d_features: int) -> str:
     """Why frames cannot have been made as `features.json` says."""
     return (
         f"frames of {d_features} features; by {features.FILE} "
-        f"({made.n_coefficients} coefficients, deltas {made.deltas}) they have {made.width}"
+        f"({own_features.n_coefficients} coefficients, deltas {own_features.deltas}) they have {own_features.width}"
     )
 
 
 def _check_split(root: Path, split: str) -> None:
     check_root(root)
-    found = splits(root)
-    if split not in found:
-        raise UserError(f"{root}: no split {split!r}; the splits there are: {', '.join(found)}")
+    names = splits(root)
+    if split not in names:
+        raise UserError(f"{root}: no split {split!r}; the splits there are: {', '.join(names)}")
 
 
 def phonemes_of(root: Path) -> tuple[str, ...]:
@@ -129,18 +129,18 @@ def speakers_of(root: Path) -> dict[str, str] | None:
         raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else ''!r}, not 'utterance,speaker'")
     odd = [(n, ",".join(row)) for n, row in enumerate(rows, 1) if len(row) != 2]
     if odd:
-        raise UserError("\n".join(f"{path}:{n}: {row!r} is not 'utterance,speaker'" for n, row in odd[:_SHOWN]))
+        raise UserError("\n".join(f"{path}:{n}: {row!r} is not 'utterance,speaker'" for n, row in odd[:_MOST_LINES]))
     speakers = dict(reversed(rows[1:]))
     torn = [(n, name, who) for n, (name, who) in enumerate(rows[1:], 2) if speakers[name] != who]
     if torn:
         lines = [
             f"{path}:{n}: {name!r} is of {who!r}; an earlier line says {speakers[name]!r}" for n, name, who in torn
         ]
-        raise UserError("\n".join(lines[:_SHOWN]))
+        raise UserError("\n".join(lines[:_MOST_LINES]))
     return speakers
 
 
-def _unless_refused(
+def _all_utterances(
     folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Count | None
 ) -> Iterator[store.Utterance]:
     """As `utterances`.
@@ -148,49 +148,49 @@ def _unless_refused(
     Raises:
         UserError: after the last utterance, with a line for each that is refused.
     """
-    refused: list[str] = []
-    yield from utterances(folder, phonemes, speakers, refused, progress)
-    if refused:
-        more = [f"... and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
+    refusals: list[str] = []
+    yield from utterances(folder, phonemes, speakers, refusals, progress)
+    if refusals:
+        more = [f"... and {len(refusals) - _MOST_LINES} more"] if len(refusals) > _MOST_LINES else []
         n_utterances = len(_names(folder)[0])
-        head = f"{folder}: {len(refused)} of {n_utterances} utterances are refused; mend or remove these files:"
-        raise UserError("\n".join([head, *refused[:_SHOWN], *more]))
+        head = f"{folder}: {len(refusals)} of {n_utterances} utterances are refused; mend or remove these files:"
+        raise UserError("\n".join([head, *refusals[:_MOST_LINES], *more]))
 
 
 def utterances(
     folder: Path,
     phonemes: Sequence[str] | None,
     speakers: dict[str, str] | None,
-    refused: list[str],
+    refusals: list[str],
     progress: Count | None = None,
 ) -> Iterator[store.Utterance]:
     """The sound utterances of a split, in the order of their names.
 
     Args:
         phonemes: the classes; None leaves transcripts unread.
-        refused: gets a line for every utterance that is refused, the last ones at the end of the iteration.
+        refusals: gets a line for every utterance that is refused, the last ones at the end of the iteration.
 
     Raises:
         UserError: there is no utterance.
     """
     names, alone = _names(folder)
-    refused += alone
+    refusals += alone
     labelled = phonemes is not None and (folder / "transcript").is_dir()
     d_features = None
 
     for done, name in enumerate(names, start=1):
-        found: store.Utterance | str
+        utterance: store.Utterance | str
         try:
-            found = _read(folder, name, phonemes if labelled else None, speakers)
-            d_features = d_features or found.frames.shape[1]
-            if found.frames.shape[1] != d_features:
-                found = f"{found.frames.shape[1]} features a frame; {names[0]} has {d_features}"
+            utterance = _read(folder, name, phonemes if labelled else None, speakers)
+            d_features = d_features or utterance.frames.shape[1]
+            if utterance.frames.shape[1] != d_features:
+                utterance = f"{utterance.frames.shape[1]} features a frame; {names[0]} has {d_features}"
         except ValueError as refusal:
-            found = str(refusal)
-        if isinstance(found, str):
-            refused.append(f"{folder.name}/{name}: {found}")
+            utterance = str(refusal)
+        if isinstance(utterance, str):
+            refusals.append(f"{folder.name}/{name}: {utterance}")
         else:
-            yield found
+            yield utterance
         if progress:
             progress(done, len(names))
 

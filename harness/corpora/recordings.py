@@ -32,7 +32,7 @@ def load(sounds: Sequence[Path], features: Features, progress: Count | None = No
     Raises:
         UserError: a line for each file that cannot be read, is of another rate, or is too short for a frame.
     """
-    frames, seconds, refused = [], [], []
+    frames, seconds, refusals = [], [], []
     stems = [file.stem for file in sounds]
     for done, file in enumerate(sounds, start=1):
         try:
@@ -43,14 +43,14 @@ def load(sounds: Sequence[Path], features: Features, progress: Count | None = No
             if not len(own):
                 raise ValueError(f"{1000 * len(samples) / features.rate:.0f} ms long; a frame takes 25 ms")
         except ValueError as refusal:
-            refused.append(f"{file}: {refusal}")
+            refusals.append(f"{file}: {refusal}")
             continue
         frames.append(own)
         seconds.append(len(samples) / features.rate)
         if progress:
             progress(done, len(sounds))
-    if refused:
-        raise UserError("\n".join(refused))
+    if refusals:
+        raise UserError("\n".join(refusals))
     lengths = np.array([len(own) for own in frames], dtype=np.int64)
     together = np.concatenate(frames)
     part = Part(

@@ -88,8 +88,8 @@ class Part:
 
     def select(self, keep: np.ndarray | slice) -> "Part":
         """The utterances that a boolean mask (U,), indices or a slice name, in their order."""
-        chosen = {name: getattr(self, name)[keep] for name in ("starts", "lengths", "utterances", "speakers")}
-        return replace(self, **chosen)
+        columns = {name: getattr(self, name)[keep] for name in ("starts", "lengths", "utterances", "speakers")}
+        return replace(self, **columns)
 
     def summary(self) -> dict[str, int]:
         return {

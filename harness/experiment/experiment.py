@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from architectures import Between, parameters_of
 from harness.experiment import matching
 from harness.experiment.claims import Claim
-from harness.experiment.mistakes import spelled
+from harness.experiment.mistakes import as_toml
 from harness.experiment.ranges import Range
 from harness.settings import Data, Settings, Training
 
@@ -202,8 +202,8 @@ class Experiment:
     @property
     def widest_context(self) -> tuple[int, int]:
         """The most frames to the left and to the right that any arm may see."""
-        seen = [arm.unsolved_settings(values).data for arm in self.arms.values() for values in arm.probes()]
-        return max(data.left for data in seen), max(data.right for data in seen)
+        all_data = [arm.unsolved_settings(values).data for arm in self.arms.values() for values in arm.probes()]
+        return max(data.left for data in all_data), max(data.right for data in all_data)
 
     def canonical(self) -> dict[str, Any]:
         """Everything that decides the result, flat and fit for JSON, whatever the order in the file.
@@ -233,7 +233,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
     def word(rows: Mapping[str, Any], key: str) -> str:
         value = rows.get(key)
-        return "(none)" if value is None else value if isinstance(value, str) else spelled(value)
+        return "(none)" if value is None else value if isinstance(value, str) else as_toml(value)
 
     return [
         f"{k}: {word(old, k)} -> {word(new, k)}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)

@@ -20,7 +20,7 @@ from architectures import Between
 from harness.errors import UserError
 from harness.experiment import claims, ranges, rules, sizes, sweep
 from harness.experiment.experiment import ASSUMED, Arm, ComparisonSettings, Experiment, Limit, Search
-from harness.experiment.mistakes import KeyPath, Mistakes, dotted, places, spelled, unknown
+from harness.experiment.mistakes import KeyPath, Mistakes, as_toml, dotted, places, unknown_word
 from harness.experiment.schema import Key, Keys, check_table, keys_of, keys_of_architecture
 from harness.settings import Data, Settings, Synthetic, Training
 
@@ -37,7 +37,7 @@ _FILE: Keys = {
     "claims": Key(list[dict[str, Any]]),
 }
 _SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search), "limit": keys_of(Limit)}
-_SOLVED: Keys = {"parameters": Key(Annotated[int, Between(1)])}
+_SIZE: Keys = {"parameters": Key(Annotated[int, Between(1)])}
 """The key that may stand in an arm's `params` for the width."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
@@ -66,13 +66,13 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     if common.get("data.corpus", Data.corpus) == "synthetic":
         common.setdefault("data.synthetic", Synthetic())
     names = list(top.get("arms", {}))
-    swept = sweep.expand(tree, mistakes)
-    arms = _arms(tree["arms"] if swept else top.get("arms", {}), common, mistakes)
+    sweep_settings = sweep.expand(tree, mistakes)
+    arms = _arms(tree["arms"] if sweep_settings else top.get("arms", {}), common, mistakes)
     epochs = common.get("training.epochs", Training.epochs)
     search = _search(top["search"], epochs, mistakes) if "search" in top else None
     comparison = _comparison(top.get("comparison", {}), names, mistakes)
     limit = Limit(**check_table(top.get("limit", {}), _SECTIONS["limit"], ("limit",), mistakes))
-    questions = claims.read(top.get("claims", []), list(tree["arms"] if swept else names), epochs, mistakes)
+    questions = claims.read(top.get("claims", []), list(tree["arms"] if sweep_settings else names), epochs, mistakes)
     fixed, searched = ranges.divide(common)
     low = Settings.from_flat({"architecture": ""} | fixed | {key: r.ends[0] for key, r in searched.items()})
     experiment = Experiment(
@@ -89,10 +89,10 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         limit,
         questions,
         tuple(overrides),
-        sweep=swept,
+        sweep=sweep_settings,
     )
     _check_names(top, mistakes)
-    experiment = _matched(tree, experiment, mistakes)
+    experiment = _with_sizes(tree, experiment, mistakes)
     notes = rules.check(tree, _parse(path, text), experiment, mistakes)
     mistakes.raise_if_any()
     return replace(experiment, notes=notes)
@@ -140,11 +140,11 @@ def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
     while isinstance(node, dict):
         name, node = next(iter(node.items()))
         keys += (name,)
-    mistakes.overridden(keys)
+    mistakes.add_override(keys)
     for i, name in enumerate(keys[:-1], start=1):
         tree = tree.setdefault(name, {})
         if not isinstance(tree, dict):
-            mistakes.add(keys, f"{dotted(keys[:i])} is not a table, it is {spelled(tree)}")
+            mistakes.add(keys, f"{dotted(keys[:i])} is not a table, it is {as_toml(tree)}")
             return
     try:
         parsed = tomllib.loads(f"value = {value}")
@@ -164,9 +164,9 @@ def _rows(table: dict[str, Any], sections: dict[str, Keys], path: KeyPath, mista
 
 def _arms(tables: dict[str, Any], common: Rows, mistakes: Mistakes) -> dict[str, Arm]:
     """The arms whose architecture is known."""
-    known = architectures.names()
+    names = architectures.names()
     keys = {
-        "architecture": Key(Literal[*known], is_required=True),
+        "architecture": Key(Literal[*names], is_required=True),
         "params": Key(dict),
         "data": Key(dict),
         "training": Key(dict),
@@ -175,10 +175,10 @@ def _arms(tables: dict[str, Any], common: Rows, mistakes: Mistakes) -> dict[str,
     for name, table in tables.items():
         path = ("arms", name)
         if not isinstance(table, dict):
-            mistakes.add(path, f"{spelled(table)} is not allowed; it must be a table")
+            mistakes.add(path, f"{as_toml(table)} is not allowed; it must be a table")
             continue
-        is_known = table.get("architecture") in known
-        params = keys_of_architecture(table["architecture"]) | _SOLVED if is_known else {}
+        is_known = table.get("architecture") in names
+        params = keys_of_architecture(table["architecture"]) | _SIZE if is_known else {}
         sections = {"params": params, "data": _SECTIONS["data"], "training": _SECTIONS["training"]}
         arm = check_table(table, keys, path, mistakes, (f"{s}.{key}" for s in sections for key in sections[s]))
         if is_known:
@@ -191,14 +191,14 @@ def _arms(tables: dict[str, Any], common: Rows, mistakes: Mistakes) -> dict[str,
     return arms
 
 
-def _matched(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> Experiment:
+def _with_sizes(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> Experiment:
     """The experiment with all that each arm needs to solve its width, for a corpus that has not been read."""
     before = len(mistakes)
     sizes.check_match(tree, experiment, mistakes)
     if len(mistakes) > before or any(mistakes.below("arms", name) for name in experiment.arms):
         return experiment
     try:
-        return sizes.matched(experiment, *ASSUMED)
+        return sizes.match_sizes(experiment, *ASSUMED)
     except ValueError as error:
         mistakes.add(("arms", experiment.comparison.baseline or ""), str(error))
         return experiment
@@ -214,7 +214,7 @@ def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> C
     values = check_table(table, keys_of(ComparisonSettings), ("comparison",), mistakes)
     baseline, seeds = values.get("baseline"), values.get("seeds", ComparisonSettings.seeds)
     if baseline is not None and baseline not in arms:
-        mistakes.add(("comparison", "baseline"), unknown("arm", baseline, arms))
+        mistakes.add(("comparison", "baseline"), unknown_word("arm", baseline, arms))
     elif baseline is not None and len(arms) == 1:
         mistakes.add(
             ("comparison", "baseline"), "without effect: there is a single arm, and nothing to compare it with"
@@ -234,7 +234,7 @@ def _check_names(top: dict[str, Any], mistakes: Mistakes) -> None:
     for path, name in [*names, *((("arms", arm), arm) for arm in top.get("arms", {}))]:
         if not _NAME.fullmatch(name):
             mistakes.add(
-                path, f"{spelled(name)} is not a name: 1 to 60 of A-Z a-z 0-9 _ - . with a letter or digit first"
+                path, f"{as_toml(name)} is not a name: 1 to 60 of A-Z a-z 0-9 _ - . with a letter or digit first"
             )
     if not top.get("arms", True):
         mistakes.add(("arms",), "empty; an experiment has one arm or more: [arms.NAME]")

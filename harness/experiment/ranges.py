@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from harness.experiment.mistakes import KeyPath, Mistakes, spelled, unknown
+from harness.experiment.mistakes import KeyPath, Mistakes, as_toml, unknown_word
 
 KINDS = ("int", "float", "log", "choice")
 
@@ -58,7 +58,7 @@ class Range:
 
     def __str__(self) -> str:
         if self.choices:
-            return " | ".join(c if isinstance(c, str) else spelled(c) for c in self.choices)
+            return " | ".join(c if isinstance(c, str) else as_toml(c) for c in self.choices)
         if self.kind == "log":
             return f"{_short(self.low)} to {_short(self.high)}, log"
         return f"{self.low} to {self.high}" + (f", step {self.step}" if self.step is not None else "")
@@ -117,7 +117,7 @@ def read(raw: dict[str, Any], path: KeyPath, mistakes: Mistakes) -> Range | None
         mistakes.add(path, f"a range is of one kind, not both {kind} and {more[0]}")
     for key in raw:
         if key not in (*KINDS, "step"):
-            mistakes.add((*path, key), unknown("key", key, (*KINDS, "step")))
+            mistakes.add((*path, key), unknown_word("key", key, (*KINDS, "step")))
     if "step" in raw and kind in ("log", "choice"):
         mistakes.add((*path, "step"), f"without effect: a {kind} range has no step")
     if problem := _choice_problem(raw[kind]) if kind == "choice" else _ends_problem(kind, raw[kind]):
@@ -137,32 +137,32 @@ def read(raw: dict[str, Any], path: KeyPath, mistakes: Mistakes) -> Range | None
 
 def _choice_problem(raw: Any) -> str | None:
     if not isinstance(raw, list):
-        return f"{spelled(raw)} is not allowed; it must be a list of values"
+        return f"{as_toml(raw)} is not allowed; it must be a list of values"
     if len(raw) < 2:
-        return f"a choice needs two values or more, not {spelled(raw)}; a single one is written without a range"
+        return f"a choice needs two values or more, not {as_toml(raw)}; a single one is written without a range"
     for i, choice in enumerate(raw):
         if any(choice == other and isinstance(choice, bool) == isinstance(other, bool) for other in raw[:i]):
-            return f"{spelled(choice)} is given twice"
+            return f"{as_toml(choice)} is given twice"
     return None
 
 
 def _ends_problem(kind: str, raw: Any) -> str | None:
     of = "integers" if kind == "int" else "numbers"
     if not (isinstance(raw, list) and len(raw) == 2 and all(_is_number(end, kind) for end in raw)):
-        return f"{spelled(raw)} is not allowed; it must be [low, high], two {of}"
+        return f"{as_toml(raw)} is not allowed; it must be [low, high], two {of}"
     low, high = raw
     if kind == "log" and low <= 0:
-        return f"{spelled(low)} is not allowed; a log range lies above 0"
+        return f"{as_toml(low)} is not allowed; a log range lies above 0"
     if low == high:
-        return f"{spelled(raw)} has one value; it is written without a range"
+        return f"{as_toml(raw)} has one value; it is written without a range"
     if low > high:
-        return f"{spelled(raw)} is empty; the low end comes first: {spelled([high, low])}"
+        return f"{as_toml(raw)} is empty; the low end comes first: {as_toml([high, low])}"
     return None
 
 
 def _step_problem(kind: str, low: Any, high: Any, step: Any) -> str | None:
     if not (_is_number(step, kind) and step > 0):
-        return f"{spelled(step)} is not allowed; it must be {'an integer' if kind == 'int' else 'a number'} above 0"
+        return f"{as_toml(step)} is not allowed; it must be {'an integer' if kind == 'int' else 'a number'} above 0"
     steps = (_exact(high) - _exact(low)) / _exact(step)
     if steps.denominator != 1:
         last = type(low)(_exact(low) + math.floor(steps) * _exact(step))

@@ -12,7 +12,7 @@ import architectures
 from harness.errors import UserError
 from harness.experiment import matching
 from harness.experiment.experiment import Arm, Experiment, Match
-from harness.experiment.mistakes import Mistakes, spelled
+from harness.experiment.mistakes import Mistakes, as_toml
 from harness.experiment.ranges import Range
 from harness.settings import Settings
 
@@ -55,7 +55,7 @@ def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes
             )
 
 
-def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
+def match_sizes(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
     """Every arm with what it needs to solve its width: the corpus's numbers, the limit, and what `match` says.
 
     Raises:
@@ -70,10 +70,8 @@ def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experime
             targets[name] = match.parameters
         elif match == "parameters" and source is not None and source.name != name:
             targets[name] = source.fixed.get("params.parameters") or n_parameters(source, source.ends()[0])
-    solved = {
-        name: replace(arms[name], fixed=arms[name].fixed | {"params.parameters": n}) for name, n in targets.items()
-    }
-    return replace(experiment, arms=arms | solved)
+    own = {name: replace(arms[name], fixed=arms[name].fixed | {"params.parameters": n}) for name, n in targets.items()}
+    return replace(experiment, arms=arms | own)
 
 
 def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
@@ -82,10 +80,10 @@ def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Exper
     Raises:
         UserError: an arm cannot be built, matched or kept within the limit, or hides too much, a line each.
     """
-    experiment = matched(experiment, d_features, n_classes)
-    found = {name: problem(arm) or _too_wide_a_mask(arm) for name, arm in experiment.arms.items()}
+    experiment = match_sizes(experiment, d_features, n_classes)
+    reasons = {name: problem(arm) or _too_wide_a_mask(arm) for name, arm in experiment.arms.items()}
     corpus = f"with the corpus's {d_features} coefficients and {n_classes} phonemes"
-    lines = [f"{experiment.path}: arms.{name}: {reason} ({corpus})" for name, reason in found.items() if reason]
+    lines = [f"{experiment.path}: arms.{name}: {reason} ({corpus})" for name, reason in reasons.items() if reason]
     if lines:
         raise UserError("\n".join(lines))
     return experiment
@@ -95,14 +93,14 @@ def problem(arm: Arm) -> str | None:
     """Why not every model that the arm may ask for can be built, matched and kept within the limit; None if all can."""
     if arm.limit is not None and (target := _target(arm)) > arm.limit:
         return f"{target} stated parameters are above limit.parameters = {arm.limit}"
-    seen: set[str] = set()
+    builds: set[str] = set()
     for values in arm.probes():
-        stated = arm.unsolved_settings(values)
-        if (key := f"{stated.data.window} {stated.params}") in seen:
+        settings = arm.unsolved_settings(values)
+        if (key := f"{settings.data.window} {settings.params}") in builds:
             continue
-        seen.add(key)
+        builds.add(key)
         try:
-            architectures.measure(arm.architecture, *_shape(arm, stated), arm.settings(values).params)
+            architectures.measure(arm.architecture, *_shape(arm, settings), arm.settings(values).params)
         except (ValueError, RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]
             place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
@@ -148,9 +146,9 @@ def _unreachable(arm: Arm) -> str | None:
         return None
     if all(_step(arm, values) <= matching.TOLERANCE for values in arm.probes()):
         return None
-    counted = [r.values() if r.size() is not None else r.probes for r in sizing.values()]
+    values_of = [r.values() if r.size() is not None else r.probes for r in sizing.values()]
     low = {key: r.ends[0] for key, r in arm.ranges.items()}
-    every = list(islice(product(*counted), _MOST + 1))
+    every = list(islice(product(*values_of), _MOST + 1))
     for combination in every[:_MOST]:
         values = low | dict(zip(sizing, combination, strict=True))
         try:
@@ -164,9 +162,9 @@ def _unreachable(arm: Arm) -> str | None:
 
 def _step(arm: Arm, values: dict[str, Any]) -> float:
     """Between neighbouring widths, as a fraction of the stated parameters."""
-    stated = arm.unsolved_settings(values)
-    solved = matching.solve(arm.architecture, _shape(arm, stated), stated.params, arm.limit)
-    return float(solved.step / stated.params["parameters"])
+    settings = arm.unsolved_settings(values)
+    solution = matching.solve(arm.architecture, _shape(arm, settings), settings.params, arm.limit)
+    return float(solution.step / settings.params["parameters"])
 
 
 def ranges_of_size(arm: Arm) -> dict[str, Range]:
@@ -184,5 +182,5 @@ def n_parameters(arm: Arm, settings: Settings) -> int:
 
 
 def _at(arm: Arm, reason: str, values: dict[str, Any]) -> str:
-    where = ", ".join(f"{key} = {spelled(values[key])}" for key in ranges_of_size(arm))
+    where = ", ".join(f"{key} = {as_toml(values[key])}" for key in ranges_of_size(arm))
     return f"{reason} (at {where})" if where else reason

@@ -45,23 +45,23 @@ def _seconds(dtype: torch.dtype) -> float:
     return min(seconds)
 
 
-def choose_device(wanted: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
     """auto takes a GPU if there is one.
 
     Raises:
         UserError: cuda is wanted and there is none.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch sees no CUDA GPU here; use --device cpu, or auto")
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
-def memory_limit(device: torch.device, wanted: float) -> int:
-    """Bytes that frames may take on the device: `wanted` GB, or for 0 half of its memory; models need the rest."""
-    if wanted:
-        return round(1e9 * wanted)
+def memory_limit(device: torch.device, gigabytes: float) -> int:
+    """Bytes that frames may take on the device: `gigabytes`, or for 0 half of its memory; models need the rest."""
+    if gigabytes:
+        return round(1e9 * gigabytes)
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 2
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

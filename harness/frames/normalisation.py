@@ -38,9 +38,9 @@ class Normaliser:
             _, self._speaker = np.unique(part.speakers, return_inverse=True)
             self._mean, self._std = _group_statistics(part, self._speaker)
 
-    def frames(self, chosen: slice | np.ndarray) -> np.ndarray:
+    def frames(self, utterances: slice | np.ndarray) -> np.ndarray:
         """(F, D) float32 of the chosen utterances, in their order."""
-        part = self.part.select(chosen)
+        part = self.part.select(utterances)
         frames = part.read()
         if self.normalisation == "none":
             return frames
@@ -49,7 +49,7 @@ class Normaliser:
         if self.normalisation == "global":
             return _scale(frames, self._train.mean.astype(np.float32), self._train.std.astype(np.float32))
         if self.normalisation == "speaker":
-            group, mean, std = self._speaker[chosen], self._mean, self._std
+            group, mean, std = self._speaker[utterances], self._mean, self._std
         else:
             group = np.arange(len(part.lengths))
             mean, std = _group_statistics(part, group)

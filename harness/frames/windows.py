@@ -55,9 +55,9 @@ def mask(windows: Tensor, time: int, frequency: int, generator: torch.Generator 
 
 def _blocks(n: int, length: int, widest: int, device: torch.device, generator: torch.Generator | None) -> Tensor:
     """(n, length) bool: true on one block of a row."""
-    drawn = torch.rand(2, n, 1, device=device, generator=generator)
-    width = (drawn[0] * (widest + 1)).floor()
-    start = (drawn[1] * (length - width + 1)).floor()
+    uniform = torch.rand(2, n, 1, device=device, generator=generator)
+    width = (uniform[0] * (widest + 1)).floor()
+    start = (uniform[1] * (length - width + 1)).floor()
     position = torch.arange(length, device=device)
     return (start <= position) & (position < start + width)
 
@@ -111,7 +111,7 @@ class ResidentFrames:
 
 def to_device(
     normaliser: Normaliser,
-    chosen: slice | np.ndarray,
+    which: slice | np.ndarray,
     *,
     padding: int,
     boundary: Boundary,
@@ -121,17 +121,17 @@ def to_device(
     """Bring utterances to the device: normalised, padded, in the precision of the run. Windows are of one frame.
 
     Args:
-        chosen: utterances of the normaliser's part.
+        which: utterances of the normaliser's part.
         padding: zeros at each end of an utterance ("utterance"), or of the whole ("stream").
     """
-    part = normaliser.part.select(chosen)
+    part = normaliser.part.select(which)
     gap = padding if boundary == "utterance" else 0
     firsts = np.cumsum(part.lengths) - part.lengths  # (U,) of each utterance, among the frames ...
     begins = padding + np.arange(len(part.lengths)) * gap + firsts  # ... and among the padded rows
     rows = torch.from_numpy((np.repeat(begins - firsts, part.lengths) + np.arange(part.n_frames)).astype(np.int32))
     n_padded = padding + part.n_frames + gap * (len(begins) - 1) + padding
     frames = torch.zeros(n_padded, part.d_features, dtype=dtype, device=device)
-    utterances = np.arange(len(normaliser.part.lengths))[chosen]
+    utterances = np.arange(len(normaliser.part.lengths))[which]
     for block in part.blocks(_BLOCK):
         first, end = firsts[block][0], firsts[block][-1] + part.lengths[block][-1]
         begin, behind = begins[block][0], begins[block][-1] + part.lengths[block][-1]

@@ -67,17 +67,17 @@ def predict(
     @torch.inference_mode()
     def batches() -> Iterator[Tensor]:
         """(B, C) log of the mean posterior."""
-        done = 0
+        n_frames = 0
         for each in zip(*(evaluate.log_posteriors(network, resident, arithmetic) for network in networks), strict=True):
             together = each[0] if len(each) == 1 else torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
-            truth = resident.labels[done : done + len(together)]
+            truth = resident.labels[n_frames : n_frames + len(together)]
             if len(truth):
                 correct.add_(torch.stack([(own.argmax(dim=1) == truth).sum() for own in each]))
             if keep_posteriors:
                 posteriors.append(together.exp().half().cpu().numpy())
-            done += len(together)
+            n_frames += len(together)
             if progress:
-                progress(done, len(resident))
+                progress(n_frames, len(resident))
             yield together
 
     predictions = evaluate.gather(batches(), resident)

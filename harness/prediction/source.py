@@ -66,7 +66,7 @@ def _sound(data: str, sounds: list[Path], trained: TrainedModel, progress: Repor
 
 
 def _corpus(data: str, split: str | None, trained: TrainedModel, cache: Path, progress: Report | None) -> Input:
-    root = corpus.folder_of(_named(data, trained), cache, progress)
+    root = corpus.folder_of(_data_of(data, trained), cache, progress)
     if root.is_file():
         raise UserError(f"{data}: neither a corpus nor sound; {_kinds()}")
     if not root.is_dir():
@@ -80,14 +80,14 @@ def _corpus(data: str, split: str | None, trained: TrainedModel, cache: Path, pr
         split = splits[0]
     part = corpus.load_splits(root, [split], cache, progress)[split]
     notes = _check(f"{data}, {split}", part, trained)
-    made = part.features or trained.features() or Features()
+    own_features = part.features or trained.features() or Features()
     seconds = (
-        mfcc.starts(int(part.lengths.max()), made.rate)[part.lengths - 1] + mfcc.frame_length(made.rate)
-    ) / made.rate
-    return Input(f"{data}, {split}", part, seconds, made.rate, notes)
+        mfcc.starts(int(part.lengths.max()), own_features.rate)[part.lengths - 1] + mfcc.frame_length(own_features.rate)
+    ) / own_features.rate
+    return Input(f"{data}, {split}", part, seconds, own_features.rate, notes)
 
 
-def _named(data: str, trained: TrainedModel) -> Data:
+def _data_of(data: str, trained: TrainedModel) -> Data:
     """The data of a name; "synthetic" is what the model was trained on, if it was trained on such a corpus."""
     settings = trained.result.settings
     if data != "synthetic" or settings["data.corpus"] != "synthetic":
@@ -111,7 +111,7 @@ def _check(name: str, part: Part, trained: TrainedModel) -> tuple[str, ...]:
         )
     if part.features and own:
         return ()
-    silent = [who for who, told in ((name, part.features), ("the model's corpus", own)) if not told]
+    silent = [who for who, facts in ((name, part.features), ("the model's corpus", own)) if not facts]
     return (f"how the frames were made is not said by {' and '.join(silent)}; they are taken to be alike",)
 
 

@@ -48,7 +48,7 @@ def run(
         RunFailed, Interrupted: as `train`.
     """
     model = _new_models([folder], settings, residents, [seed])[0]
-    trained = train(
+    state = train(
         model,
         residents.get(part, settings.data),
         residents.get("validation", settings.data),
@@ -60,7 +60,7 @@ def run(
         should_stop=should_stop,
         observed=trial is None,
     )
-    return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, trained)
+    return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, state)
 
 
 def run_together(
@@ -85,7 +85,7 @@ def run_together(
         RunFailed, Interrupted: as `train`.
     """
     models = _new_models(folders, settings, residents, seeds)
-    trained = train_together(
+    states = train_together(
         models,
         residents.get("train", settings.data),
         residents.get("validation", settings.data),
@@ -99,7 +99,7 @@ def run_together(
     )
     return [
         _result(arm, settings, residents, seed, precision, None, folder, provenance, model, state)
-        for seed, folder, model, state in zip(seeds, folders, models, trained, strict=True)
+        for seed, folder, model, state in zip(seeds, folders, models, states, strict=True)
     ]
 
 
@@ -145,7 +145,7 @@ def _result(
     folder: Path | None,
     provenance: dict[str, Any] | None,
     model: nn.Module,
-    trained: TrainingState,
+    state: TrainingState,
 ) -> RunResult:
     """The scores of a trained model, which is saved if it is a final's."""
     part, shape = residents.parts["train"], _shape(settings, residents)
@@ -158,7 +158,7 @@ def _result(
             stats = residents.statistics(settings.data.normalisation)
             saved_model.save(folder / "model", model, settings, part.d_features, part.phonemes, stats, part.features)
     size = architectures.measure(settings.architecture, *shape, settings.params)
-    seconds = sum(epoch.seconds for epoch in trained.history)
+    seconds = sum(epoch.seconds for epoch in state.history)
     return RunResult(
         arm=arm,
         architecture=settings.architecture,
@@ -169,18 +169,18 @@ def _result(
         parameters=size.parameters,
         flops_per_frame=size.flops_per_frame,
         phonemes=part.phonemes,
-        history=tuple(trained.history),
-        best_epoch=trained.best_epoch,
+        history=tuple(state.history),
+        best_epoch=state.best_epoch,
         validation=evaluate.scores(
             evaluate.predict(model, validation, precision), validation, shape[2], keep_frames=False
         ),
         test=test,
         seconds=seconds,
-        frames_per_second=trained.history[-1].frames / seconds,
+        frames_per_second=state.history[-1].frames / seconds,
         peak_bytes=peak_bytes(residents.device),
-        state="pruned" if trained.is_ended else "complete",
+        state="pruned" if state.is_ended else "complete",
         provenance=provenance or {},
-        layers=diagnostics.history(trained.layers, trained.looks),
+        layers=diagnostics.history(state.layers, state.looks),
     )
 
 

@@ -102,8 +102,8 @@ class Stack:
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
         self.models = models
-        self.weights = {k: _stacked([m.get_parameter(k) for m in models]) for k, _ in models[0].named_parameters()}
-        self.buffers = {k: _stacked([m.get_buffer(k) for m in models]) for k, _ in models[0].named_buffers()}
+        self.weights = {k: _stack([m.get_parameter(k) for m in models]) for k, _ in models[0].named_parameters()}
+        self.buffers = {k: _stack([m.get_buffer(k) for m in models]) for k, _ in models[0].named_buffers()}
         for weight in self.weights.values():
             weight.requires_grad_()
 
@@ -128,7 +128,7 @@ class Stack:
                 model.get_parameter(name).grad = None if weight.grad is None else weight.grad[s]
 
 
-def _stacked(tensors: list[Tensor]) -> Tensor:
+def _stack(tensors: list[Tensor]) -> Tensor:
     """(S, ...); the given tensors become its slices."""
     together = torch.stack([tensor.detach() for tensor in tensors])
     for s, tensor in enumerate(tensors):

@@ -49,5 +49,5 @@ def covering(segments: Sequence[Segment], seconds: np.ndarray) -> np.ndarray:
     """
     starts = np.array([segment.start for segment in segments])
     ends = np.array([segment.end for segment in segments])
-    found = np.searchsorted(starts, seconds, side="right") - 1
-    return np.where((found >= 0) & (seconds < ends[found]), found, -1)
+    last_begun = np.searchsorted(starts, seconds, side="right") - 1
+    return np.where((last_begun >= 0) & (seconds < ends[last_begun]), last_begun, -1)

@@ -33,9 +33,9 @@ def read(text: str, tier: str | None = None) -> list[Segment]:
     intervals = {name: rows for kind, name, rows in tiers if kind == "IntervalTier"}
     name = tier or _phones(list(intervals))
     if name not in intervals:
-        listed = ", ".join(repr(known) for known in intervals) or "none"
-        wanted = f"no interval tier {tier!r}" if tier else "no tier of phones that is the only one"
-        raise ValueError(f"{wanted}; its interval tiers: {listed}")
+        names = ", ".join(repr(own) for own in intervals) or "none"
+        lacking = f"no interval tier {tier!r}" if tier else "no tier of phones that is the only one"
+        raise ValueError(f"{lacking}; its interval tiers: {names}")
     return intervals[name]
 
 
@@ -73,10 +73,10 @@ def _tier(values: Iterator[str]) -> tuple[str, str, list[Segment]]:
 
 
 def _values(text: str) -> Iterator[str]:
-    for found in _VALUE.finditer(text):
-        quoted, number, flag = found.groups()
-        if quoted is not None:
-            yield quoted.replace('""', '"')
+    for match in _VALUE.finditer(text):
+        label, number, flag = match.groups()
+        if label is not None:
+            yield label.replace('""', '"')
         elif number is not None or flag is not None:
             yield number or flag
 

@@ -31,23 +31,23 @@ def letter_at(segments: Sequence[Segment], i: int, words: Sequence[Segment], amo
         letters = word.symbol.lower()
         if word.start < here.end and here.start < word.end and set(letters) & set(among):
             inside = [n for n, s in enumerate(segments) if s.start < word.end and word.start < s.end]
-            return _aligned(letters, tuple(segments[n].symbol.lower() for n in inside), inside.index(i), among)
+            return _align(letters, tuple(segments[n].symbol.lower() for n in inside), inside.index(i), among)
     return ""
 
 
 @lru_cache(maxsize=4096)
-def _aligned(letters: str, phones: tuple[str, ...], at: int, among: str) -> str:
+def _align(letters: str, phones: tuple[str, ...], at: int, among: str) -> str:
     # best[p][n]: cost of the first p phones with the first n letters, and the letter that phone `at` got on the way
     best = [[(float(n), "") for n in range(len(letters) + 1)]]
     for p, phone in enumerate(phones, start=1):
         row = [(best[-1][0][0] + (9.0 if p - 1 == at else 1.0), "")]
         for n, letter in enumerate(letters, start=1):
-            is_asked = p - 1 == at
-            fits = letter in among if is_asked else _fits(phone, letter)
-            together = (best[-1][n - 1][0] + (0.0 if fits else 1.5), letter if is_asked else best[-1][n - 1][1])
-            if is_asked and not fits:
+            is_here = p - 1 == at
+            fits = letter in among if is_here else _fits(phone, letter)
+            together = (best[-1][n - 1][0] + (0.0 if fits else 1.5), letter if is_here else best[-1][n - 1][1])
+            if is_here and not fits:
                 together = (together[0] + 9.0, "")
-            without_letter = (best[-1][n][0] + (9.0 if is_asked else 1.0), "" if is_asked else best[-1][n][1])
+            without_letter = (best[-1][n][0] + (9.0 if is_here else 1.0), "" if is_here else best[-1][n][1])
             without_phone = (row[-1][0] + 1.0, row[-1][1])
             row.append(min(together, without_letter, without_phone, key=lambda way: way[0]))
         best.append(row)
@@ -103,16 +103,16 @@ class PhoneTable:
         Raises:
             ValueError: unknown symbols, each with its first time.
         """
-        found = [self._class(segments, i, words) for i in range(len(segments))]
+        phonemes = [self._class(segments, i, words) for i in range(len(segments))]
         unknown: dict[str, list[Segment]] = {}
-        for segment, phoneme in zip(segments, found, strict=True):
+        for segment, phoneme in zip(segments, phonemes, strict=True):
             if phoneme is None:
                 unknown.setdefault(segment.symbol, []).append(segment)
         if unknown:
-            told = [f"{symbol!r} at {at[0].start:.3f} s{_also(len(at) - 1)}" for symbol, at in unknown.items()]
-            raise ValueError(f"unknown to the phone set {self.name} (--phones, --map): {', '.join(told)}")
+            lines = [f"{symbol!r} at {at[0].start:.3f} s{_also(len(at) - 1)}" for symbol, at in unknown.items()]
+            raise ValueError(f"unknown to the phone set {self.name} (--phones, --map): {', '.join(lines)}")
         index = {phoneme: i for i, phoneme in enumerate(self.classes)}
-        return [index[phoneme] for phoneme in found if phoneme is not None]
+        return [index[phoneme] for phoneme in phonemes if phoneme is not None]
 
     def extended(self, classes: Mapping[str, str]) -> "PhoneTable":
         """With symbols of the user's own: {symbol: class}.
@@ -133,8 +133,8 @@ class PhoneTable:
         return None
 
     def _rules_of(self, symbol: str) -> tuple[Rule, ...]:
-        known = (spelling for spelling in self._spellings(symbol.lower()) if spelling in self.rules)
-        return next((self.rules[spelling] for spelling in known), ())
+        spellings = (spelling for spelling in self._spellings(symbol.lower()) if spelling in self.rules)
+        return next((self.rules[spelling] for spelling in spellings), ())
 
     def _spellings(self, symbol: str) -> Iterator[str]:
         """The symbol, and without one or two of its endings: AH0_B, AH0, AH."""

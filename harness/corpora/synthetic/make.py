@@ -19,7 +19,7 @@ from harness.phones import PHONEMES
 
 
 @dataclass(frozen=True)
-class Made:
+class Outcome:
     """What was made."""
 
     frames: dict[str, int]
@@ -36,7 +36,7 @@ def make(
     n_speakers: int | None = None,
     processes: int | None = None,
     progress: Count | None = None,
-) -> Made:
+) -> Outcome:
     """Write a corpus in the HW1P2 layout to `root`; it appears there when it is whole.
 
     What an earlier call with the same arguments left unfinished beside it is used.
@@ -54,25 +54,25 @@ def make(
     everyone = sentences.speakers(minutes, seed, n_speakers)
     unfinished = root.with_name(root.name + ".unfinished")
     recipe = _recipe(minutes, seed, n_speakers)
-    written = unfinished / "recipe.json"
-    if not written.exists() or written.read_text(encoding="utf-8") != recipe:
+    recipe_file = unfinished / "recipe.json"
+    if not recipe_file.exists() or recipe_file.read_text(encoding="utf-8") != recipe:
         shutil.rmtree(unfinished, ignore_errors=True)
     for split in SPLITS:
         for kind in ("mfcc", "transcript"):
             (unfinished / split / kind).mkdir(parents=True, exist_ok=True)
-    written.write_text(recipe, encoding="utf-8")
+    recipe_file.write_text(recipe, encoding="utf-8")
     _describe(unfinished, everyone)
     _remove_strangers(unfinished, everyone)
-    made = _speak_all(everyone, unfinished, processes or os.cpu_count() or 1, progress)
+    outcome = _speak_all(everyone, unfinished, processes or os.cpu_count() or 1, progress)
     put_in_place(unfinished, root)
-    return made
+    return outcome
 
 
-def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Count | None) -> Made:
+def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Count | None) -> Outcome:
     # Threads suffice: the engine speaks in processes of its own, and numpy lets go of the interpreter. Its matrix
     # products are small; with threads of their own under ours they cost half as much again.
     pool = ThreadPoolExecutor(at_once)
-    frames, spoken = dict.fromkeys(SPLITS, 0), 0
+    frames, n_spoken = dict.fromkeys(SPLITS, 0), 0
     with threadpool_limits(1, user_api="blas"):
         try:
             takes = [(speaker, take) for speaker in everyone for take in range(len(speaker.takes()))]
@@ -80,12 +80,12 @@ def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Coun
             for done, job in enumerate(as_completed(jobs), start=1):
                 n_frames, was_there = job.result()
                 frames[jobs[job]] += n_frames
-                spoken += 0 if was_there else n_frames
+                n_spoken += 0 if was_there else n_frames
                 if progress:
                     progress(done, len(takes))
         finally:
             pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: those who speak finish, within a second
-    return Made(frames, spoken)
+    return Outcome(frames, n_spoken)
 
 
 def _write_take(speaker: Speaker, take: int, root: Path) -> tuple[int, bool]:
