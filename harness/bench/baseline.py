@@ -1,6 +1,7 @@
-"""The usual way to train a frame classifier, to be measured against: single windows from a Dataset, fp32, `.item()`.
+"""The usual ways, to be measured against.
 
-Reading a corpus: from npy files the first time, from the store the second time, and the usual way.
+To train a frame classifier: single windows from a Dataset, fp32, `.item()` in every step. To read a corpus: an npy file
+at a time; beside it stand the seconds of the first reading here, and of the second, from the store.
 """
 
 import tempfile
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from harness.corpora import layout
 from harness.frames.windows import ResidentFrames
 from harness.phones import PHONEMES
+
+_FRAMES = 600  # of an utterance, on average
 
 
 class Windows(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
@@ -56,9 +59,6 @@ def usual_frames_per_second(model: nn.Module, data: ResidentFrames, batch_size: 
                 began = time.perf_counter()
             elif n_steps >= 1 and time.perf_counter() - began > seconds:
                 return n_steps * batch_size / (time.perf_counter() - began)
-
-
-_FRAMES = 600
 
 
 def reading(n_utterances: int) -> dict[str, Any]:

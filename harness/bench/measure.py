@@ -1,4 +1,4 @@
-"""What this machine gives: the whole training step and its parts, against the machine's own ceiling and the usual way.
+"""The speed of this machine: a whole training step and its parts, against the machine's own ceiling and the usual way.
 
 Everything is measured in one process, after warm-up, as the median over repeats; on a GPU by device events. Frames are
 random: their values decide no time. Imports neither mlflow nor optuna.
@@ -262,7 +262,7 @@ def _products(
 
 
 def median_seconds(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Of one call, over as many repeats as fit into `seconds`, after a warm-up."""
+    """Median time of one call, over as many repeats as fit into `seconds`, after a warm-up."""
     work()
     return statistics.median(_repeats(work, device, seconds))
 

@@ -1,9 +1,8 @@
-"""What a split holds: utterances, speakers, hours, and how often and how long each phoneme is spoken.
+"""Checks of a corpus: the content of its splits, and everything in them that would be refused, in one reading.
 
 A segment is a run of equal labels within an utterance; two phonemes of one class in a row count as one.
-Legend: F frames, U utterances, S segments.
 
-Whether a corpus is sound: everything that would be refused in any of its splits, found in one reading.
+Legend: F frames, U utterances, S segments.
 """
 
 from collections.abc import Callable, Collection
@@ -22,7 +21,7 @@ from harness.files import Report, count_of
 
 
 def of(part: Part) -> dict[str, Any]:
-    """As `harness data info --json` gives it: durations in ms, shares in [0, 1].
+    """Facts of a split for `harness data info --json`: durations in ms, shares in [0, 1].
 
     Keys: utterances, speakers, frames, hours, features, digest, phonemes; the last is None of an unlabelled split, else
     [{phoneme, frames, share, segments, mean_ms, median_ms, low_ms, high_ms}], the low and high ends being the 5th and
@@ -70,7 +69,7 @@ _T = TypeVar("_T")
 
 @dataclass
 class _Split:
-    """What was seen of a split while it was read."""
+    """Facts of a split, counted while it is read."""
 
     is_labelled: bool
     speakers: set[str]
@@ -111,7 +110,7 @@ def check(root: Path, progress: Report | None = None) -> tuple[list[str], str]:
 
 
 def shared_speakers(a: str, b: str, shared: Collection[str]) -> str:
-    """Why two splits cannot be compared on."""
+    """The reason why two splits cannot be compared on."""
     names = ", ".join(sorted(shared)[:_MOST_NAMES]) + (", ..." if len(shared) > _MOST_NAMES else "")
     return (
         f"{a} and {b} share {len(shared)} speakers ({names}): a score would not tell of new speakers; "

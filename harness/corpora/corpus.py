@@ -32,13 +32,13 @@ class Corpus:
     """Of the content of all three."""
 
     def summary(self) -> dict[str, Any]:
-        """As `comparison.json` gives it: name, digest, and per split the utterances, speakers and frames."""
+        """Facts for `comparison.json`: name, digest, and per split the utterances, speakers and frames."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {"name": self.name, "digest": self.digest, "splits": {k: p.summary() for k, p in parts.items()}}
 
 
 def open_corpus(data: Data, cache: Path, progress: Report | None = None) -> Corpus:
-    """Read (and on first use make) what `[data]` names.
+    """The corpus that `[data]` names, read, and on first use made.
 
     Args:
         cache: folder for made corpora and stores.
@@ -61,7 +61,7 @@ def open_corpus(data: Data, cache: Path, progress: Report | None = None) -> Corp
 
 
 def folder_of(data: Data, cache: Path, progress: Report | None = None) -> Path:
-    """Where a corpus lies; the synthetic one is made there first if need be."""
+    """The folder of a corpus; the synthetic one is made there first if need be."""
     if data.corpus == "synthetic":
         return _synthetic(data.synthetic or Synthetic(), cache, progress)
     return Path(data.corpus).expanduser()

@@ -1,4 +1,4 @@
-"""What the frames of a corpus are: the settings of its MFCC, kept beside its splits as `ROOT/features.json`.
+"""Features of a corpus' frames: the settings of its MFCC, which stand beside its splits in `ROOT/features.json`.
 
 A model is only right about frames that were made like those it was trained on. The file says how these were made, so
 that audio can be brought to the same form, and another form be refused. A corpus without it says nothing.
@@ -26,7 +26,7 @@ FIXED: dict[str, Any] = {
     "pre_emphasis": mfcc.PRE_EMPHASIS,
     "window": "hamming",
 }
-"""What is the same for every corpus that can be computed here; written down all the same."""
+"""Settings that are the same for every corpus that can be computed here; they are written down all the same."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Features:
         return FIXED | asdict(self)
 
     def differences(self, other: "Features") -> list[str]:
-        """What is not the same: `n_mels 40 and 26`, say."""
+        """Settings that are not the same: `n_mels 40 and 26`, say."""
         mine, theirs = asdict(self), asdict(other)
         return [f"{name} {mine[name]:g} and {theirs[name]:g}" for name in mine if mine[name] != theirs[name]]
 
     def mistakes(self) -> list[str]:
-        """What of it cannot be computed."""
+        """Settings that cannot be computed, each with what is allowed."""
         wrong = [f"{name} = {value:g}; above 0 is allowed" for name, value in asdict(self).items() if value < 0]
         wrong += [f"{name} = 0; 1 or more is allowed" for name in ("rate", "n_coefficients") if not getattr(self, name)]
         if self.deltas > 2:
@@ -74,14 +74,14 @@ class Features:
         return wrong
 
     def compute(self, samples: np.ndarray) -> np.ndarray:
-        """(N,) samples of 16-bit scale at `rate` Hz -> (T, D) float32; T is 0 for less than one frame."""
+        """Features (T, D) float32 of (N,) samples of 16-bit scale at `rate` Hz; T is 0 for less than one frame."""
         settings = asdict(self)
         deltas = settings.pop("deltas")
         return mfcc.with_deltas(mfcc.mfcc(samples, **settings), deltas)
 
 
 def read(root: Path) -> Features | None:
-    """Those of the corpus in `root`; None if it does not say.
+    """Features of the corpus in `root`; None if it does not say.
 
     Raises:
         UserError: the file says something that is unknown or cannot be.
@@ -104,7 +104,7 @@ def write(root: Path, features: Features) -> None:
 
 
 def parse(facts: dict[str, Any], where: str) -> Features:
-    """From what `Features.as_json` gave. A key that is left out has its default.
+    """Features from what `Features.as_json` gave. A key that is left out has its default.
 
     Args:
         where: how messages call the place.

@@ -36,7 +36,8 @@ def splits(root: Path) -> list[str]:
 
 
 def check_root(root: Path) -> None:
-    """
+    """Refuse a folder that is no corpus.
+
     Raises:
         UserError: no such folder, or no split in it.
     """
@@ -49,7 +50,7 @@ def check_root(root: Path) -> None:
 
 
 def load(root: Path, split: str, stores: Path, progress: Count | None = None) -> store.Part:
-    """Read a split through its store, which is made on first use and again when a file of the split has changed.
+    """A split, read through its store, which is made on first use and again when a file of the split has changed.
 
     Raises:
         UserError: no such corpus or split, or utterances that are refused; each is named.
@@ -67,7 +68,7 @@ def load(root: Path, split: str, stores: Path, progress: Count | None = None) ->
 
 
 def unlike(own_features: features.Features, d_features: int) -> str:
-    """Why frames cannot have been made as `features.json` says."""
+    """The reason why frames cannot have been made as `features.json` says."""
     return (
         f"frames of {d_features} features; by {features.FILE} "
         f"({own_features.n_coefficients} coefficients, deltas {own_features.deltas}) they have {own_features.width}"
@@ -110,7 +111,7 @@ def _key(root: Path, split: str, phonemes: Sequence[str]) -> str:
 
 
 def _stamp(stat: os.stat_result) -> str:
-    """What changes with a file."""
+    """A mark that changes with a file."""
     return f"{stat.st_size}\0{stat.st_mtime_ns}"
 
 
@@ -143,7 +144,7 @@ def speakers_of(root: Path) -> dict[str, str] | None:
 def _all_utterances(
     folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Count | None
 ) -> Iterator[store.Utterance]:
-    """As `utterances`.
+    """The utterances of a split, all of which have to be sound; see `utterances`.
 
     Raises:
         UserError: after the last utterance, with a line for each that is refused.
@@ -225,7 +226,7 @@ def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dic
 
 
 def _load(path: str) -> np.ndarray:
-    """What `np.load` gives, without its parser where the header is the usual one."""
+    """An array as `np.load` gives it, without its parser where the header is the usual one."""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path for each of many files takes longer than reading
         content = file.read()
     usual = _HEADER.match(content)
@@ -240,7 +241,7 @@ def _load(path: str) -> np.ndarray:
 
 
 def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:
-    """(T + 2,) or (T,) strings -> (T,) uint8 indices into `phonemes`."""
+    """Labels (T,) uint8, indices into `phonemes`, of (T + 2,) or (T,) strings."""
     if transcript.ndim != 1 or transcript.dtype.kind != "U":
         what = f"{transcript.dtype} of shape {transcript.shape}"
         raise ValueError(f"transcript is {what}; (frames + 2,) strings is allowed")
@@ -262,6 +263,6 @@ def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> n
 
 @lru_cache
 def _sorted(phonemes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) indices that sort the phonemes, as uint8; and the sorted phonemes."""
+    """Indices (C,) uint8 that sort the phonemes, and the sorted phonemes."""
     order = np.argsort(phonemes)
     return order.astype(np.uint8), np.asarray(phonemes)[order]

@@ -24,7 +24,7 @@ def files(path: Path) -> list[Path]:
 
 
 def load(sounds: Sequence[Path], features: Features, progress: Count | None = None) -> tuple[Part, np.ndarray]:
-    """Their frames, an utterance and a speaker for each file, named as the file; and (U,) how long they are, seconds.
+    """Frames of sound files, each an utterance and a speaker with the file's name; and their durations (U,) in seconds.
 
     Args:
         progress: called with (files done, all files).

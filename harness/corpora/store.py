@@ -68,16 +68,16 @@ class Part:
         return int(self.frames.shape[1])
 
     def rows(self) -> np.ndarray:
-        """(sum of lengths,) int64: where this part's frames lie in `frames`, utterance by utterance."""
+        """Rows of this part's frames in `frames`, (sum of lengths,) int64, utterance by utterance."""
         first = np.cumsum(self.lengths) - self.lengths
         return np.repeat(self.starts - first, self.lengths) + np.arange(self.n_frames)
 
     def read(self) -> np.ndarray:
-        """(sum of lengths, D) float32: a copy of this part's frames."""
+        """A copy of this part's frames, (sum of lengths, D) float32."""
         return np.asarray(self.frames[self.rows()])
 
     def blocks(self, n_frames: int) -> Iterator[slice]:
-        """Neighbouring utterances, as many at a time as have at most `n_frames` together; at least one."""
+        """Blocks of neighbouring utterances of at most `n_frames` together, or of one utterance."""
         ends = np.cumsum(self.lengths)
         first = 0
         while first < len(ends):

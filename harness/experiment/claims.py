@@ -1,4 +1,4 @@
-"""What a study is to settle: the `[[claims]]` of an experiment file, which the report answers.
+"""Claims that a study is to settle: `[[claims]]` in an experiment file, which the report answers.
 
 A claim decides nothing about the runs: it is a question to them, and more may be asked once they are done.
 """
@@ -104,14 +104,14 @@ KINDS: dict[str, type[Claim]] = {
 
 
 def to_json(claim: Claim) -> dict[str, Any]:
-    """Fit for JSON; what was not given is left out, unless it has a default."""
+    """The claim as a JSON object; what it leaves open is not in it, unless it has a default."""
     kind = next(kind for kind, of in KINDS.items() if isinstance(claim, of))
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(claim).items()}
     return {"kind": kind} | {k: v for k, v in fields.items() if v is not None}
 
 
 def from_json(facts: Mapping[str, Any]) -> Claim:
-    """What `as_dict` made."""
+    """The claim that `to_json` spelled out."""
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k != "kind"}
     return KINDS[facts["kind"]](**fields)  # type: ignore[arg-type]  # they have been checked
 

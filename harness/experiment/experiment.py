@@ -1,4 +1,4 @@
-"""What an experiment file says, once read and checked by `config`: arms, their ranges, the search, the comparison."""
+"""An experiment file, once `load` has read and checked it: arms, their ranges, the search, the comparison."""
 
 import shlex
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ ASSUMED = (28, 40)
 
 @dataclass(frozen=True)
 class Search:
-    """How every arm's ranges are searched, on validation."""
+    """The search of every arm's ranges, on validation."""
 
     trials: Annotated[int, Between(1)]
     """Of each arm."""
@@ -40,21 +40,21 @@ class Search:
 
 @dataclass(frozen=True)
 class Match:
-    """What every arm has alike."""
+    """Parameters that every arm has alike."""
 
     parameters: Annotated[int, Between(1)]
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What no model may exceed."""
+    """The size that no model may exceed."""
 
     parameters: Annotated[int, Between(1)] | None = None
 
 
 @dataclass(frozen=True)
 class ComparisonSettings:
-    """How the arms' chosen configurations are compared, on test."""
+    """The comparison of the arms' chosen configurations, on test."""
 
     baseline: str | None = None
     """The arm that the others are compared with; the first unless given, None with a single arm."""
@@ -72,7 +72,7 @@ class ComparisonSettings:
 
 @dataclass(frozen=True)
 class Cell:
-    """What an arm of a sweep stands for."""
+    """A cell of a sweep, for which an arm stands."""
 
     base: str
     """The arm of the file."""
@@ -141,7 +141,7 @@ class Arm:
         return [low, high, *(low | {k: choice} for k, r in self.ranges.items() for choice in r.choices[1:])]
 
     def size(self) -> int | None:
-        """How many configurations there are; None if they cannot be counted."""
+        """The number of configurations; None if they cannot be counted."""
         size = 1
         for r in self.ranges.values():
             values = r.size()
@@ -151,7 +151,7 @@ class Arm:
         return size
 
     def canonical(self) -> dict[str, Any]:
-        """Everything that decides this arm's runs, flat and fit for JSON; ranges as text.
+        """Facts that decide this arm's runs, flat and fit for JSON; ranges as text.
 
         Hyper-parameters at the constructor's defaults are left out, so that one added later changes no old study.
         """
@@ -196,7 +196,7 @@ class Experiment:
 
     @property
     def command(self) -> str:
-        """What runs it, or goes on with it."""
+        """The command that runs it, or goes on with it."""
         return shlex.join(["harness", "run", str(self.path), *(w for o in self.overrides for w in ("--set", o))])
 
     @property
@@ -206,7 +206,7 @@ class Experiment:
         return max(data.left for data in all_data), max(data.right for data in all_data)
 
     def canonical(self) -> dict[str, Any]:
-        """Everything that decides the result, flat and fit for JSON, whatever the order in the file.
+        """Facts that decide the result, flat and fit for JSON, whatever the order in the file.
 
         What the arms have in common stands under its own key, what is an arm's own under `arms.NAME`.
         """
@@ -229,7 +229,7 @@ def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> dict[str, Any
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two canonical forms, a line each: `training.epochs: 8 -> 10`."""
+    """Changes between two canonical forms, a line each: `training.epochs: 8 -> 10`."""
 
     def word(rows: Mapping[str, Any], key: str) -> str:
         value = rows.get(key)

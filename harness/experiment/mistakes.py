@@ -58,7 +58,8 @@ class Mistakes:
         return any(other[: len(path)] == path for other, _ in self._all)
 
     def raise_if_any(self) -> None:
-        """
+        """Raise all mistakes together.
+
         Raises:
             UserError: one line per mistake, in the order of the file, then of the overrides.
         """

@@ -43,7 +43,7 @@ class Range:
         return None if step is None else int((_exact(self.high) - _exact(self.low)) / _exact(step)) + 1
 
     def values(self) -> tuple[Any, ...]:
-        """All values, in order.
+        """The values, in order.
 
         Raises:
             ValueError: they cannot be counted.

@@ -15,7 +15,7 @@ from harness.settings import ACTS_WITH, Training
 def check(
     tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes
 ) -> tuple[str, ...]:
-    """Note what breaks a rule; gives what a reader of the result must know.
+    """Note what breaks a rule; gives the notes for readers of the result.
 
     Args:
         tree, original: the file as parsed, with and without the overrides.
@@ -57,14 +57,14 @@ def check(
 
 
 def _table(tree: dict[str, Any], *path: str) -> dict[str, Any]:
-    """What the file gives there; nothing if it is not a table."""
+    """The table that stands there in the file; an empty one if it is none."""
     for key in path:
         tree = tree.get(key, {}) if isinstance(tree, dict) else {}
     return tree if isinstance(tree, dict) else {}
 
 
 def _ranges(tree: dict[str, Any]) -> list[KeyPath]:
-    """Where the file has ranges, or tables that were meant as such."""
+    """Places of the file's ranges, and of tables that were meant as such."""
     tables: list[tuple[str, ...]] = [("data",), ("training",)]
     tables += [("arms", name, section) for name in _table(tree, "arms") for section in ("data", "training", "params")]
     settings = [((*path, key), value) for path in tables for key, value in _table(tree, *path).items()]

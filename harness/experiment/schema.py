@@ -142,7 +142,7 @@ _WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "tex
 
 
 def words(annotation: Any) -> str:
-    """What may be given, for people: `an integer in [0, 200]`."""
+    """The values of an annotation, in words: `an integer in [0, 200]`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return " ".join([words(arguments[0]), *(f"in {n}" for n in arguments[1:])])

@@ -1,4 +1,4 @@
-"""What the arms may cost: matched to one number of parameters, and within the limit, wherever their ranges end.
+"""Sizes of the arms: matched to one number of parameters, and within the limit, wherever their ranges end.
 
 The number of parameters hangs on the corpus: coefficients and phonemes. A file is checked for 28 and 40 before any data
 is read (`experiment.ASSUMED`), and again for those of the corpus.
@@ -90,7 +90,7 @@ def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Exper
 
 
 def problem(arm: Arm) -> str | None:
-    """Why not every model that the arm may ask for can be built, matched and kept within the limit; None if all can."""
+    """The reason why some model of the arm cannot be built, matched or kept within the limit; None if all can."""
     if arm.limit is not None and (target := _target(arm)) > arm.limit:
         return f"{target} stated parameters are above limit.parameters = {arm.limit}"
     builds: set[str] = set()
@@ -136,7 +136,7 @@ def _target(arm: Arm) -> int:
 
 
 def _unreachable(arm: Arm) -> str | None:
-    """What lies between the ends of ranges must be within 1 % of the stated number as well.
+    """The reason why a model between the ends of ranges is not within 1 % of the stated number; None if all are.
 
     Where all ends are wide enough that neighbouring widths differ by 1 % or less, everything between is; else each
     configuration is tried.
@@ -161,7 +161,7 @@ def _unreachable(arm: Arm) -> str | None:
 
 
 def _step(arm: Arm, values: dict[str, Any]) -> float:
-    """Between neighbouring widths, as a fraction of the stated parameters."""
+    """The step between neighbouring widths, as a fraction of the stated parameters."""
     settings = arm.unsolved_settings(values)
     solution = matching.solve(arm.architecture, _shape(arm, settings), settings.params, arm.limit)
     return float(solution.step / settings.params["parameters"])

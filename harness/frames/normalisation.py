@@ -22,7 +22,7 @@ class Statistics:
 
 
 class Normaliser:
-    """Reads frames of a part, normalised; a constant coefficient becomes 0.
+    """A reader of a part's frames that normalises them; a constant coefficient becomes 0.
 
     Args:
         train: of the training part, for normalisation "global".
@@ -39,7 +39,7 @@ class Normaliser:
             self._mean, self._std = _group_statistics(part, self._speaker)
 
     def frames(self, utterances: slice | np.ndarray) -> np.ndarray:
-        """(F, D) float32 of the chosen utterances, in their order."""
+        """Frames (F, D) float32 of some utterances, in their order."""
         part = self.part.select(utterances)
         frames = part.read()
         if self.normalisation == "none":
@@ -58,7 +58,7 @@ class Normaliser:
 
 
 def statistics(part: Part) -> Statistics:
-    """Of all frames of a part."""
+    """Statistics of all frames of a part."""
     mean, std = _group_statistics(part, np.zeros(len(part.lengths), dtype=np.int64))
     return Statistics(mean[0], std[0])
 

@@ -25,7 +25,7 @@ _BESIDE = 5
 
 @dataclass(frozen=True)
 class Placement:
-    """What stays on the device and what passes through."""
+    """A division of parts into those that stay on the device and those that pass through."""
 
     limit: int
     """Bytes that frames may take."""
@@ -139,7 +139,7 @@ class DeviceData:
         )
 
     def statistics(self, normalisation: Normalisation) -> Statistics | None:
-        """What normalisation "global" needs beside the frames; None for the others."""
+        """Statistics that normalisation "global" needs beside the frames; None for the others."""
         if normalisation == "global" and self._statistics is None:
             self._statistics = statistics(self.parts["train"])
         return self._statistics if normalisation == "global" else None

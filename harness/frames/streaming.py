@@ -67,7 +67,7 @@ class StreamedFrames:
             yield rest
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All examples, in the order of the part."""
+        """The examples, in the order of the part."""
         for chunk in self._chunks(np.arange(len(self.part.lengths))):
             yield from chunk.in_order(batch_size)
             del chunk

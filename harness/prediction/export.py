@@ -86,7 +86,7 @@ def export(trained: TrainedModel, out: Path) -> dict[Path, float]:
 
 
 def metadata(trained: TrainedModel) -> dict[str, Any]:
-    """All that one needs to make the windows from sound, and to read the logits."""
+    """Facts that one needs to make the windows from sound, and to read the logits."""
     saved, own_features = trained.saved, trained.features()
     window = saved.left + 1 + saved.right
     return {

@@ -27,7 +27,7 @@ class TrainedModel:
         return str(self.result.provenance["precision"])
 
     def features(self) -> Features | None:
-        """How the frames of its corpus are made: as it was told in training, else as the corpus says now."""
+        """Features of its corpus: as they were known in training, else as the corpus says now."""
         if self.saved.features:
             return self.saved.features
         corpus = self.result.settings["data.corpus"]

@@ -22,7 +22,7 @@ from harness.training import evaluate
 
 @dataclass(frozen=True)
 class Prediction:
-    """What models say of a part."""
+    """The predictions of models for a part."""
 
     predicted: np.ndarray
     """(F,) uint8, the class with the largest (mean) posterior."""
@@ -66,7 +66,7 @@ def predict(
 
     @torch.inference_mode()
     def batches() -> Iterator[Tensor]:
-        """(B, C) log of the mean posterior."""
+        """Logarithms (B, C) of the mean posterior."""
         n_frames = 0
         for each in zip(*(evaluate.log_posteriors(network, resident, arithmetic) for network in networks), strict=True):
             together = each[0] if len(each) == 1 else torch.logsumexp(torch.stack(each), 0) - math.log(len(each))

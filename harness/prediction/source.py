@@ -1,4 +1,4 @@
-"""What a trained model is to label: a split of a corpus or sound files, as a part that is made like its own corpus."""
+"""Input of a trained model: a split of a corpus or sound files, as a part that is made like its own corpus."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class Input:
     """What a reader must know."""
 
     def edges(self, utterance: int) -> np.ndarray:
-        """(T + 1,) seconds at which its frames begin and end: midway between the centres of neighbours."""
+        """Times (T + 1,) in seconds at which its frames begin and end: midway between the centres of neighbours."""
         return mfcc.edges(int(self.part.lengths[utterance]), self.rate, float(self.seconds[utterance]))
 
 

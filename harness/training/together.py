@@ -34,7 +34,7 @@ def train_together(
     should_stop: Callable[[], bool] = lambda: False,
     observed: bool = False,
 ) -> list[TrainingState]:
-    """As `train`, of several models at once; an epoch's seconds are a model's share of them.
+    """The training of several models at once, as `train`; an epoch's seconds are a model's share of them.
 
     Args:
         trainings: of each model; they may differ in learning rate, weight decay, momentum, clipping and schedule.
@@ -108,7 +108,7 @@ class Stack:
             weight.requires_grad_()
 
     def __call__(self, windows: Tensor) -> Tensor:
-        """(S, B, W, D) -> (S, B, C) logits."""
+        """Logits (S, B, C) of windows (S, B, W, D)."""
 
         def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], windows: Tensor) -> Tensor:
             logits: Tensor = torch.func.functional_call(self.models[0], (weights, buffers), (windows,))
@@ -129,7 +129,7 @@ class Stack:
 
 
 def _stack(tensors: list[Tensor]) -> Tensor:
-    """(S, ...); the given tensors become its slices."""
+    """One tensor (S, ...), whose slices the given ones become."""
     together = torch.stack([tensor.detach() for tensor in tensors])
     for s, tensor in enumerate(tensors):
         tensor.data = together[s]

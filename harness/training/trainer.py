@@ -160,7 +160,7 @@ def step(learner: "Learner", windows: Tensor, labels: Tensor, precision: str) ->
 def loss_and_logits(
     model: Callable[[Tensor], Tensor], training: Training, windows: Tensor, labels: Tensor, precision: str
 ) -> tuple[Tensor, Tensor]:
-    """What is to be lowered, () of one model or (S,) of a stack, and its logits ([S,] B, C) float32.
+    """The loss, () of one model or (S,) of a stack, and the logits ([S,] B, C) float32.
 
     Args:
         model: one, or a stack of models that each see their own windows.

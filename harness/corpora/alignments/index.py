@@ -1,4 +1,4 @@
-"""Files that say what is said when: which there are, which utterance each is of, and their segments.
+"""Alignment files: which there are, which utterance each is of, and its segments.
 
 TIMIT's `.phn`, Praat's `.TextGrid`, NIST's `.ctm`, HTK's, HTS's and Festival's `.lab`; endings in any case.
 """
@@ -16,7 +16,7 @@ ENDINGS = (".phn", ".textgrid", ".ctm", ".lab")
 
 @dataclass(frozen=True)
 class AlignmentFile:
-    """Where an utterance's segments stand."""
+    """The place of an utterance's segments."""
 
     path: Path
     part: tuple[int, int] | None = None
@@ -33,13 +33,13 @@ class AlignmentIndex:
     """The utterance's name, in lower case."""
 
     def of(self, place: Path) -> list[AlignmentFile]:
-        """Those of an utterance, by its path below its own folder: the one at the same place, else all of its name."""
+        """Alignments of an utterance, by its path below its folder: that of the same place, else all of its name."""
         here = self.by_place.get(place.with_suffix("").as_posix().lower())
         return [here] if here else self.by_name.get(place.stem.lower(), [])
 
 
 def find(root: Path) -> AlignmentIndex:
-    """All alignments in `root`, a folder or a file.
+    """An index of all alignments in `root`, a folder or a file.
 
     Raises:
         ValueError: there are none, or a CTM file that cannot be used.

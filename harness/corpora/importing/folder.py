@@ -26,7 +26,7 @@ def plan(
     fractions: Fractions | None = None,
     splits: Path | None = None,
 ) -> Plan:
-    """What to import from `root`.
+    """The plan of an import from `root`.
 
     Args:
         alignments: where they are; beside the recordings unless given.

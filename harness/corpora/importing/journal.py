@@ -1,4 +1,4 @@
-"""The folder in which an imported corpus grows: what is done in it, whether that still holds, and how it is made whole.
+"""The folder in which an imported corpus grows: its journal, what of that still holds, and how it is made whole.
 
 A journal has a line for each recording that is done, with its files' sizes and times of change. What was done with
 other settings, or from files that have changed since, is done again.
@@ -24,7 +24,7 @@ _KINDS = ("mfcc", "transcript")
 
 
 class Journal:
-    """Notes what is done, once it is on disk."""
+    """The journal of an import: a line for each recording, once its files are written."""
 
     def __init__(self, growing: Path) -> None:
         self._file = (growing / _JOURNAL).open("a", encoding="utf-8")
@@ -54,7 +54,7 @@ def prepare(growing: Path, plan: Plan, recipe: Recipe) -> None:
 
 
 def outcomes_so_far(growing: Path, plan: Plan) -> dict[str, Imported]:
-    """What an import that was stopped has done, as far as it still holds: by name of the recording."""
+    """Outcomes of an import that was stopped, as far as they still hold: by name of the recording."""
     journal = growing / _JOURNAL
     if not journal.exists():
         return {}

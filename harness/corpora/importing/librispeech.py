@@ -14,7 +14,7 @@ SPLITS = (
 
 
 def plan(root: Path, alignments: Path, only: Collection[str] = ()) -> Plan:
-    """What to import from a LibriSpeech in `root`: SPLIT/READER/CHAPTER/READER-CHAPTER-UTTERANCE.flac.
+    """The plan of an import of the LibriSpeech in `root`, SPLIT/READER/CHAPTER/READER-CHAPTER-UTTERANCE.flac.
 
     Args:
         alignments: a folder of files named after the utterances (TextGrids as the Montreal Forced Aligner writes

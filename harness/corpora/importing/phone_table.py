@@ -1,14 +1,13 @@
-"""Which letter of its word a phone stands for: TIMIT's flap dx is the T of "water" and the D of "ready".
-
-Phones and letters are aligned with the fewest differences (Needleman and Wunsch 1970): a vowel goes with any vowel
-letter, a consonant with the letter its symbol begins with. So the flap of "credited" before its last vowel is a T.
-
-From an alignment's symbols to classes, by a table that is data: `phonesets/*.tsv`, or a file of one's own.
+"""Tables from an alignment's symbols to classes, which are data: `phonesets/*.tsv`, or a file of one's own.
 
 A table names its `classes:` and perhaps the `endings:` that symbols may drop (stress, place in the word). A row is a
 symbol, its class and perhaps when: `before SYMBOL ...` (the next symbol is one of these) or `spelled LETTER` (the word
 has this letter at this place). The first row of a symbol that holds counts; the class `=next` is that of the symbol
 after it; the symbol `""` is an empty one. Symbols are compared without regard to case.
+
+Which letter of its word a phone stands for (TIMIT's flap dx is the T of "water" and the D of "ready") is told by
+aligning phones and letters with the fewest differences (Needleman and Wunsch 1970): a vowel goes with any vowel letter,
+a consonant with the letter its symbol begins with. So the flap of "credited" before its last vowel is a T.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +94,7 @@ class PhoneTable:
         return {"name": self.name, "classes": self.classes, "endings": self.endings, "rules": rules}
 
     def labels(self, segments: Sequence[Segment], words: Sequence[Segment] = ()) -> list[int]:
-        """(S,) the class of each segment.
+        """Classes (S,) of segments.
 
         Args:
             words: the words of the utterance, where the table needs them.
@@ -115,7 +114,7 @@ class PhoneTable:
         return [index[phoneme] for phoneme in phonemes if phoneme is not None]
 
     def extended(self, classes: Mapping[str, str]) -> "PhoneTable":
-        """With symbols of the user's own: {symbol: class}.
+        """The table with symbols of the user's own, {symbol: class}.
 
         Raises:
             UserError: a class that is not one of the table's.

@@ -23,14 +23,14 @@ from harness.errors import RunFailed, UserError
 from harness.files import Count, put_in_place
 
 MOST_LINES = 100
-"""Refusals that are told; all of them stand in refused.txt."""
+"""Refusals that are printed; all of them stand in refused.txt."""
 
 _AT_ONCE = 16  # recordings handed to a process together
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an import made."""
+    """The outcome of an import."""
 
     root: Path
     plan: Plan
@@ -132,7 +132,8 @@ def _import_some(recordings: Sequence[Recording], recipe: Recipe, growing: Path)
 
 
 def _judge(refusals: list[str], n_imported: int, growing: Path, leave_out: bool) -> None:
-    """
+    """Refuse an import, or list in its folder what is left out.
+
     Raises:
         UserError: something is refused and may not be left out, or nothing is left.
     """

@@ -1,4 +1,4 @@
-"""Which speakers train, which validate, which test: whole speakers always, an utterance of theirs never apart."""
+"""Splits by speaker: who trains, who validates, who tests, each speaker with all their utterances."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Fractions:
-    """Of the speakers."""
+    """Fractions of the speakers, and the seed of the draw."""
 
     validation: float = 0.1
     test: float = 0.1

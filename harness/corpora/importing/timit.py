@@ -39,7 +39,7 @@ class _Sentence:
 
 
 def plan(root: Path, *, keep_sa: bool = False, fractions: Fractions | None = None, splits: Path | None = None) -> Plan:
-    """What to import from a TIMIT in `root`.
+    """The plan of an import of the TIMIT in `root`.
 
     Args:
         fractions: for a TIMIT without a core test speaker (a sample), which is split by speaker.

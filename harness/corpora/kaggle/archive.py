@@ -55,7 +55,7 @@ def locate(folder: Path) -> Path:
 
 
 def _members(archive: Path, zipped: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Where each file of the corpus goes, in the order of the archive."""
+    """Targets of the corpus' files and their entries, in the order of the archive."""
     entries = [(member.filename.replace("\\", "/"), member) for member in zipped.infolist() if not member.is_dir()]
     matches = [(_MEMBER.fullmatch(name), member) for name, member in entries if "__MACOSX/" not in name]
     members: dict[str, zipfile.ZipInfo] = {}
@@ -84,7 +84,7 @@ def _is_there(file: Path, member: zipfile.ZipInfo) -> bool:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all."""
+    """Write a file, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file, sync=False) as temporary:  # the folder is not yet in its place
         temporary.write_bytes(content)

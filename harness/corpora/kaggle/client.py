@@ -52,7 +52,7 @@ def connect(competition: str) -> Any:
 
 
 def by_hand(competition: str) -> str:
-    """How to do without the client."""
+    """Instructions for doing without the client."""
     return (
         f"or download it by hand: {_SITE}/competitions/{competition}/data (Download All), then\n"
         f"  harness data import kaggle {competition} --zip {competition}.zip"
@@ -60,7 +60,7 @@ def by_hand(competition: str) -> str:
 
 
 def n_bytes(api: Any, competition: str, progress: Report) -> int:
-    """Of all files of a competition, unpacked.
+    """Bytes of all files of a competition, unpacked.
 
     Raises:
         UserError, RunFailed: as `download`.
@@ -128,7 +128,7 @@ def _watched(folder: Path, expected: int, progress: Report) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _guarded(competition: str) -> Iterator[None]:
-    """Nothing of what the client prints is seen; what it raises becomes ours, scrubbed."""
+    """A context in which nothing that the client prints is seen, and what it raises becomes ours, scrubbed."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
@@ -155,7 +155,7 @@ def _as_ours(error: BaseException, competition: str) -> UserError | RunFailed:
 
 
 def scrubbed(text: str) -> str:
-    """Without credentials, authorisation headers, and the signed part of addresses."""
+    """The text without credentials, authorisation headers, and the signed part of addresses."""
     text = re.sub(r"\b(Basic|Bearer)\s+[^\s'\"]+", r"\1 ***", text)
     text = re.sub(r"\?[^\s'\")]+", "?***", text)
     for secret in sorted(_secrets(), key=len, reverse=True):
@@ -164,7 +164,7 @@ def scrubbed(text: str) -> str:
 
 
 def _secrets() -> set[str]:
-    """What lies in the places where Kaggle's client finds credentials, and is long or called a key."""
+    """Words that lie where Kaggle's client looks for credentials, and are long or called a key."""
     values = [value for name, value in os.environ.items() if re.fullmatch(r"KAGGLE_\w*(KEY|TOKEN)", name) and value]
     own, configuration = Path.home() / ".kaggle", os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     places = [own, Path(configuration) / "kaggle", *map(Path, filter(None, [os.environ.get("KAGGLE_CONFIG_DIR")]))]

@@ -40,7 +40,7 @@ def name_of(text: str) -> str:
 
 
 def from_kaggle(competition: str, root: Path, progress: Report) -> Imported:
-    """Download with Kaggle's client. What an earlier call left is used; `root` appears when it is whole.
+    """A corpus from Kaggle's client. What an earlier call left is used; `root` appears when it is whole.
 
     Raises:
         UserError: no client or credentials, Kaggle refuses, no room, or there is no corpus in it.
@@ -61,7 +61,7 @@ def from_kaggle(competition: str, root: Path, progress: Report) -> Imported:
 
 
 def from_zip(zip_file: Path, root: Path, progress: Report) -> Imported:
-    """From an archive that was downloaded by hand; it stays.
+    """A corpus from an archive that was downloaded by hand, which stays.
 
     Raises:
         UserError: there is no such file, no room, or no corpus in it.
@@ -72,7 +72,7 @@ def from_zip(zip_file: Path, root: Path, progress: Report) -> Imported:
 
 
 def examine(root: Path, progress: Report) -> Imported:
-    """Check a corpus that is there.
+    """A corpus that is there, checked.
 
     Raises:
         UserError: there is none.

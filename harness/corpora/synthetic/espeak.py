@@ -29,7 +29,7 @@ _FASTEST = 449  # words a minute; from 450 event times are wrong
 
 @dataclass(frozen=True)
 class Phrase:
-    """What is said in one breath."""
+    """A phrase, said in one breath."""
 
     phonemes: str
     """espeak mnemonics, `|` between phonemes, a space between words. One that is unknown drops the rest in silence."""
@@ -86,7 +86,7 @@ def speak(voice: str, phrases: Sequence[Phrase]) -> list[Speech]:
 
 
 def find() -> tuple[str, Path]:
-    """Where the library and its data are.
+    """The library's path and the folder of its data.
 
     Raises:
         UserError: they are not installed.

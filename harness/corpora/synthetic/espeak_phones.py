@@ -1,7 +1,7 @@
 """ARPAbet to espeak-ng's mnemonics (American English), and its phoneme events back to ARPAbet.
 
-What is labelled are the events, not what was asked for: the engine links words (an R between vowels), flaps T, and
-makes an N before K an NG.
+Labels follow the events, not what the engine was asked to say: it links words (an R between vowels), flaps T, and makes
+an N before K an NG.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def _ends_syllable(plain: list[str], i: int) -> bool:
 
 
 def label(samples: np.ndarray, events: tuple[tuple[int, str], ...]) -> np.ndarray:
-    """(N,) samples and the phoneme events in them -> (N,) uint8 class of each sample.
+    """Classes (N,) uint8 of (N,) samples, by the phoneme events in them.
 
     Before the first event is silence. A stop's event comes at its burst; the closure, exact zeros, is the stop's
     too, but not after silence, where nobody can hear it begin. An L or R that no vowel follows has little or no time

@@ -1,4 +1,4 @@
-"""Makes the files of the synthetic corpus, on all cores; one that was stopped goes on where it was."""
+"""The making of the synthetic corpus' files, on all cores; one that was stopped goes on where it was."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ from harness.phones import PHONEMES
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was made."""
+    """The outcome of a call."""
 
     frames: dict[str, int]
     """Of each split."""
@@ -105,7 +105,7 @@ def _write_take(speaker: Speaker, take: int, root: Path) -> tuple[int, bool]:
 
 
 def _save(file: Path, array: np.ndarray) -> None:
-    """Whole or not at all, also after a kill."""
+    """Write an array, whole or not at all, also after a kill."""
     with replacing(file, sync=False) as temporary, temporary.open("wb") as stream:  # the folder is not yet in its place
         np.save(stream, array)
 

@@ -40,7 +40,7 @@ def key(minutes: float, seed: int) -> str:
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks: everything about them follows from this."""
+    """A speaker: everything about them follows from this."""
 
     split: str
     number: int
@@ -61,7 +61,7 @@ class Speaker:
 
 
 def speakers(minutes: float, seed: int, n_speakers: int | None = None) -> list[Speaker]:
-    """All speakers of a corpus, split by split.
+    """The speakers of a corpus, split by split.
 
     Args:
         minutes: of speech in the training split; validation and test add a quarter each, of other speakers.
@@ -84,7 +84,7 @@ def speakers(minutes: float, seed: int, n_speakers: int | None = None) -> list[S
 
 
 def n_bytes(everyone: list[Speaker]) -> int:
-    """On disk, about: 1.1 MB a minute."""
+    """Bytes on disk, about: 1.1 MB a minute."""
     n_utterances = sum(speaker.n_utterances for speaker in everyone)
     return round(n_utterances / UTTERANCES_PER_SPEAKER * SECONDS_PER_SPEAKER / 60 * 1.1e6)
 
