@@ -110,8 +110,8 @@ def mask(windows: Tensor, time: int, frequency: int, generator: torch.Generator 
 
     Time and frequency masking of D. S. Park et al.: SpecAugment: A Simple Data Augmentation Method for Automatic Speech
     Recognition. Interspeech 2019, section 2, in each window by itself. What is hidden becomes 0, the mean of normalised
-    frames. A block's width is uniform on 0 to `time` frames (`frequency` coefficients), and then its place on all where it lies
-    within the window. The centre frame is hidden as often as its neighbours. Nothing waits for the device.
+    frames. A block's width is uniform on 0 to `time` frames (`frequency` coefficients), and then its place on all where
+    it lies within the window. The centre frame is hidden as often as its neighbours. Nothing waits for the device.
 
     Args:
         time: at most W; 0 hides no frames.
