@@ -11,6 +11,10 @@ from typing import Annotated, Any, Literal
 
 from architectures import Between
 
+Rows = dict[str, Any]
+"""Settings on one level, in the file's words: {"data.context": 7, "training.epochs": 8, "params.depth": 4, ...}."""
+Params = dict[str, Any]
+"""Hyper-parameters of an architecture, by the names of its constructor."""
 Normalisation = Literal["utterance", "frame", "speaker", "global", "none"]
 Boundary = Literal["utterance", "stream"]
 Context = Annotated[int, Between(0, 200)] | tuple[Annotated[int, Between(0, 200)], Annotated[int, Between(0, 200)]]
@@ -116,13 +120,13 @@ class Settings:
     """The settings of one run of an arm, all of them."""
 
     architecture: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
     """Hyper-parameters of the architecture; those left out keep the constructor's defaults."""
     data: Data = field(default_factory=Data)
     training: Training = field(default_factory=Training)
 
-    def flat(self) -> dict[str, Any]:
-        """The settings on one level, in the file's words: {"data.context": 7, "training.epochs": 8, ...}."""
+    def flat(self) -> Rows:
+        """The settings on one level."""
         return _flat(asdict(self))
 
     @classmethod
@@ -151,8 +155,8 @@ class Settings:
         return cls(rows["architecture"], sections["params"], Data(**data), Training(**sections["training"]))
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    rows: dict[str, Any] = {}
+def _flat(tree: dict[str, Any], prefix: str = "") -> Rows:
+    rows: Rows = {}
     for key, value in tree.items():
         if isinstance(value, dict):
             rows |= _flat(value, f"{prefix}{key}.")

@@ -11,7 +11,7 @@ from harness.experiment import matching
 from harness.experiment.claims import Claim
 from harness.experiment.mistakes import as_toml
 from harness.experiment.ranges import Range
-from harness.settings import Data, Settings, Training
+from harness.settings import Data, Rows, Settings, Training
 
 ASSUMED = (28, 40)
 """Coefficients and classes, until the corpus has been read."""
@@ -97,7 +97,7 @@ class Arm:
 
     name: str
     architecture: str
-    fixed: dict[str, Any]
+    fixed: Rows
     """The settings that the file gives, its common ones among them; all others are at their defaults."""
     ranges: dict[str, Range] = field(default_factory=dict)
     frame: tuple[int, int] = ASSUMED
@@ -135,7 +135,7 @@ class Arm:
         low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
         return self.settings(low), self.settings(high)
 
-    def probes(self) -> list[dict[str, Any]]:
+    def probes(self) -> list[Rows]:
         """The values that stand for all: both ends, and each choice with all else at the low end."""
         low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
         return [low, high, *(low | {k: choice} for k, r in self.ranges.items() for choice in r.choices[1:])]
@@ -150,7 +150,7 @@ class Arm:
             size *= values
         return size
 
-    def canonical(self) -> dict[str, Any]:
+    def canonical(self) -> Rows:
         """Facts that decide this arm's runs, flat and fit for JSON; ranges as text.
 
         Hyper-parameters at the constructor's defaults are left out, so that one added later changes no old study.
@@ -205,7 +205,7 @@ class Experiment:
         all_data = [arm.unsolved_settings(values).data for arm in self.arms.values() for values in arm.probes()]
         return max(data.left for data in all_data), max(data.right for data in all_data)
 
-    def canonical(self) -> dict[str, Any]:
+    def canonical(self) -> Rows:
         """Facts that decide the result, flat and fit for JSON, whatever the order in the file.
 
         What the arms have in common stands under its own key, what is an arm's own under `arms.NAME`.
@@ -223,7 +223,7 @@ class Experiment:
         return {k: v for k, v in sorted(rows.items()) if v is not None}
 
 
-def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> dict[str, Any]:
+def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> Rows:
     rows = settings.flat() | {k: str(r) for k, r in ranges.items()}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in rows.items()}
 

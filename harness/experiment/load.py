@@ -20,9 +20,9 @@ from architectures import Between
 from harness.errors import UserError
 from harness.experiment import claims, ranges, rules, sizes, sweep
 from harness.experiment.experiment import ASSUMED, Arm, ComparisonSettings, Experiment, Limit, Search
-from harness.experiment.mistakes import KeyPath, Mistakes, as_toml, dotted, places, unknown_word
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml, dotted, places, unknown_word
 from harness.experiment.schema import Key, Keys, check_table, keys_of, keys_of_architecture
-from harness.settings import Data, Settings, Synthetic, Training
+from harness.settings import Data, Rows, Settings, Synthetic, Training
 
 _FILE: Keys = {
     "question": Key(str, is_required=True),
@@ -40,9 +40,6 @@ _SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": key
 _SIZE: Keys = {"parameters": Key(Annotated[int, Between(1)])}
 """The key that may stand in an arm's `params` for the width."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
-
-Rows = dict[str, Any]
-"""Settings, flat; a `Range` stands where its value would."""
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -115,7 +112,7 @@ def _read(path: Path) -> str:
         raise UserError(f"{path}: {error.strerror}") from None
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def _parse(path: Path, text: str) -> Table:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -127,7 +124,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise UserError(f"{path}:{line}:{column}: not TOML: {message[0].lower()}{message[1:]}") from None
 
 
-def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
+def _override(tree: Table, override: str, mistakes: Mistakes) -> None:
     """Put a `KEY=VALUE` into the tree."""
     key, equals, value = override.partition("=")
     try:
@@ -153,7 +150,7 @@ def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
     tree[str(keys[-1])] = parsed["value"] if len(parsed) == 1 else value.strip()
 
 
-def _rows(table: dict[str, Any], sections: dict[str, Keys], path: KeyPath, mistakes: Mistakes) -> Rows:
+def _rows(table: Table, sections: dict[str, Keys], path: KeyPath, mistakes: Mistakes) -> Rows:
     """The settings of some sections of a table, of the file's or of an arm's, as far as they are right."""
     return {
         f"{section}.{key}": value
@@ -162,7 +159,7 @@ def _rows(table: dict[str, Any], sections: dict[str, Keys], path: KeyPath, mista
     }
 
 
-def _arms(tables: dict[str, Any], common: Rows, mistakes: Mistakes) -> dict[str, Arm]:
+def _arms(tables: Table, common: Rows, mistakes: Mistakes) -> dict[str, Arm]:
     """The arms whose architecture is known."""
     names = architectures.names()
     keys = {
@@ -191,7 +188,7 @@ def _arms(tables: dict[str, Any], common: Rows, mistakes: Mistakes) -> dict[str,
     return arms
 
 
-def _with_sizes(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> Experiment:
+def _with_sizes(tree: Table, experiment: Experiment, mistakes: Mistakes) -> Experiment:
     """The experiment with all that each arm needs to solve its width, for a corpus that has not been read."""
     before = len(mistakes)
     sizes.check_match(tree, experiment, mistakes)
@@ -204,13 +201,13 @@ def _with_sizes(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes
         return experiment
 
 
-def _search(table: dict[str, Any], epochs: int, mistakes: Mistakes) -> Search | None:
+def _search(table: Table, epochs: int, mistakes: Mistakes) -> Search | None:
     before = len(mistakes)
     values = check_table({"epochs": epochs} | table, _SECTIONS["search"], ("search",), mistakes)
     return Search(**values) if len(mistakes) == before else None
 
 
-def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> ComparisonSettings:
+def _comparison(table: Table, arms: list[str], mistakes: Mistakes) -> ComparisonSettings:
     values = check_table(table, keys_of(ComparisonSettings), ("comparison",), mistakes)
     baseline, seeds = values.get("baseline"), values.get("seeds", ComparisonSettings.seeds)
     if baseline is not None and baseline not in arms:
@@ -227,7 +224,7 @@ def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> C
     return ComparisonSettings(**{"baseline": arms[0] if len(arms) > 1 else None} | values)
 
 
-def _check_names(top: dict[str, Any], mistakes: Mistakes) -> None:
+def _check_names(top: Table, mistakes: Mistakes) -> None:
     if not top.get("question", "?").strip():
         mistakes.add(("question",), "empty; say what the comparison is to find out")
     names = [(("study",), top["study"])] if "study" in top else []

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import architectures
 from architectures import WIDEST
+from harness.settings import Params
 
 TOLERANCE = 0.01
 """Largest distance from the stated number, as a fraction of it."""
@@ -20,7 +21,7 @@ Shape = tuple[int, int, int]
 class Solution(NamedTuple):
     """The hyper-parameters of a model of the stated size."""
 
-    params: dict[str, Any]
+    params: Params
     """Fit for the constructor."""
     parameters: int
     step: int
@@ -32,7 +33,7 @@ def has_width(architecture: str) -> bool:
     return "width" in architectures.parameters_of(architecture)
 
 
-def resolved(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> dict[str, Any]:
+def resolved(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> Params:
     """`params` as the constructor takes them: with a solved width where `parameters` are stated, else as they are.
 
     Raises:
@@ -103,7 +104,7 @@ def _count_if_valid(count: Callable[[int], int], width: int) -> int | None:
         return None
 
 
-def _of_width(params: Mapping[str, Any], width: int) -> dict[str, Any]:
+def _of_width(params: Mapping[str, Any], width: int) -> Params:
     """`params` with this width; of explicit widths it is the widest."""
     if widths := params.get("widths"):
         return dict(params) | {"widths": tuple(max(1, round(w * width / max(widths))) for w in widths)}

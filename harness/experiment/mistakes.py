@@ -13,6 +13,8 @@ from typing import Any
 
 from harness.errors import UserError
 
+Table = dict[str, Any]
+"""A table of TOML as tomllib gives it, unchecked."""
 KeyPath = tuple[str | int, ...]
 """Keys from the top; an int is an index into an array."""
 

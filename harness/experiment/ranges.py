@@ -7,7 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from harness.experiment.mistakes import KeyPath, Mistakes, as_toml, unknown_word
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml, unknown_word
+from harness.settings import Rows
 
 KINDS = ("int", "float", "log", "choice")
 
@@ -103,13 +104,13 @@ def must_be_shared(section: str, key: str) -> str | None:
     return None
 
 
-def divide(rows: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Range]]:
+def divide(rows: Mapping[str, Any]) -> tuple[Rows, dict[str, Range]]:
     """Flat settings into those with a value and those with a range."""
     fixed = {key: value for key, value in rows.items() if not isinstance(value, Range)}
     return fixed, {key: value for key, value in rows.items() if isinstance(value, Range)}
 
 
-def read(raw: dict[str, Any], path: KeyPath, mistakes: Mistakes) -> Range | None:
+def read(raw: Table, path: KeyPath, mistakes: Mistakes) -> Range | None:
     """The range that a table with one of `KINDS` describes; None, with the mistakes noted, if it is wrong."""
     before = len(mistakes)
     kind, *more = [kind for kind in KINDS if kind in raw]

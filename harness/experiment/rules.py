@@ -1,20 +1,17 @@
 """The rules of an experiment file that concern several keys at once: what has no effect, what would not be fair."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import architectures
 from harness.experiment import sizes
 from harness.experiment.experiment import Arm, Experiment, Search
-from harness.experiment.mistakes import KeyPath, Mistakes, as_toml
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml
 from harness.experiment.ranges import is_range, must_be_shared, range_forbidden
 from harness.experiment.rungs import rungs
 from harness.settings import ACTS_WITH, Training
 
 
-def check(
-    tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes
-) -> tuple[str, ...]:
+def check(tree: Table, original: Table, experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:
     """Note what breaks a rule; gives the notes for readers of the result.
 
     Args:
@@ -56,14 +53,14 @@ def check(
     return notes
 
 
-def _table(tree: dict[str, Any], *path: str) -> dict[str, Any]:
+def _table(tree: Table, *path: str) -> Table:
     """The table that stands there in the file; an empty one if it is none."""
     for key in path:
         tree = tree.get(key, {}) if isinstance(tree, dict) else {}
     return tree if isinstance(tree, dict) else {}
 
 
-def _ranges(tree: dict[str, Any]) -> list[KeyPath]:
+def _ranges(tree: Table) -> list[KeyPath]:
     """Places of the file's ranges, and of tables that were meant as such."""
     tables: list[tuple[str, ...]] = [("data",), ("training",)]
     tables += [("arms", name, section) for name in _table(tree, "arms") for section in ("data", "training", "params")]
@@ -91,7 +88,7 @@ def _check_effect(arms: Sequence[Arm], path: KeyPath, mistakes: Mistakes) -> Non
         mistakes.add(path, f"without effect: it needs {key} = {right}, not {now}")
 
 
-def _check_time_mask(tree: dict[str, Any], arm: Arm, mistakes: Mistakes) -> None:
+def _check_time_mask(tree: Table, arm: Arm, mistakes: Mistakes) -> None:
     """Note it if more frames may be hidden than a window has."""
     if mistakes.below("arms", arm.name) or mistakes.below("data", "context") or mistakes.below("training"):
         return
@@ -105,7 +102,7 @@ def _check_time_mask(tree: dict[str, Any], arm: Arm, mistakes: Mistakes) -> None
         )
 
 
-def _check_splits(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:
+def _check_splits(tree: Table, experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:
     data, own = experiment.data, _table(tree, "data")
     if any(mistakes.below("data", key) for key in ("corpus", "train", "validation", "test")):
         return ()
@@ -133,7 +130,7 @@ def _check_splits(tree: dict[str, Any], experiment: Experiment, mistakes: Mistak
     return (f"validation and test are the same split ({data.test}){warning}",)
 
 
-def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
+def _check_search(tree: Table, original: Table, experiment: Experiment, mistakes: Mistakes) -> None:
     places, before = _ranges(tree), _ranges(original)
     if not places and before:
         mistakes.add(
@@ -183,7 +180,7 @@ def _check_halving(experiment: Experiment, search: Search, mistakes: Mistakes) -
         )
 
 
-def _check_space(tree: dict[str, Any], arm: Arm, search: Search, mistakes: Mistakes) -> None:
+def _check_space(tree: Table, arm: Arm, search: Search, mistakes: Mistakes) -> None:
     """Every arm must be able to spend the same trials."""
     for key, r in arm.ranges.items():
         section, _, word = key.partition(".")

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from architectures import Between, parameters_of
 from harness.experiment import ranges
-from harness.experiment.mistakes import KeyPath, Mistakes, as_toml, unknown_word
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml, unknown_word
 from harness.experiment.ranges import Range
 
 
@@ -43,7 +43,7 @@ def keys_of_architecture(name: str) -> Keys:
 
 
 def check_table(
-    table: dict[str, Any], keys: Keys, path: KeyPath, mistakes: Mistakes, deeper: Iterable[str] = ()
+    table: Table, keys: Keys, path: KeyPath, mistakes: Mistakes, deeper: Iterable[str] = ()
 ) -> dict[str, Any]:
     """The values that are right, as `check` gives them.
 
@@ -80,7 +80,7 @@ def check(value: Any, annotation: Any, path: KeyPath, mistakes: Mistakes) -> Any
         return None
 
 
-def _check_range(value: dict[str, Any], annotation: Any, path: KeyPath, mistakes: Mistakes) -> Range | None:
+def _check_range(value: Table, annotation: Any, path: KeyPath, mistakes: Mistakes) -> Range | None:
     before = len(mistakes)
     if reason := ranges.range_forbidden(path):
         mistakes.add(path, f"a range is not allowed here: {reason}")

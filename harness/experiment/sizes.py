@@ -6,20 +6,19 @@ is read (`experiment.ASSUMED`), and again for those of the corpus.
 
 from dataclasses import replace
 from itertools import islice, product
-from typing import Any
 
 import architectures
 from harness.errors import UserError
 from harness.experiment import matching
 from harness.experiment.experiment import Arm, Experiment, Match
-from harness.experiment.mistakes import Mistakes, as_toml
+from harness.experiment.mistakes import Mistakes, Table, as_toml
 from harness.experiment.ranges import Range
-from harness.settings import Settings
+from harness.settings import Rows, Settings
 
 _MOST = 256  # configurations that are checked one by one
 
 
-def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
+def check_match(tree: Table, experiment: Experiment, mistakes: Mistakes) -> None:
     """Note what contradicts `[comparison] match`, or a `params.parameters`.
 
     Args:
@@ -119,7 +118,7 @@ def _beyond_limit(arm: Arm) -> str | None:
     """A search may not skip what is too large, which would bias it; so the largest must be allowed."""
     if arm.limit is None or arm.is_matched:
         return None
-    values: dict[str, Any] = {key: r.ends[1] for key, r in arm.ranges.items()}
+    values: Rows = {key: r.ends[1] for key, r in arm.ranges.items()}
     for key, r in ranges_of_size(arm).items():
         values[key] = max(r.probes, key=lambda v: n_parameters(arm, arm.settings(values | {key: v})))
     size = n_parameters(arm, arm.settings(values))
@@ -160,7 +159,7 @@ def _unreachable(arm: Arm) -> str | None:
     return None
 
 
-def _step(arm: Arm, values: dict[str, Any]) -> float:
+def _step(arm: Arm, values: Rows) -> float:
     """The step between neighbouring widths, as a fraction of the stated parameters."""
     settings = arm.unsolved_settings(values)
     solution = matching.solve(arm.architecture, _shape(arm, settings), settings.params, arm.limit)
@@ -181,6 +180,6 @@ def n_parameters(arm: Arm, settings: Settings) -> int:
     return architectures.n_parameters(arm.architecture, *_shape(arm, settings), settings.params)
 
 
-def _at(arm: Arm, reason: str, values: dict[str, Any]) -> str:
+def _at(arm: Arm, reason: str, values: Rows) -> str:
     where = ", ".join(f"{key} = {as_toml(values[key])}" for key in ranges_of_size(arm))
     return f"{reason} (at {where})" if where else reason

@@ -11,14 +11,14 @@ from typing import Any
 import architectures
 from harness.experiment import ranges
 from harness.experiment.experiment import Cell, Sweep
-from harness.experiment.mistakes import Mistakes, as_toml, unknown_word
+from harness.experiment.mistakes import Mistakes, Table, as_toml, unknown_word
 from harness.experiment.schema import keys_of, keys_of_architecture
 from harness.settings import Data, Training
 
 _SECTIONS = ("params", "training", "data")
 
 
-def expand(tree: dict[str, Any], mistakes: Mistakes) -> Sweep | None:
+def expand(tree: Table, mistakes: Mistakes) -> Sweep | None:
     """Put the cells in the place of the arms; without a `[sweep]`, or with a wrong one, nothing is done.
 
     Args:
@@ -52,7 +52,7 @@ def expand(tree: dict[str, Any], mistakes: Mistakes) -> Sweep | None:
     return Sweep(f"{section}.{key}", tuple(values), cells)
 
 
-def _one_list(table: dict[str, Any], mistakes: Mistakes) -> tuple[str, str, list[Any]] | None:
+def _one_list(table: Table, mistakes: Mistakes) -> tuple[str, str, list[Any]] | None:
     """The section, the key and what is given for it; None, and the mistakes noted, if it is not one list."""
     settings = []
     deeper = [f"training.{k}" for k in keys_of(Training)] + [f"data.{k}" for k in keys_of(Data)]
@@ -110,6 +110,6 @@ def _check_arm(name: str, arm: Any, section: str, key: str, values: Sequence[Any
             mistakes.add(place, f"without effect in arm {name!r}: {replacements[key]} is given, which replaces it")
 
 
-def _table(tree: Any, key: str) -> dict[str, Any]:
+def _table(tree: Any, key: str) -> Table:
     table = tree.get(key, {}) if isinstance(tree, dict) else {}
     return table if isinstance(table, dict) else {}
