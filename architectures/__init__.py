@@ -7,6 +7,7 @@ may give both by a method `paths(x)`; the report then shows which of them prevai
 """
 
 from architectures._registry import (
+    WIDEST,
     Between,
     Size,
     broken,
@@ -19,9 +20,11 @@ from architectures._registry import (
     place_of,
     register,
     replaced_by,
+    unregister,
 )
 
 __all__ = [
+    "WIDEST",
     "Between",
     "Size",
     "broken",
@@ -34,4 +37,5 @@ __all__ = [
     "place_of",
     "register",
     "replaced_by",
+    "unregister",
 ]

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from architectures._registry import Between
+from architectures._registry import WIDEST, Between
 
 Depth = Annotated[int, Between(1, 256)]
-Width = Annotated[int, Between(1, 65536)]
+Width = Annotated[int, Between(1, WIDEST)]
 Dropout = Annotated[float, Between(0, below=1)]
 Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 Normalisation = Literal["none", "batch", "layer"]
@@ -20,7 +20,8 @@ _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Ta
 
 
 def activation(name: Activation) -> nn.Module:
-    return _ACTIVATIONS[name]()
+    module: nn.Module = _ACTIVATIONS[name]()
+    return module
 
 
 def normalisation(name: Normalisation, width: int) -> nn.Module:
@@ -30,7 +31,7 @@ def normalisation(name: Normalisation, width: int) -> nn.Module:
 
 
 def hidden_widths(depth: int, width: int, widths: tuple[int, ...] | None, shape: Shape = "cylinder") -> tuple[int, ...]:
-    """Output widths of the hidden layers: as given each, or `depth` of them in a shape whose widest is `width`.
+    """Widths of the hidden layers: `widths` themselves, or `depth` of them in a shape whose widest is `width`.
 
     cylinder: all alike. pyramid: from `width` down to a quarter of it, each layer narrower by the same factor.
     diamond: from a quarter of `width` up to it and down again, by equal factors; an even depth has two widest layers.

@@ -24,12 +24,15 @@ if TYPE_CHECKING:  # torch takes 2 s to import, which those who only ask for `Be
 
 Architecture = TypeVar("Architecture", bound="type[nn.Module]")
 
+WIDEST = 65_536
+"""Of any layer."""
+
 _registered: dict[str, type[nn.Module]] = {}
 
 
 @dataclass(frozen=True)
 class Between:
-    """The values a setting may take, as an annotation: `depth: Annotated[int, Between(1, 64)]`.
+    """The values that a setting may take, as an annotation: `depth: Annotated[int, Between(1, 64)]`.
 
     An end left out is unbounded; `above` and `below` are open ends, `low` and `high` closed ones.
     """
@@ -54,8 +57,13 @@ def register(architecture: Architecture) -> Architecture:
     return architecture
 
 
+def unregister(name: str) -> None:
+    """Take an architecture out again, whose file is to be read anew or is gone."""
+    _registered.pop(name, None)
+
+
 def names() -> list[str]:
-    """The names of all architectures, sorted. Finds them by importing every file of this folder."""
+    """The names of all architectures, sorted, from importing every file of this folder."""
     _discover()
     return sorted(_registered)
 
@@ -66,7 +74,7 @@ def broken() -> dict[str, str]:
 
 
 def _discover() -> dict[str, str]:
-    """Import every file of this folder; what cannot be imported is told, and does not keep the others away."""
+    """Import every file of this folder; gives the reasons of those that cannot be, which keep no others away."""
     package = importlib.import_module(__package__)
     reasons = {}
     for module in pkgutil.iter_modules(package.__path__):
@@ -84,7 +92,7 @@ def _discover() -> dict[str, str]:
 
 
 def place_of(error: BaseException, name: str) -> str | None:
-    """Where in `architectures/NAME.py` an error came up: `architectures/ladnn.py:55`; None if not there."""
+    """The place of an error in `architectures/NAME.py`, as `architectures/ladnn.py:55`; None if it is elsewhere."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename.endswith(f"{name}.py"):
@@ -115,14 +123,14 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
     return {p.name: p.replace(annotation=hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def replaced_by(name: str, given: Collection[str]) -> dict[str, str]:
-    """The hyper-parameters of `given` that have no effect, each with the given one that replaces it."""
+def replaced_by(name: str, params: Collection[str]) -> dict[str, str]:
+    """Those of the hyper-parameters `params` that have no effect, each with the one that replaces it."""
     replaces: dict[str, tuple[str, ...]] = getattr(find(name), "replaces", {})
-    return {old: new for new in replaces if new in given for old in replaces[new] if old in given}
+    return {old: new for new in replaces if new in params for old in replaces[new] if old in params}
 
 
 def build(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> nn.Module:
-    """Make a model. Weights are drawn from torch's global generator: seed it, or use `torch.device("meta")`.
+    """A new model. Its weights are drawn from torch's global generator: seed it, or use `torch.device("meta")`.
 
     Raises:
         KeyError: unknown architecture.
@@ -145,14 +153,14 @@ def n_parameters(name: str, window: int, d_features: int, n_classes: int, params
 
 @dataclass(frozen=True)
 class Size:
-    """What a model costs: parameters, and floating-point operations of one forward pass of one frame."""
+    """The cost of a model: parameters, and floating-point operations of one forward pass of one frame."""
 
     parameters: int
     flops_per_frame: int
 
 
 def measure(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> Size:
-    """Build on the meta device, check that `(B, W, D)` becomes `(B, C)`, count parameters and FLOPs.
+    """The size of a model, built on the meta device, where `(B, W, D)` must become `(B, C)`.
 
     A multiplication and an addition are two operations; only matrix products are counted.
 

@@ -82,4 +82,5 @@ class Highway(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""
-        return self.output(self.hidden(self.projection(windows.flatten(1))))
+        logits: Tensor = self.output(self.hidden(self.projection(windows.flatten(1))))
+        return logits

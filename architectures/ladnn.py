@@ -120,4 +120,5 @@ class LADNN(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""
-        return self.output(self.hidden(windows.flatten(1)))
+        logits: Tensor = self.output(self.hidden(windows.flatten(1)))
+        return logits

@@ -30,4 +30,5 @@ class Linear(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""
-        return self.output(self.input(windows.flatten(1)))
+        logits: Tensor = self.output(self.input(windows.flatten(1)))
+        return logits

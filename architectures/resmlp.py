@@ -72,4 +72,5 @@ class ResidualMLP(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""
-        return self.output(self.norm(self.blocks(self.projection(windows.flatten(1)))))
+        logits: Tensor = self.output(self.norm(self.blocks(self.projection(windows.flatten(1)))))
+        return logits

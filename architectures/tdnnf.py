@@ -72,7 +72,7 @@ class FactoredLayer(nn.Module):
 
     def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The scaled bypass, and what the layer adds to it."""
-        y = self.f(self.B(_joined(self.A(_joined(x, self.span)), self.span)))
+        y = self.f(self.B(_with_next(self.A(_with_next(x, self.span)), self.span)))
         y = self.norm(y.flatten(0, 1)).unflatten(0, y.shape[:2])
         nonlinear = self.dropout(y)
         return self.scale * (x[:, 1:-1] if self.span == 2 else x), nonlinear
@@ -87,7 +87,7 @@ class FactoredLayer(nn.Module):
             weight -= 0.5 * (p @ weight / squared_scale - weight)
 
 
-def _joined(x: Tensor, span: int) -> Tensor:
+def _with_next(x: Tensor, span: int) -> Tensor:
     """(B, P, d) -> (B, P - span + 1, span d): each time beside those after it."""
     return torch.cat([x[:, :-1], x[:, 1:]], dim=2) if span == 2 else x
 
@@ -143,4 +143,5 @@ class TDNNF(nn.Module):
         spliced = windows.unfold(1, self.spliced, self.stride).transpose(2, 3).flatten(2)
         x = self.f(self.splice(spliced))
         x = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        return self.output(self.hidden(x).squeeze(1))
+        logits: Tensor = self.output(self.hidden(x).squeeze(1))
+        return logits

@@ -1,4 +1,4 @@
-"""What can go wrong, by whose doing: it decides the exit status of the command."""
+"""Errors, by whose doing they are: this decides the exit status of the command."""
 
 
 class UserError(Exception):

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and how long work on many of them is reported."""
+"""Files and folders that are written whole or not at all, and reports of long work on many of them."""
 
 import contextlib
 import os
@@ -7,6 +7,15 @@ from pathlib import Path
 
 Report = Callable[[str, int, int], None]
 """Progress of a long piece of work, called with (what is done, done, total)."""
+Count = Callable[[int, int], None]
+"""Progress of one thing, called with (done, total)."""
+
+_FEW = 16  # files, which are brought to the disk one by one
+
+
+def count_of(report: Report | None, what: str) -> Count | None:
+    """The counter of one thing in a report of several; None without a report."""
+    return (lambda done, total: report(what, done, total)) if report else None
 
 
 @contextlib.contextmanager
@@ -34,8 +43,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     try:
         yield temporary
         if sync:
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            _to_disk(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -46,3 +54,25 @@ def write_text(path: Path, text: str) -> None:
     """Text in UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Rename a folder that is complete to `target`, once its content is on the disk.
+
+    So a power failure cannot leave `target` with files that are empty or cut short.
+
+    Raises:
+        OSError: `target` is there, or the folder cannot be written.
+    """
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) <= _FEW:
+        for file in files:
+            _to_disk(file)
+    else:
+        os.sync()  # a corpus has thousands of files: all at once is faster than one by one
+    folder.rename(target)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

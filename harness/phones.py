@@ -8,6 +8,9 @@ PHONEMES: tuple[str, ...] = (
 )  # fmt: skip
 """The 40 classes; the index is the label."""
 
+MOST_CLASSES = 255
+"""Of any corpus: labels are uint8."""
+
 _MEMBERS = {
     "silence": (SILENCE,),
     "vowel": ("AA", "AE", "AH", "AO", "EH", "ER", "IH", "IY", "UH", "UW"),

@@ -1,14 +1,20 @@
-"""The settings of one run, resolved: what every stage above the waist is handed. Ranges are gone by then.
+"""The settings of one run, resolved, as every stage of it is handed them: there is no range among them.
 
-Plain dataclasses, so that the trainer needs no configuration library. `config` validates them from a file by their
-annotations. Units: frames unless said otherwise.
+Plain dataclasses, so that the trainer needs no configuration library; `experiment.schema` checks a file against their
+annotations. Between the file and these classes settings have one form, flat: {"data.context": 7, "params.depth": 4}.
+Units: frames unless said otherwise.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 from architectures import Between
 
+Rows = dict[str, Any]
+"""Settings on one level, in the file's words: {"data.context": 7, "training.epochs": 8, "params.depth": 4, ...}."""
+Params = dict[str, Any]
+"""Hyper-parameters of an architecture, by the names of its constructor."""
 Normalisation = Literal["utterance", "frame", "speaker", "global", "none"]
 Boundary = Literal["utterance", "stream"]
 Context = Annotated[int, Between(0, 200)] | tuple[Annotated[int, Between(0, 200)], Annotated[int, Between(0, 200)]]
@@ -16,14 +22,14 @@ Context = Annotated[int, Between(0, 200)] | tuple[Annotated[int, Between(0, 200)
 
 @dataclass(frozen=True)
 class SpeakerFraction:
-    """Validation split off from the training speakers: this fraction of them, whole."""
+    """The fraction of the training speakers who are split off for validation, each with all their utterances."""
 
     speakers: Annotated[float, Between(above=0, below=1)]
 
 
 @dataclass(frozen=True)
 class Synthetic:
-    """The size of the default corpus. A bigger one begins with the smaller one; another seed is another corpus."""
+    """Size and seed of the default corpus. A bigger one begins with the smaller one; another seed is another corpus."""
 
     minutes: Annotated[float, Between(above=0, high=6000)] = 20.0
     """Speech in the training split; validation and test add a quarter each."""
@@ -32,7 +38,7 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Data:
-    """What a run sees."""
+    """The data that a run sees."""
 
     corpus: str = "synthetic"
     """A known corpus, or a folder in the HW1P2 layout."""
@@ -68,7 +74,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Training:
-    """How a run is trained."""
+    """The training of a run."""
 
     epochs: Annotated[int, Between(1)] = 8
     batch_size: Annotated[int, Between(1)] = 4096
@@ -82,9 +88,9 @@ class Training:
     step_epochs: Annotated[int, Between(1)] = 2
     """step only: epochs between two reductions."""
     factor: Annotated[float, Between(above=0, below=1)] = 0.1
-    """step and plateau: what the learning rate is multiplied by."""
+    """step and plateau: the learning rate is multiplied by it."""
     plateau_epochs: Annotated[int, Between(0)] = 1
-    """plateau only: epochs without a better validation loss that are put up with."""
+    """plateau only: epochs without a better validation loss before a reduction."""
     clip_norm: Annotated[float, Between(0)] = 1.0
     """Largest gradient norm; 0 does not clip."""
     label_smoothing: Annotated[float, Between(0, below=1)] = 0.0
@@ -100,23 +106,57 @@ class Training:
     """Arithmetic of the matrix products; auto takes bf16 where the hardware is faster with it."""
 
 
+ACTS_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
+    "step_epochs": ("schedule", ("step",)),
+    "factor": ("schedule", ("step", "plateau")),
+    "plateau_epochs": ("schedule", ("plateau",)),
+    "momentum": ("optimiser", ("sgd",)),
+}
+"""Settings of `Training` that act only where another one has one of these values; given in vain they are a mistake."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """All settings of one run of an arm."""
+    """The settings of one run of an arm, all of them."""
 
     architecture: str
-    params: dict[str, Any] = field(default_factory=dict)
-    """The architecture's hyper-parameters that were given; the others keep the constructor's defaults."""
+    params: Params = field(default_factory=dict)
+    """Hyper-parameters of the architecture; those left out keep the constructor's defaults."""
     data: Data = field(default_factory=Data)
     training: Training = field(default_factory=Training)
 
-    def flat(self) -> dict[str, Any]:
-        """One level, in the file's words: {"data.context": 7, "training.epochs": 8, "params.depth": 4, ...}."""
+    def flat(self) -> Rows:
+        """The settings on one level."""
         return _flat(asdict(self))
 
+    @classmethod
+    def from_flat(cls, rows: Mapping[str, Any]) -> "Settings":
+        """The settings that `flat` spells out; what is left out is at its default.
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    rows: dict[str, Any] = {}
+        Args:
+            rows: with "architecture". A list stands for a tuple, as in JSON; `data.synthetic` and `data.validation` may
+                be tables, or their keys stand one level deeper, as in what `flat` gives.
+
+        Example:
+            >>> own = Settings("ffdnn", {"depth": 2}, Data(synthetic=Synthetic(minutes=1.0)))
+            >>> Settings.from_flat(own.flat()) == own
+            True
+        """
+        sections: dict[str, dict[str, Any]] = {"params": {}, "data": {}, "training": {}}
+        for key, value in rows.items():
+            section, _, name = key.partition(".")
+            if name:
+                sections[section][name] = tuple(value) if isinstance(value, list) else value
+        data = sections["data"]
+        for name, table in (("synthetic", Synthetic), ("validation", SpeakerFraction)):
+            deeper = [key for key in data if key.startswith(f"{name}.")]
+            if deeper:
+                data[name] = table(**{key.removeprefix(f"{name}."): data.pop(key) for key in deeper})
+        return cls(rows["architecture"], sections["params"], Data(**data), Training(**sections["training"]))
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> Rows:
+    rows: Rows = {}
     for key, value in tree.items():
         if isinstance(value, dict):
             rows |= _flat(value, f"{prefix}{key}.")

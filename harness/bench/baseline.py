@@ -1,10 +1,9 @@
-"""The usual way to train a frame classifier, to be measured against: single windows from a Dataset, fp32, `.item()`.
+"""The usual ways, to be measured against.
 
-Reading a corpus: from npy files the first time, from the store the second time, and the usual way.
+To train a frame classifier: single windows from a Dataset, fp32, `.item()` in every step. To read a corpus: an npy file
+at a time; beside it stand the seconds of the first reading here, and of the second, from the store.
 """
 
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from torch import Tensor, nn
 from harness.corpora import layout
 from harness.frames.windows import ResidentFrames
 from harness.phones import PHONEMES
+
+_FRAMES = 600  # of an utterance, on average
 
 
 class Windows(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
@@ -44,7 +45,7 @@ def usual_frames_per_second(model: nn.Module, data: ResidentFrames, batch_size: 
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     criterion = nn.CrossEntropyLoss()
     model.float().train()
-    began, done, total = time.perf_counter(), -1, 0.0
+    began, n_steps, total = time.perf_counter(), -1, 0.0
     while True:
         for batch, labels in loader:
             optimiser.zero_grad()
@@ -53,14 +54,11 @@ def usual_frames_per_second(model: nn.Module, data: ResidentFrames, batch_size: 
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             total += loss.item()
-            done += 1
-            if done == 0:
+            n_steps += 1
+            if n_steps == 0:
                 began = time.perf_counter()
-            elif done >= 1 and time.perf_counter() - began > seconds:
-                return done * batch_size / (time.perf_counter() - began)
-
-
-_FRAMES = 600
+            elif n_steps >= 1 and time.perf_counter() - began > seconds:
+                return n_steps * batch_size / (time.perf_counter() - began)
 
 
 def reading(n_utterances: int) -> dict[str, Any]:
@@ -79,12 +77,6 @@ def reading(n_utterances: int) -> dict[str, Any]:
         "store_seconds": store,
         "ratio_to_usual": usual / first,
     }
-
-
-def peak_bytes() -> int:
-    """Most memory that this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _write(root: Path, n_utterances: int) -> int:

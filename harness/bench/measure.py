@@ -1,4 +1,4 @@
-"""What this machine gives: the whole training step and its parts, against the machine's own ceiling and the usual way.
+"""The speed of this machine: a whole training step and its parts, against the machine's own ceiling and the usual way.
 
 Everything is measured in one process, after warm-up, as the median over repeats; on a GPU by device events. Frames are
 random: their values decide no time. Imports neither mlflow nor optuna.
@@ -28,12 +28,12 @@ from harness.frames.windows import ResidentFrames, to_device
 from harness.phones import PHONEMES
 from harness.settings import Settings, Training
 from harness.training import evaluate, together, trainer
-from harness.training.cuda_graph import captured
+from harness.training.cuda_graph import capture
+from harness.training.run import SMALL, peak_bytes
 
 D_FEATURES = 28
 N_FRAMES = 200_000
 _TOGETHER = 4  # models of a batched one
-_SMALL = 1_000_000  # parameters, below which it is measured
 _FEWEST = 3  # repeats, however long one takes
 
 
@@ -67,10 +67,10 @@ def arms_of(file: Path | None, only: Sequence[str]) -> list[BenchArm]:
         from harness.experiment import load
 
         arms = [BenchArm(name, arm.ends()[0]) for name, arm in load.load(file).arms.items()]
-    known = [arm.arm for arm in arms]
+    names = [arm.arm for arm in arms]
     for name in only:
-        if name not in known:
-            raise UserError(f"--arm {name}: no such arm; there are: {', '.join(known)}")
+        if name not in names:
+            raise UserError(f"--arm {name}: no such arm; there are: {', '.join(names)}")
     return [arm for arm in arms if not only or arm.arm in only]
 
 
@@ -93,17 +93,17 @@ def bench(
         n_utterances: of the corpus that is read.
         say: told what is being measured.
     """
-    measured = []
+    rows = []
     for arm in arms:
         say(f"measuring {arm.arm}")
-        measured.append(_arm(arm, device, arithmetic, batch_size or arm.settings.training.batch_size, seconds))
+        rows.append(_arm(arm, device, arithmetic, batch_size or arm.settings.training.batch_size, seconds))
     say("measuring reading")
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads",
         "precision": arithmetic,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "arms": measured,
+        "arms": rows,
         "reading": baseline.reading(n_utterances),
     }
 
@@ -127,9 +127,9 @@ def _arm(arm: BenchArm, device: torch.device, arithmetic: str, batch_size: int, 
         forward = median_seconds(lambda: model(data.windows(indices)), device, seconds)
     step = median_seconds(step_of(model, data, indices, training, arithmetic), device, seconds)
     some = replace(data, rows=data.rows[:batch_size], labels=data.labels[:batch_size])
-    several = _together(arm, data, indices, training, arithmetic, seconds) if size.parameters < _SMALL else None
+    several = _together(arm, data, indices, training, arithmetic, seconds) if size.parameters < SMALL else None
     whole = median_seconds(lambda: evaluate.predict(model, some, arithmetic), device, seconds)
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else baseline.peak_bytes()
+    peak = peak_bytes(device)  # before the usual way adds to it
     usual = usual_frames_per_second(model, data, batch_size, seconds)
     own = batch_size / step
     return {
@@ -166,7 +166,7 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
         digest="random",
     )
     dtype = dtype_of_frames(arithmetic)
-    placed = to_device(
+    frames = to_device(
         Normaliser(part, "none"),
         slice(None),
         padding=max(left, right),
@@ -174,7 +174,7 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
         device=device,
         dtype=dtype,
     )
-    return replace(placed, left=left, window=left + 1 + right)
+    return replace(frames, left=left, window=left + 1 + right)
 
 
 def step_of(
@@ -183,7 +183,7 @@ def step_of(
     """A whole training step, as the trainer makes it."""
     learner = trainer.Learner(model, training, 1, indices.device)
     learner.begin_epoch()
-    update = captured(
+    update = capture(
         lambda windows, labels: trainer.step(learner, windows, labels, arithmetic), [learner.optimiser], indices.device
     )
     return lambda: update(*data.examples(indices))
@@ -200,7 +200,7 @@ def _together(
     learners = [trainer.Learner(model, training, 1, device) for model in models]
     for learner in learners:
         learner.begin_epoch()
-    update = captured(
+    update = capture(
         lambda windows, labels: together.step(stack, learners, windows, labels, arithmetic),
         [learner.optimiser for learner in learners],
         device,
@@ -233,13 +233,13 @@ def ceiling(model: nn.Module, windows: Tensor, arithmetic: str, seconds: float) 
     n, device = len(windows), windows.device
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
     flops = spent = 0.0
-    known: dict[tuple[int, int, bool], float] = {}
+    seconds_of: dict[tuple[int, int, bool], float] = {}
     for shape in shapes:
         d_in, d_out, needs_input_gradient = shape
         flops += 2 * n * d_in * d_out * (3 if needs_input_gradient else 2)
-        if shape not in known:
-            known[shape] = _products(n, *shape, device, dtype, seconds / len(set(shapes)))
-        spent += known[shape]
+        if shape not in seconds_of:
+            seconds_of[shape] = _products(n, *shape, device, dtype, seconds / len(set(shapes)))
+        spent += seconds_of[shape]
     return flops, spent
 
 
@@ -262,16 +262,16 @@ def _products(
 
 
 def median_seconds(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Of one call, over as many repeats as fit into `seconds`, after a warm-up."""
+    """Median time of one call, over as many repeats as fit into `seconds`, after a warm-up."""
     work()
     return statistics.median(_repeats(work, device, seconds))
 
 
 def _repeats(work: Callable[[], object], device: torch.device, seconds: float) -> Iterator[float]:
-    began, done = time.perf_counter(), 0
-    while done < _FEWEST or time.perf_counter() - began < seconds:
+    began, n = time.perf_counter(), 0
+    while n < _FEWEST or time.perf_counter() - began < seconds:
         yield _timed(work, device)
-        done += 1
+        n += 1
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:
@@ -279,9 +279,9 @@ def _timed(work: Callable[[], object], device: torch.device) -> float:
         started = time.perf_counter()
         work()
         return time.perf_counter() - started
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     begin.record()
     work()
     end.record()
     end.synchronize()
-    return begin.elapsed_time(end) / 1e3
+    return float(begin.elapsed_time(end)) / 1e3

@@ -16,7 +16,7 @@ from typing import Any
 from harness.corpora.importing.run import Result
 from harness.corpora.kaggle.competition import Imported
 from harness.corpora.mfcc import FRAMES_PER_SECOND
-from harness.corpora.synthetic.make import Made
+from harness.corpora.synthetic.make import Outcome
 from harness.corpora.synthetic.sentences import SPLITS, Speaker
 from harness.display.terminal import Block, Heading, Line, Table
 from harness.display.wording import ABSENT, count, duration, percent
@@ -66,7 +66,7 @@ _FRAMES_PER_MINUTE = 6000
 _SHOWN = 20  # refusals of an imported corpus
 
 
-def synthesized(folder: Path, everyone: list[Speaker], made: Made, seconds: float) -> list[Block]:
+def synthesized(folder: Path, everyone: list[Speaker], made: Outcome, seconds: float) -> list[Block]:
     """Splits, speed, and what to write in an experiment file."""
     rows = []
     for split in SPLITS:

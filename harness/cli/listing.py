@@ -7,7 +7,7 @@ from typing import Any
 import architectures
 from harness.corpora import corpus
 from harness.display.terminal import Block, Heading, Line, Table
-from harness.experiment.mistakes import spelled
+from harness.experiment.mistakes import as_toml
 from harness.experiment.schema import keys_of_architecture, words
 from harness.tracking import store
 
@@ -50,4 +50,4 @@ def _what_it_is(name: str) -> str:
 
 
 def _default(value: Any) -> str:
-    return "none" if value is None else value if isinstance(value, str) else spelled(value)
+    return "none" if value is None else value if isinstance(value, str) else as_toml(value)

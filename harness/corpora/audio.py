@@ -13,20 +13,20 @@ import numpy as np
 import soundfile
 
 ENDINGS = (".wav", ".flac", ".sph", ".nist", ".mp3", ".ogg", ".aif", ".aiff", ".au")
-"""Of files taken for sound, in any case."""
+"""Endings of files that are taken for sound, in any case."""
 
 _SCALE = 32768.0  # soundfile gives [-1, 1)
 _DATA_CHUNK = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-_STREAMED = (0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that programs write which do not know the length
+_NO_SIZE = (0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that programs write which do not know the length
 
 
 def is_audio(path: Path) -> bool:
-    """By its ending."""
+    """Whether a file is sound, by its ending."""
     return path.suffix.lower() in ENDINGS
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
-    """A file's samples (N,) float32 of 16-bit scale, and their rate in Hz.
+    """Samples of a file (N,) float32 of 16-bit scale, and their rate in Hz.
 
     Raises:
         ValueError: it is missing, no sound, truncated, of several channels, empty or not finite.
@@ -36,10 +36,10 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(path) as file:
             samples = file.read(dtype="float32", always_2d=True)
-            promised, said, rate = file.frames, file.extra_info, file.samplerate
+            n_in_header, header, rate = file.frames, file.extra_info, file.samplerate
     except soundfile.LibsndfileError as error:
         raise ValueError(_unreadable(path, error)) from error
-    _check_whole(path, len(samples), promised, said)
+    _check_whole(path, len(samples), n_in_header, header)
     if samples.shape[1] != 1:
         raise ValueError(f"{samples.shape[1]} channels; one is allowed (sox IN OUT remix 1)")
     if not len(samples):
@@ -50,34 +50,39 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     return samples, rate
 
 
-def at_rate(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """(N,) samples of `rate` Hz -> (ceil(N wanted / rate),) float32 of `wanted` Hz.
+def at_rate(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """Samples at another rate: (N,) of `rate` Hz -> (ceil(N new_rate / rate),) float32 of `new_rate` Hz.
 
     Raises:
-        ValueError: `wanted` is above `rate`.
+        ValueError: `new_rate` is above `rate`.
     """
-    if rate == wanted:
+    if rate == new_rate:
         return samples
-    if rate < wanted:
-        raise ValueError(f"{rate} Hz; the features need {wanted} Hz or more")
+    if rate < new_rate:
+        raise ValueError(f"{rate} Hz; the features need {new_rate} Hz or more")
     from scipy.signal import resample_poly  # takes a while to import, and few need it
 
-    divisor = gcd(rate, wanted)
-    return resample_poly(samples, wanted // divisor, rate // divisor).astype(np.float32)
+    divisor = gcd(rate, new_rate)
+    resampled: np.ndarray = resample_poly(samples, new_rate // divisor, rate // divisor).astype(np.float32)
+    return resampled
 
 
-def _check_whole(path: Path, n_samples: int, promised: int, said: str) -> None:
-    """libsndfile reads what is there of a truncated WAV or SPHERE file; its header says what there was."""
-    if chunk := _DATA_CHUNK.search(said):
-        written, there = int(chunk[1]), int(chunk[2])
-        if there < written and written not in _STREAMED:
-            raise ValueError(f"truncated: {there:,} of {written:,} bytes of samples")
+def _check_whole(path: Path, n_samples: int, n_in_header: int, description: str) -> None:
+    """Refuse a truncated WAV or SPHERE file, of which libsndfile reads what is there: its header says what there was.
+
+    Args:
+        description: of the header, by libsndfile.
+    """
+    if chunk := _DATA_CHUNK.search(description):
+        size, n_bytes = int(chunk[1]), int(chunk[2])
+        if n_bytes < size and size not in _NO_SIZE:
+            raise ValueError(f"truncated: {n_bytes:,} of {size:,} bytes of samples")
     with path.open("rb") as file:
         header = file.read(1024)
     if header.startswith(b"NIST_1A") and (count := re.search(rb"sample_count -i (\d+)", header)):
-        promised = int(count[1])
-    if n_samples < promised:
-        raise ValueError(f"truncated: {n_samples:,} of {promised:,} samples")
+        n_in_header = int(count[1])
+    if n_samples < n_in_header:
+        raise ValueError(f"truncated: {n_samples:,} of {n_in_header:,} samples")
 
 
 def _unreadable(path: Path, error: Exception) -> str:

@@ -14,7 +14,7 @@ from filelock import FileLock
 from harness.corpora import check, features, layout
 from harness.corpora.store import Part
 from harness.errors import UserError
-from harness.files import Report
+from harness.files import Report, count_of
 from harness.settings import Data, SpeakerFraction, Synthetic
 
 KNOWN = {"synthetic": "speech by espeak-ng with exact phone times, made on first use"}
@@ -32,13 +32,13 @@ class Corpus:
     """Of the content of all three."""
 
     def summary(self) -> dict[str, Any]:
-        """As `comparison.json` gives it: name, digest, and per split the utterances, speakers and frames."""
+        """Facts for `comparison.json`: name, digest, and per split the utterances, speakers and frames."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {"name": self.name, "digest": self.digest, "splits": {k: p.summary() for k, p in parts.items()}}
 
 
 def open_corpus(data: Data, cache: Path, progress: Report | None = None) -> Corpus:
-    """Read (and on first use make) what `[data]` names.
+    """The corpus that `[data]` names, read, and on first use made.
 
     Args:
         cache: folder for made corpora and stores.
@@ -61,7 +61,7 @@ def open_corpus(data: Data, cache: Path, progress: Report | None = None) -> Corp
 
 
 def folder_of(data: Data, cache: Path, progress: Report | None = None) -> Path:
-    """Where a corpus lies; the synthetic one is made there first if need be."""
+    """The folder of a corpus; the synthetic one is made there first if need be."""
     if data.corpus == "synthetic":
         return _synthetic(data.synthetic or Synthetic(), cache, progress)
     return Path(data.corpus).expanduser()
@@ -80,11 +80,10 @@ def load_splits(
     """
 
     def part(split: str) -> Part:
-        report = (lambda done, total: progress(f"reading {split}", done, total)) if progress else None
-        loaded = layout.load(root, split, cache / "stores", report)
-        if labelled and loaded.labels is None:
+        own = layout.load(root, split, cache / "stores", count_of(progress, f"reading {split}"))
+        if labelled and own.labels is None:
             raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
-        return loaded
+        return own
 
     parts, refusals = {}, []
     for name in dict.fromkeys(names):
@@ -106,17 +105,17 @@ def split_speakers(train: Part, fraction: float) -> tuple[Part, Part]:
     speakers = np.unique(train.speakers)
     if len(speakers) < 2:
         raise UserError(f"{train.split}: {len(speakers)} speaker; splitting validation off needs at least 2")
-    n_held = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
-    held = np.random.default_rng(0).permutation(speakers)[:n_held]
-    is_held = np.isin(train.speakers, held)
-    return train.select(~is_held), replace(train.select(is_held), split="validation")
+    n_validation = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
+    own = np.random.default_rng(0).permutation(speakers)[:n_validation]
+    is_validation = np.isin(train.speakers, own)
+    return train.select(~is_validation), replace(train.select(is_validation), split="validation")
 
 
 def subset(part: Part, fraction: float) -> Part:
     """A fraction of a part by whole utterances: at least one, at random but always the same ones, in their order."""
     n = max(1, round(fraction * len(part.utterances)))
-    chosen = np.random.default_rng(0).permutation(len(part.utterances))[:n]
-    return part.select(np.sort(chosen))
+    sample = np.random.default_rng(0).permutation(len(part.utterances))[:n]
+    return part.select(np.sort(sample))
 
 
 def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
@@ -141,8 +140,7 @@ def _synthetic(size: Synthetic, cache: Path, progress: Report | None) -> Path:
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{root}.lock"):  # two makers would be in each other's way
         if not root.exists():
-            report = (lambda done, total: progress("speaking", done, total)) if progress else None
-            make.make(root, minutes=size.minutes, seed=size.seed, progress=report)
+            make.make(root, minutes=size.minutes, seed=size.seed, progress=count_of(progress, "speaking"))
         elif not (root / features.FILE).exists():  # made before there was such a file
             features.write(root, sentences.FEATURES)
     return root

@@ -1,4 +1,4 @@
-"""Where a corpus is to be made: a folder that is not there yet, room for it, and one process that makes it."""
+"""The place of a corpus that is to be made: a new folder, room for it, and one process that makes it."""
 
 import contextlib
 import shutil
@@ -33,7 +33,8 @@ def reserve(folder: Path) -> Iterator[None]:
 
 
 def check_absent(folder: Path) -> None:
-    """
+    """Refuse a folder that is there.
+
     Raises:
         UserError: it is there.
     """
@@ -41,29 +42,30 @@ def check_absent(folder: Path) -> None:
         raise UserError(f"{folder}: it is there already; choose another --out, or remove it to make it anew")
 
 
-def check_room(folder: Path, needed: int, for_what: str) -> None:
-    """
+def check_room(folder: Path, n_bytes: int, for_what: str) -> None:
+    """Refuse a folder on a disk that is too full.
+
     Args:
-        needed: bytes.
+        n_bytes: that are needed.
 
     Raises:
         UserError: the disk has less free.
     """
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(there).free
-    if free < needed:
+    parent = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
+    free = shutil.disk_usage(parent).free
+    if free < n_bytes:
         raise UserError(
-            f"{folder}: {for_what} needs {size(needed)} of disk, {size(free)} are free there; "
+            f"{folder}: {for_what} needs {size(n_bytes)} of disk, {size(free)} are free there; "
             "make room, or choose another --out"
         )
 
 
 def n_bytes(folder: Path) -> int:
-    """Of all files in it; 0 if there is no such folder."""
+    """Bytes of all files in a folder; 0 if there is no such folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def size(n_bytes: int) -> str:
-    """4812345678 -> 4.8 GB"""
+    """Bytes in words, 4812345678 as 4.8 GB."""
     unit, name = next((pair for pair in ((1e9, "GB"), (1e6, "MB")) if n_bytes >= pair[0]), (1e3, "kB"))
     return f"{n_bytes / unit:,.1f} {name}"

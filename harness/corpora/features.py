@@ -1,4 +1,4 @@
-"""What the frames of a corpus are: the settings of its MFCC, kept beside its splits as `ROOT/features.json`.
+"""Features of a corpus' frames: the settings of its MFCC, which stand beside its splits in `ROOT/features.json`.
 
 A model is only right about frames that were made like those it was trained on. The file says how these were made, so
 that audio can be brought to the same form, and another form be refused. A corpus without it says nothing.
@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.corpora import mfcc
 from harness.errors import UserError
+from harness.files import write_text
 
 FILE = "features.json"
 
@@ -25,7 +26,7 @@ FIXED: dict[str, Any] = {
     "pre_emphasis": mfcc.PRE_EMPHASIS,
     "window": "hamming",
 }
-"""What is the same for every corpus that can be computed here; written down all the same."""
+"""Settings that are the same for every corpus that can be computed here; they are written down all the same."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class Features:
         return FIXED | asdict(self)
 
     def differences(self, other: "Features") -> list[str]:
-        """What is not the same: `n_mels 40 and 26`, say."""
+        """Settings that are not the same: `n_mels 40 and 26`, say."""
         mine, theirs = asdict(self), asdict(other)
         return [f"{name} {mine[name]:g} and {theirs[name]:g}" for name in mine if mine[name] != theirs[name]]
 
     def mistakes(self) -> list[str]:
-        """What of it cannot be computed."""
+        """Settings that cannot be computed, each with what is allowed."""
         wrong = [f"{name} = {value:g}; above 0 is allowed" for name, value in asdict(self).items() if value < 0]
         wrong += [f"{name} = 0; 1 or more is allowed" for name in ("rate", "n_coefficients") if not getattr(self, name)]
         if self.deltas > 2:
@@ -73,14 +74,14 @@ class Features:
         return wrong
 
     def compute(self, samples: np.ndarray) -> np.ndarray:
-        """(N,) samples of 16-bit scale at `rate` Hz -> (T, D) float32; T is 0 for less than one frame."""
+        """Features (T, D) float32 of (N,) samples of 16-bit scale at `rate` Hz; T is 0 for less than one frame."""
         settings = asdict(self)
         deltas = settings.pop("deltas")
         return mfcc.with_deltas(mfcc.mfcc(samples, **settings), deltas)
 
 
 def read(root: Path) -> Features | None:
-    """Those of the corpus in `root`; None if it does not say.
+    """Features of the corpus in `root`; None if it does not say.
 
     Raises:
         UserError: the file says something that is unknown or cannot be.
@@ -99,11 +100,11 @@ def read(root: Path) -> Features | None:
 
 def write(root: Path, features: Features) -> None:
     """Write `ROOT/features.json`."""
-    (root / FILE).write_text(json.dumps(features.as_json(), indent=1) + "\n", encoding="utf-8")
+    write_text(root / FILE, json.dumps(features.as_json(), indent=1) + "\n")
 
 
 def parse(facts: dict[str, Any], where: str) -> Features:
-    """From what `Features.as_json` gave. A key that is left out has its default.
+    """Features from what `Features.as_json` gave. A key that is left out has its default.
 
     Args:
         where: how messages call the place.
@@ -112,19 +113,19 @@ def parse(facts: dict[str, Any], where: str) -> Features:
         UserError: everything that is wrong with it, a line each.
     """
     own, wrong = asdict(Features()), []
-    given = {key: value for key, value in facts.items() if key in own}
+    values = {key: value for key, value in facts.items() if key in own}
     for key, value in facts.items():
         if key in FIXED and value != FIXED[key]:
             wrong.append(f"{where}: {key} = {value!r}; only {FIXED[key]!r} can be computed here")
         elif key not in own and key not in FIXED:
             wrong.append(f"{where}: unknown key {key!r}; {_allowed()}")
-    for key, value in given.items():
+    for key, value in values.items():
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole and not (isinstance(own[key], float) and isinstance(value, float)):
             kind = "number" if isinstance(own[key], float) else "whole number"
             wrong.append(f"{where}: {key} = {value!r}; a {kind} is allowed")
     if not wrong:
-        features = Features(**{key: type(own[key])(value) for key, value in given.items()})
+        features = Features(**{key: type(own[key])(value) for key, value in values.items()})
         wrong = [f"{where}: {mistake}" for mistake in features.mistakes()]
     if wrong:
         raise UserError("\n".join(wrong))

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,15 +21,13 @@ import numpy as np
 from harness import phones
 from harness.corpora import features, store
 from harness.errors import UserError
+from harness.files import Count
 
-_SHOWN = 20  # refusals told one by one; the rest are counted
+_MOST_LINES = 20  # refusals told one by one; the rest are counted
 _FORMAT = 4  # of the store; part of its key
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(<f4|<U\d+)', 'fortran_order': False, 'shape': \(([\d, ]+)\), \} *\n", re.DOTALL
 )
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 def splits(root: Path) -> list[str]:
@@ -38,7 +36,8 @@ def splits(root: Path) -> list[str]:
 
 
 def check_root(root: Path) -> None:
-    """
+    """Refuse a folder that is no corpus.
+
     Raises:
         UserError: no such folder, or no split in it.
     """
@@ -50,37 +49,37 @@ def check_root(root: Path) -> None:
         raise UserError(f"{root}: it has no folder <split>/mfcc; a corpus is a folder ROOT/<split>/mfcc/*.npy")
 
 
-def load(root: Path, split: str, stores: Path, progress: Progress | None = None) -> store.Part:
-    """Read a split through its store, which is made on first use and again when a file of the split has changed.
+def load(root: Path, split: str, stores: Path, progress: Count | None = None) -> store.Part:
+    """A split, read through its store, which is made on first use and again when a file of the split has changed.
 
     Raises:
         UserError: no such corpus or split, or utterances that are refused; each is named.
     """
     _check_split(root, split)
-    phonemes, made = phonemes_of(root), features.read(root)
+    phonemes, own_features = phonemes_of(root), features.read(root)
     folder = stores / _key(root, split, phonemes)
     if not (folder / "store.json").exists():
-        whole = _unless_refused(root / split, phonemes, speakers_of(root), progress)
+        whole = _all_utterances(root / split, phonemes, speakers_of(root), progress)
         store.write(folder, split, phonemes, whole)
     part = store.read(folder)
-    if made and made.width != part.d_features:
-        raise UserError(f"{root / split}: {unlike(made, part.d_features)}")
-    return replace(part, features=made)
+    if own_features and own_features.width != part.d_features:
+        raise UserError(f"{root / split}: {unlike(own_features, part.d_features)}")
+    return replace(part, features=own_features)
 
 
-def unlike(made: features.Features, d_features: int) -> str:
-    """Why frames cannot have been made as `features.json` says."""
+def unlike(own_features: features.Features, d_features: int) -> str:
+    """The reason why frames cannot have been made as `features.json` says."""
     return (
         f"frames of {d_features} features; by {features.FILE} "
-        f"({made.n_coefficients} coefficients, deltas {made.deltas}) they have {made.width}"
+        f"({own_features.n_coefficients} coefficients, deltas {own_features.deltas}) they have {own_features.width}"
     )
 
 
 def _check_split(root: Path, split: str) -> None:
     check_root(root)
-    found = splits(root)
-    if split not in found:
-        raise UserError(f"{root}: no split {split!r}; the splits there are: {', '.join(found)}")
+    names = splits(root)
+    if split not in names:
+        raise UserError(f"{root}: no split {split!r}; the splits there are: {', '.join(names)}")
 
 
 def phonemes_of(root: Path) -> tuple[str, ...]:
@@ -93,8 +92,9 @@ def phonemes_of(root: Path) -> tuple[str, ...]:
     if not own.exists():
         return phones.PHONEMES
     names = tuple(own.read_text().split())
-    if len(set(names)) != len(names) or not 2 <= len(names) <= 255:
-        raise UserError(f"{own}: {len(names)} phonemes, {len(set(names))} distinct; 2 to 255 distinct ones are allowed")
+    if len(set(names)) != len(names) or not 2 <= len(names) <= phones.MOST_CLASSES:
+        allowed = f"2 to {phones.MOST_CLASSES} distinct ones are allowed"
+        raise UserError(f"{own}: {len(names)} phonemes, {len(set(names))} distinct; {allowed}")
     return names
 
 
@@ -111,7 +111,7 @@ def _key(root: Path, split: str, phonemes: Sequence[str]) -> str:
 
 
 def _stamp(stat: os.stat_result) -> str:
-    """What changes with a file."""
+    """A mark that changes with a file."""
     return f"{stat.st_size}\0{stat.st_mtime_ns}"
 
 
@@ -130,68 +130,68 @@ def speakers_of(root: Path) -> dict[str, str] | None:
         raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else ''!r}, not 'utterance,speaker'")
     odd = [(n, ",".join(row)) for n, row in enumerate(rows, 1) if len(row) != 2]
     if odd:
-        raise UserError("\n".join(f"{path}:{n}: {row!r} is not 'utterance,speaker'" for n, row in odd[:_SHOWN]))
+        raise UserError("\n".join(f"{path}:{n}: {row!r} is not 'utterance,speaker'" for n, row in odd[:_MOST_LINES]))
     speakers = dict(reversed(rows[1:]))
     torn = [(n, name, who) for n, (name, who) in enumerate(rows[1:], 2) if speakers[name] != who]
     if torn:
         lines = [
             f"{path}:{n}: {name!r} is of {who!r}; an earlier line says {speakers[name]!r}" for n, name, who in torn
         ]
-        raise UserError("\n".join(lines[:_SHOWN]))
+        raise UserError("\n".join(lines[:_MOST_LINES]))
     return speakers
 
 
-def _unless_refused(
-    folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Progress | None
+def _all_utterances(
+    folder: Path, phonemes: Sequence[str], speakers: dict[str, str] | None, progress: Count | None
 ) -> Iterator[store.Utterance]:
-    """As `utterances`.
+    """The utterances of a split, all of which have to be sound; see `utterances`.
 
     Raises:
         UserError: after the last utterance, with a line for each that is refused.
     """
-    refused: list[str] = []
-    yield from utterances(folder, phonemes, speakers, refused, progress)
-    if refused:
-        more = [f"... and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
+    refusals: list[str] = []
+    yield from utterances(folder, phonemes, speakers, refusals, progress)
+    if refusals:
+        more = [f"... and {len(refusals) - _MOST_LINES} more"] if len(refusals) > _MOST_LINES else []
         n_utterances = len(_names(folder)[0])
-        head = f"{folder}: {len(refused)} of {n_utterances} utterances are refused; mend or remove these files:"
-        raise UserError("\n".join([head, *refused[:_SHOWN], *more]))
+        head = f"{folder}: {len(refusals)} of {n_utterances} utterances are refused; mend or remove these files:"
+        raise UserError("\n".join([head, *refusals[:_MOST_LINES], *more]))
 
 
 def utterances(
     folder: Path,
     phonemes: Sequence[str] | None,
     speakers: dict[str, str] | None,
-    refused: list[str],
-    progress: Progress | None = None,
+    refusals: list[str],
+    progress: Count | None = None,
 ) -> Iterator[store.Utterance]:
     """The sound utterances of a split, in the order of their names.
 
     Args:
         phonemes: the classes; None leaves transcripts unread.
-        refused: gets a line for every utterance that is refused, the last ones at the end of the iteration.
+        refusals: gets a line for every utterance that is refused, the last ones at the end of the iteration.
 
     Raises:
         UserError: there is no utterance.
     """
     names, alone = _names(folder)
-    refused += alone
+    refusals += alone
     labelled = phonemes is not None and (folder / "transcript").is_dir()
     d_features = None
 
     for done, name in enumerate(names, start=1):
-        found: store.Utterance | str
+        utterance: store.Utterance | str
         try:
-            found = _read(folder, name, phonemes if labelled else None, speakers)
-            d_features = d_features or found.frames.shape[1]
-            if found.frames.shape[1] != d_features:
-                found = f"{found.frames.shape[1]} features a frame; {names[0]} has {d_features}"
+            utterance = _read(folder, name, phonemes if labelled else None, speakers)
+            d_features = d_features or utterance.frames.shape[1]
+            if utterance.frames.shape[1] != d_features:
+                utterance = f"{utterance.frames.shape[1]} features a frame; {names[0]} has {d_features}"
         except ValueError as refusal:
-            found = str(refusal)
-        if isinstance(found, str):
-            refused.append(f"{folder.name}/{name}: {found}")
+            utterance = str(refusal)
+        if isinstance(utterance, str):
+            refusals.append(f"{folder.name}/{name}: {utterance}")
         else:
-            yield found
+            yield utterance
         if progress:
             progress(done, len(names))
 
@@ -226,7 +226,7 @@ def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dic
 
 
 def _load(path: str) -> np.ndarray:
-    """What `np.load` gives, without its parser where the header is the usual one."""
+    """An array as `np.load` gives it, without its parser where the header is the usual one."""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path for each of many files takes longer than reading
         content = file.read()
     usual = _HEADER.match(content)
@@ -241,7 +241,7 @@ def _load(path: str) -> np.ndarray:
 
 
 def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:
-    """(T + 2,) or (T,) strings -> (T,) uint8 indices into `phonemes`."""
+    """Labels (T,) uint8, indices into `phonemes`, of (T + 2,) or (T,) strings."""
     if transcript.ndim != 1 or transcript.dtype.kind != "U":
         what = f"{transcript.dtype} of shape {transcript.shape}"
         raise ValueError(f"transcript is {what}; (frames + 2,) strings is allowed")
@@ -257,11 +257,12 @@ def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> n
     if unknown.any():
         row = int(np.argmax(unknown))
         raise ValueError(f"unknown phoneme {str(transcript[row])!r} at frame {row}; known are {' '.join(phonemes)}")
-    return order[place]
+    labels: np.ndarray = order[place]
+    return labels
 
 
 @lru_cache
 def _sorted(phonemes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) indices that sort the phonemes, as uint8; and the sorted phonemes."""
+    """Indices (C,) uint8 that sort the phonemes, and the sorted phonemes."""
     order = np.argsort(phonemes)
     return order.astype(np.uint8), np.asarray(phonemes)[order]

@@ -12,34 +12,37 @@ from functools import lru_cache
 import numpy as np
 
 FRAMES_PER_SECOND = 100
+STEP_MS = 1000 // FRAMES_PER_SECOND
+"""From one frame to the next."""
 FRAME_SECONDS = 0.025
+"""The length of a frame."""
 PRE_EMPHASIS = 0.97
 LOG_FLOOR = 1.0
 """Of a band's power, for samples of 16-bit scale: one unit squared is below anything that a microphone records."""
 
 
 def frame_length(rate: int) -> int:
-    """L: samples of a frame at `rate` Hz."""
+    """Samples of a frame (L) at `rate` Hz."""
     return round(FRAME_SECONDS * rate)
 
 
 def n_frames(n_samples: int, rate: int) -> int:
-    """T: frames that lie wholly inside a signal; 0 if it is shorter than a frame."""
+    """Frames (T) that lie wholly inside a signal; 0 if it is shorter than a frame."""
     return max(0, 1 + (n_samples - frame_length(rate)) * FRAMES_PER_SECOND // rate)
 
 
 def starts(frames: int, rate: int) -> np.ndarray:
-    """(T,) first sample of each frame. Rounded down where 10 ms are no whole number of samples (22,050 Hz: 220.5)."""
+    """First sample (T,) of each frame, rounded down where 10 ms are no whole number of samples (22,050 Hz: 220.5)."""
     return np.arange(frames) * rate // FRAMES_PER_SECOND
 
 
 def centres(frames: int, rate: int) -> np.ndarray:
-    """(T,) centre sample of each frame: what is said there is the frame's label."""
+    """Centre sample (T,) of each frame: the phoneme that is said there is the frame's label."""
     return starts(frames, rate) + frame_length(rate) // 2
 
 
 def edges(frames: int, rate: int, seconds: float | None = None) -> np.ndarray:
-    """(T + 1,) seconds at which frames begin and end: midway between the centres of neighbours.
+    """Times (T + 1,) in seconds at which frames begin and end: midway between the centres of neighbours.
 
     Args:
         seconds: how long the sound is; unless given it ends with its last frame.
@@ -58,7 +61,7 @@ def mfcc(
     low: float = 20.0,
     high: float = 7600.0,
 ) -> np.ndarray:
-    """(N,) samples of 16-bit scale, integer or float -> (T, n_coefficients) float32, C0 first.
+    """MFCC (T, n_coefficients) float32, C0 first, from (N,) samples of 16-bit scale, integer or float.
 
     Args:
         rate: of the samples, Hz.
@@ -82,12 +85,13 @@ def mfcc(
     spectrum = np.fft.rfft(frames, n_fft)  # (T, K)
     power = spectrum.real**2 + spectrum.imag**2
     bands = power.astype(np.float32) @ mel_filters(rate, n_fft, n_mels, low, high)
-    return np.log(np.maximum(bands, LOG_FLOOR)) @ dct(n_mels)[:, :n_coefficients]
+    cepstra: np.ndarray = np.log(np.maximum(bands, LOG_FLOOR)) @ dct(n_mels)[:, :n_coefficients]
+    return cepstra
 
 
 def with_deltas(features: np.ndarray, order: int, reach: int = 2) -> np.ndarray:
-    """(T, D) -> (T, D (1 + order)): beside the features the slope of each over `reach` frames each side, then the slope
-    of that. Beyond the ends the outermost frame is repeated (HTK book, eq. 5.16).
+    """Features with their deltas, (T, D) -> (T, D (1 + order)): the slope of each over `reach` frames each side, then
+    the slope of that. Beyond the ends the outermost frame is repeated (HTK book, eq. 5.16).
     """
     blocks = [features]
     weights = np.arange(-reach, reach + 1, dtype=np.float32) / (2 * sum(n * n for n in range(1, reach + 1)))
@@ -100,23 +104,25 @@ def with_deltas(features: np.ndarray, order: int, reach: int = 2) -> np.ndarray:
 
 
 def mel(hertz: np.ndarray | float) -> np.ndarray:
-    """Hz to mel (O'Shaughnessy 1987)."""
+    """Mel of a frequency in Hz (O'Shaughnessy 1987)."""
     return 2595.0 * np.log10(1.0 + np.asarray(hertz, dtype=np.float64) / 700.0)
 
 
 @lru_cache
 def mel_filters(rate: int, n_fft: int, n_mels: int, low: float, high: float) -> np.ndarray:
-    """(K, M) float32 weights: triangles over the mel axis, each from its left to its right neighbour's centre."""
+    """Mel bands as weights (K, M) float32: triangles over the mel axis, from one neighbour's centre to the other's."""
     edges = np.linspace(mel(low), mel(high), n_mels + 2)
     bins = mel(np.arange(n_fft // 2 + 1) * rate / n_fft)[:, None]  # (K, 1)
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    weights: np.ndarray = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    return weights
 
 
 @lru_cache
 def dct(n: int) -> np.ndarray:
-    """(n, n) float32 orthonormal DCT-II as a matrix; column k is the cosine of coefficient k."""
+    """Orthonormal DCT-II as a matrix (n, n) float32; column k is the cosine of coefficient k."""
     angles = np.pi / n * (np.arange(n)[:, None] + 0.5) * np.arange(n)
     scale = np.where(np.arange(n) == 0, np.sqrt(1.0 / n), np.sqrt(2.0 / n))
-    return (scale * np.cos(angles)).astype(np.float32)
+    matrix: np.ndarray = (scale * np.cos(angles)).astype(np.float32)
+    return matrix

@@ -4,7 +4,7 @@ Shapes: F frames, D features, U utterances, T frames of an utterance.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from harness.corpora import audio
 from harness.corpora.features import Features
 from harness.corpora.store import Part
 from harness.errors import UserError
+from harness.files import Count
 
 
 def files(path: Path) -> list[Path]:
@@ -22,10 +23,8 @@ def files(path: Path) -> list[Path]:
     return [path] if audio.is_audio(path) else []
 
 
-def load(
-    sounds: Sequence[Path], features: Features, progress: Callable[[int, int], None] | None = None
-) -> tuple[Part, np.ndarray]:
-    """Their frames, an utterance and a speaker for each file, named as the file; and (U,) how long they are, seconds.
+def load(sounds: Sequence[Path], features: Features, progress: Count | None = None) -> tuple[Part, np.ndarray]:
+    """Frames of sound files, each an utterance and a speaker with the file's name; and their durations (U,) in seconds.
 
     Args:
         progress: called with (files done, all files).
@@ -33,7 +32,7 @@ def load(
     Raises:
         UserError: a line for each file that cannot be read, is of another rate, or is too short for a frame.
     """
-    frames, seconds, refused = [], [], []
+    frames, seconds, refusals = [], [], []
     stems = [file.stem for file in sounds]
     for done, file in enumerate(sounds, start=1):
         try:
@@ -44,14 +43,14 @@ def load(
             if not len(own):
                 raise ValueError(f"{1000 * len(samples) / features.rate:.0f} ms long; a frame takes 25 ms")
         except ValueError as refusal:
-            refused.append(f"{file}: {refusal}")
+            refusals.append(f"{file}: {refusal}")
             continue
         frames.append(own)
         seconds.append(len(samples) / features.rate)
         if progress:
             progress(done, len(sounds))
-    if refused:
-        raise UserError("\n".join(refused))
+    if refusals:
+        raise UserError("\n".join(refusals))
     lengths = np.array([len(own) for own in frames], dtype=np.int64)
     together = np.concatenate(frames)
     part = Part(

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.corpora.features import Features
+from harness.files import put_in_place
 
 _BLOCK = 1 << 22  # bytes hashed and written at a time, without Python's lock
 
@@ -64,19 +65,19 @@ class Part:
 
     @property
     def d_features(self) -> int:
-        return self.frames.shape[1]
+        return int(self.frames.shape[1])
 
     def rows(self) -> np.ndarray:
-        """(sum of lengths,) int64: where this part's frames lie in `frames`, utterance by utterance."""
+        """Rows of this part's frames in `frames`, (sum of lengths,) int64, utterance by utterance."""
         first = np.cumsum(self.lengths) - self.lengths
         return np.repeat(self.starts - first, self.lengths) + np.arange(self.n_frames)
 
     def read(self) -> np.ndarray:
-        """(sum of lengths, D) float32: a copy of this part's frames."""
+        """A copy of this part's frames, (sum of lengths, D) float32."""
         return np.asarray(self.frames[self.rows()])
 
     def blocks(self, n_frames: int) -> Iterator[slice]:
-        """Neighbouring utterances, as many at a time as have at most `n_frames` together; at least one."""
+        """Blocks of neighbouring utterances of at most `n_frames` together, or of one utterance."""
         ends = np.cumsum(self.lengths)
         first = 0
         while first < len(ends):
@@ -87,8 +88,8 @@ class Part:
 
     def select(self, keep: np.ndarray | slice) -> "Part":
         """The utterances that a boolean mask (U,), indices or a slice name, in their order."""
-        chosen = {name: getattr(self, name)[keep] for name in ("starts", "lengths", "utterances", "speakers")}
-        return replace(self, **chosen)
+        columns = {name: getattr(self, name)[keep] for name in ("starts", "lengths", "utterances", "speakers")}
+        return replace(self, **columns)
 
     def summary(self) -> dict[str, int]:
         return {
@@ -133,7 +134,7 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         facts["digest"] = content.hexdigest()[:32]
         (unfinished / "store.json").write_text(json.dumps(facts))
         try:
-            unfinished.rename(folder)
+            put_in_place(unfinished, folder)
         except OSError:  # another process was faster: its store is the same
             if not (folder / "store.json").exists():
                 raise

@@ -1,4 +1,4 @@
-"""What a study is to settle: the `[[claims]]` of an experiment file, which the report answers.
+"""Claims that a study is to settle: `[[claims]]` in an experiment file, which the report answers.
 
 A claim decides nothing about the runs: it is a question to them, and more may be asked once they are done.
 """
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from architectures import Between
-from harness.experiment.mistakes import KeyPath, Mistakes, unknown
+from harness.experiment.mistakes import KeyPath, Mistakes, unknown_word
 from harness.experiment.schema import Key, check_table, keys_of
 
 Measure = Literal[
@@ -104,16 +104,16 @@ KINDS: dict[str, type[Claim]] = {
 
 
 def to_json(claim: Claim) -> dict[str, Any]:
-    """Fit for JSON; what was not given is left out, unless it has a default."""
+    """The claim as a JSON object; what it leaves open is not in it, unless it has a default."""
     kind = next(kind for kind, of in KINDS.items() if isinstance(claim, of))
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(claim).items()}
     return {"kind": kind} | {k: v for k, v in fields.items() if v is not None}
 
 
-def from_json(given: Mapping[str, Any]) -> Claim:
-    """What `as_dict` made."""
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k != "kind"}
-    return KINDS[given["kind"]](**fields)  # type: ignore[arg-type]  # they have been checked
+def from_json(facts: Mapping[str, Any]) -> Claim:
+    """The claim that `to_json` spelled out."""
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k != "kind"}
+    return KINDS[facts["kind"]](**fields)  # type: ignore[arg-type]  # they have been checked
 
 
 def read(tables: Sequence[Any], arms: Sequence[str], epochs: int, mistakes: Mistakes) -> tuple[Claim, ...]:
@@ -123,14 +123,14 @@ def read(tables: Sequence[Any], arms: Sequence[str], epochs: int, mistakes: Mist
         arms: their names.
         epochs: of every arm's training.
     """
-    found: list[Claim] = []
+    claims: list[Claim] = []
     for i, table in enumerate(tables):
         before, path = len(mistakes), ("claims", i)
         kind = KINDS.get(table.get("kind", "")) if isinstance(table.get("kind"), str) else None
         keys = {"kind": Key(Literal[*KINDS], is_required=True)}
         if kind is None:
-            known = {key for of in KINDS.values() for key in keys_of(of)}
-            check_table({k: v for k, v in table.items() if k not in known}, keys, path, mistakes)
+            names = {key for of in KINDS.values() for key in keys_of(of)}
+            check_table({k: v for k, v in table.items() if k not in names}, keys, path, mistakes)
             continue
         values = check_table(table, keys | keys_of(kind), path, mistakes)
         if len(mistakes) > before:
@@ -138,11 +138,11 @@ def read(tables: Sequence[Any], arms: Sequence[str], epochs: int, mistakes: Mist
         del values["kind"]
         claim = kind(**values)
         _check(claim, arms, epochs, path, mistakes)
-        if claim in found:
+        if claim in claims:
             mistakes.add(path, "stated twice")
         if len(mistakes) == before:
-            found.append(claim)
-    return tuple(found)
+            claims.append(claim)
+    return tuple(claims)
 
 
 def _check(claim: Claim, arms: Sequence[str], epochs: int, path: KeyPath, mistakes: Mistakes) -> None:
@@ -153,7 +153,7 @@ def _check(claim: Claim, arms: Sequence[str], epochs: int, path: KeyPath, mistak
         for key in ("reaches", "stays_below"):
             for i, arm in enumerate(getattr(claim, key)):
                 if arm not in arms:
-                    mistakes.add((*path, key, i), unknown("arm", arm, arms))
+                    mistakes.add((*path, key, i), unknown_word("arm", arm, arms))
         for arm in sorted(set(claim.reaches) & set(claim.stays_below)):
             mistakes.add((*path, "stays_below"), f"{arm!r} is in reaches as well: it cannot do both")
         if not claim.reaches and not claim.stays_below:
@@ -161,7 +161,7 @@ def _check(claim: Claim, arms: Sequence[str], epochs: int, path: KeyPath, mistak
     else:
         for key, arm in (("a", claim.a), ("b", claim.b)):
             if arm not in arms:
-                mistakes.add((*path, key), unknown("arm", arm, arms))
+                mistakes.add((*path, key), unknown_word("arm", arm, arms))
         if claim.a == claim.b:
             mistakes.add((*path, "b"), f"a and b are the same arm, {claim.a!r}")
     if isinstance(claim, Threshold):

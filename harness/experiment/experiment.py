@@ -1,4 +1,4 @@
-"""What an experiment file says, once read and checked by `config`: arms, their ranges, the search, the comparison."""
+"""An experiment file, once `load` has read and checked it: arms, their ranges, the search, the comparison."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from architectures import Between, parameters_of
 from harness.experiment import matching
 from harness.experiment.claims import Claim
-from harness.experiment.mistakes import spelled
+from harness.experiment.mistakes import as_toml
 from harness.experiment.ranges import Range
-from harness.settings import Data, Settings, Training
+from harness.settings import Data, Rows, Settings, Training
 
 ASSUMED = (28, 40)
 """Coefficients and classes, until the corpus has been read."""
@@ -19,7 +19,7 @@ ASSUMED = (28, 40)
 
 @dataclass(frozen=True)
 class Search:
-    """How every arm's ranges are searched, on validation."""
+    """The search of every arm's ranges, on validation."""
 
     trials: Annotated[int, Between(1)]
     """Of each arm."""
@@ -40,21 +40,21 @@ class Search:
 
 @dataclass(frozen=True)
 class Match:
-    """What every arm has alike."""
+    """Parameters that every arm has alike."""
 
     parameters: Annotated[int, Between(1)]
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What no model may exceed."""
+    """The size that no model may exceed."""
 
     parameters: Annotated[int, Between(1)] | None = None
 
 
 @dataclass(frozen=True)
 class ComparisonSettings:
-    """How the arms' chosen configurations are compared, on test."""
+    """The comparison of the arms' chosen configurations, on test."""
 
     baseline: str | None = None
     """The arm that the others are compared with; the first unless given, None with a single arm."""
@@ -72,7 +72,7 @@ class ComparisonSettings:
 
 @dataclass(frozen=True)
 class Cell:
-    """What an arm of a sweep stands for."""
+    """A cell of a sweep, for which an arm stands."""
 
     base: str
     """The arm of the file."""
@@ -97,7 +97,7 @@ class Arm:
 
     name: str
     architecture: str
-    fixed: dict[str, Any]
+    fixed: Rows
     """The settings that the file gives, its common ones among them; all others are at their defaults."""
     ranges: dict[str, Range] = field(default_factory=dict)
     frame: tuple[int, int] = ASSUMED
@@ -123,13 +123,7 @@ class Arm:
         """
         if values.keys() != self.ranges.keys():
             raise ValueError(f"arm {self.name!r} needs values of {sorted(self.ranges)}, not of {sorted(values)}")
-        flat = self.fixed | {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return Settings(
-            self.architecture,
-            section(flat, "params"),
-            Data(**section(flat, "data")),
-            Training(**section(flat, "training")),
-        )
+        return Settings.from_flat({"architecture": self.architecture} | self.fixed | dict(values))
 
     @property
     def is_matched(self) -> bool:
@@ -141,13 +135,13 @@ class Arm:
         low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
         return self.settings(low), self.settings(high)
 
-    def probes(self) -> list[dict[str, Any]]:
+    def probes(self) -> list[Rows]:
         """The values that stand for all: both ends, and each choice with all else at the low end."""
         low, high = ({k: r.ends[i] for k, r in self.ranges.items()} for i in (0, 1))
         return [low, high, *(low | {k: choice} for k, r in self.ranges.items() for choice in r.choices[1:])]
 
     def size(self) -> int | None:
-        """How many configurations there are; None if they cannot be counted."""
+        """The number of configurations; None if they cannot be counted."""
         size = 1
         for r in self.ranges.values():
             values = r.size()
@@ -156,8 +150,8 @@ class Arm:
             size *= values
         return size
 
-    def canonical(self) -> dict[str, Any]:
-        """Everything that decides this arm's runs, flat and fit for JSON; ranges as text.
+    def canonical(self) -> Rows:
+        """Facts that decide this arm's runs, flat and fit for JSON; ranges as text.
 
         Hyper-parameters at the constructor's defaults are left out, so that one added later changes no old study.
         """
@@ -202,17 +196,17 @@ class Experiment:
 
     @property
     def command(self) -> str:
-        """What runs it, or goes on with it."""
+        """The command that runs it, or goes on with it."""
         return shlex.join(["harness", "run", str(self.path), *(w for o in self.overrides for w in ("--set", o))])
 
     @property
     def widest_context(self) -> tuple[int, int]:
         """The most frames to the left and to the right that any arm may see."""
-        seen = [arm.unsolved_settings(values).data for arm in self.arms.values() for values in arm.probes()]
-        return max(data.left for data in seen), max(data.right for data in seen)
+        all_data = [arm.unsolved_settings(values).data for arm in self.arms.values() for values in arm.probes()]
+        return max(data.left for data in all_data), max(data.right for data in all_data)
 
-    def canonical(self) -> dict[str, Any]:
-        """Everything that decides the result, flat and fit for JSON, whatever the order in the file.
+    def canonical(self) -> Rows:
+        """Facts that decide the result, flat and fit for JSON, whatever the order in the file.
 
         What the arms have in common stands under its own key, what is an arm's own under `arms.NAME`.
         """
@@ -229,22 +223,17 @@ class Experiment:
         return {k: v for k, v in sorted(rows.items()) if v is not None}
 
 
-def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> dict[str, Any]:
+def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> Rows:
     rows = settings.flat() | {k: str(r) for k, r in ranges.items()}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in rows.items()}
 
 
-def section(flat: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """One section of flat settings: `section({"data.context": 7}, "data")` is `{"context": 7}`."""
-    return {k.removeprefix(f"{name}."): v for k, v in flat.items() if k.startswith(f"{name}.")}
-
-
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two canonical forms, a line each: `training.epochs: 8 -> 10`."""
+    """Changes between two canonical forms, a line each: `training.epochs: 8 -> 10`."""
 
     def word(rows: Mapping[str, Any], key: str) -> str:
         value = rows.get(key)
-        return "(none)" if value is None else value if isinstance(value, str) else spelled(value)
+        return "(none)" if value is None else value if isinstance(value, str) else as_toml(value)
 
     return [
         f"{k}: {word(old, k)} -> {word(new, k)}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)

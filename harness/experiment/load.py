@@ -1,7 +1,10 @@
-"""Reads an experiment file, checks all of it before any data is read, and resolves it.
+"""An experiment file, read, checked as a whole before any data is read, and resolved.
 
 Every table is checked against its annotations, a range by its ends or choices; then come the rules that concern several
 keys, and last every arm's shapes, on the meta device. Mistakes are gathered on the way and raised together.
+
+Settings are flat from the first check on, `{"data.context": 7, "params.depth": Range(...)}`, up to
+`Settings.from_flat`.
 """
 
 import difflib
@@ -17,10 +20,9 @@ from architectures import Between
 from harness.errors import UserError
 from harness.experiment import claims, ranges, rules, sizes, sweep
 from harness.experiment.experiment import ASSUMED, Arm, ComparisonSettings, Experiment, Limit, Search
-from harness.experiment.mistakes import KeyPath, Mistakes, dotted, places, spelled, unknown
-from harness.experiment.ranges import Range
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml, dotted, places, unknown_word
 from harness.experiment.schema import Key, Keys, check_table, keys_of, keys_of_architecture
-from harness.settings import Data, Synthetic, Training
+from harness.settings import Data, Rows, Settings, Synthetic, Training
 
 _FILE: Keys = {
     "question": Key(str, is_required=True),
@@ -32,22 +34,22 @@ _FILE: Keys = {
     "comparison": Key(dict),
     "limit": Key(dict),
     "sweep": Key(dict),
-    "claims": Key(list[dict]),
+    "claims": Key(list[dict[str, Any]]),
 }
 _SECTIONS = {"data": keys_of(Data), "training": keys_of(Training), "search": keys_of(Search), "limit": keys_of(Limit)}
-_SOLVED: Keys = {"parameters": Key(Annotated[int, Between(1)])}
-"""What stands in an arm's `params` for the width."""
+_SIZE: Keys = {"parameters": Key(Annotated[int, Between(1)])}
+"""The key that may stand in an arm's `params` for the width."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Read an experiment file.
+    """The experiment in a file.
 
     Args:
         overrides: `KEY=VALUE` each, `training.epochs=2`; the value is TOML, or else text.
 
     Raises:
-        UserError: everything that is wrong, a line each.
+        UserError: it cannot be read; or all its mistakes, a line each.
     """
     path = Path(path)
     text = _read(path)
@@ -57,37 +59,37 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         _override(tree, override, mistakes)
 
     top = check_table(tree, _FILE, (), mistakes, (f"{name}.{key}" for name in _SECTIONS for key in _SECTIONS[name]))
-    data = check_table(top.get("data", {}), _SECTIONS["data"], ("data",), mistakes)
-    training = check_table(top.get("training", {}), _SECTIONS["training"], ("training",), mistakes)
-    if data.get("corpus", Data.corpus) == "synthetic":
-        data.setdefault("synthetic", Synthetic())
-    common = {f"data.{k}": v for k, v in data.items()} | {f"training.{k}": v for k, v in training.items()}
-    named = list(top.get("arms", {}))
-    swept = sweep.expand(tree, mistakes)
-    arms = _arms(tree["arms"] if swept else top.get("arms", {}), common, mistakes)
-    search = _search(top["search"], training, mistakes) if "search" in top else None
-    comparison = _comparison(top.get("comparison", {}), named, mistakes)
+    common = _rows(top, {name: _SECTIONS[name] for name in ("data", "training")}, (), mistakes)
+    if common.get("data.corpus", Data.corpus) == "synthetic":
+        common.setdefault("data.synthetic", Synthetic())
+    names = list(top.get("arms", {}))
+    sweep_settings = sweep.expand(tree, mistakes)
+    arms = _arms(tree["arms"] if sweep_settings else top.get("arms", {}), common, mistakes)
+    epochs = common.get("training.epochs", Training.epochs)
+    search = _search(top["search"], epochs, mistakes) if "search" in top else None
+    comparison = _comparison(top.get("comparison", {}), names, mistakes)
     limit = Limit(**check_table(top.get("limit", {}), _SECTIONS["limit"], ("limit",), mistakes))
-    epochs = training.get("epochs", Training.epochs)
-    stated = claims.read(top.get("claims", []), list(tree["arms"] if swept else named), epochs, mistakes)
+    questions = claims.read(top.get("claims", []), list(tree["arms"] if sweep_settings else names), epochs, mistakes)
+    fixed, searched = ranges.divide(common)
+    low = Settings.from_flat({"architecture": ""} | fixed | {key: r.ends[0] for key, r in searched.items()})
     experiment = Experiment(
         path,
         "\n".join([text.rstrip("\n"), *("# --set " + override.replace("\n", " ") for override in overrides), ""]),
         top.get("question", ""),
         top.get("study", ""),
-        Data(**{k: v.ends[0] if isinstance(v, Range) else v for k, v in data.items()}),
-        Training(**{k: v.ends[0] if isinstance(v, Range) else v for k, v in training.items()}),
-        {k: v for k, v in common.items() if isinstance(v, Range)},
+        low.data,
+        low.training,
+        searched,
         arms,
         search,
         comparison,
         limit,
-        stated,
+        questions,
         tuple(overrides),
-        sweep=swept,
+        sweep=sweep_settings,
     )
     _check_names(top, mistakes)
-    experiment = _matched(tree, experiment, mistakes)
+    experiment = _with_sizes(tree, experiment, mistakes)
     notes = rules.check(tree, _parse(path, text), experiment, mistakes)
     mistakes.raise_if_any()
     return replace(experiment, notes=notes)
@@ -110,7 +112,7 @@ def _read(path: Path) -> str:
         raise UserError(f"{path}: {error.strerror}") from None
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def _parse(path: Path, text: str) -> Table:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -122,7 +124,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise UserError(f"{path}:{line}:{column}: not TOML: {message[0].lower()}{message[1:]}") from None
 
 
-def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
+def _override(tree: Table, override: str, mistakes: Mistakes) -> None:
     """Put a `KEY=VALUE` into the tree."""
     key, equals, value = override.partition("=")
     try:
@@ -135,11 +137,11 @@ def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
     while isinstance(node, dict):
         name, node = next(iter(node.items()))
         keys += (name,)
-    mistakes.overridden(keys)
+    mistakes.add_override(keys)
     for i, name in enumerate(keys[:-1], start=1):
         tree = tree.setdefault(name, {})
         if not isinstance(tree, dict):
-            mistakes.add(keys, f"{dotted(keys[:i])} is not a table, it is {spelled(tree)}")
+            mistakes.add(keys, f"{dotted(keys[:i])} is not a table, it is {as_toml(tree)}")
             return
     try:
         parsed = tomllib.loads(f"value = {value}")
@@ -148,11 +150,20 @@ def _override(tree: dict[str, Any], override: str, mistakes: Mistakes) -> None:
     tree[str(keys[-1])] = parsed["value"] if len(parsed) == 1 else value.strip()
 
 
-def _arms(tables: dict[str, Any], common: dict[str, Any], mistakes: Mistakes) -> dict[str, Arm]:
+def _rows(table: Table, sections: dict[str, Keys], path: KeyPath, mistakes: Mistakes) -> Rows:
+    """The settings of some sections of a table, of the file's or of an arm's, as far as they are right."""
+    return {
+        f"{section}.{key}": value
+        for section, keys in sections.items()
+        for key, value in check_table(table.get(section, {}), keys, (*path, section), mistakes).items()
+    }
+
+
+def _arms(tables: Table, common: Rows, mistakes: Mistakes) -> dict[str, Arm]:
     """The arms whose architecture is known."""
-    known = architectures.names()
+    names = architectures.names()
     keys = {
-        "architecture": Key(Literal[*known], is_required=True),
+        "architecture": Key(Literal[*names], is_required=True),
         "params": Key(dict),
         "data": Key(dict),
         "training": Key(dict),
@@ -161,56 +172,46 @@ def _arms(tables: dict[str, Any], common: dict[str, Any], mistakes: Mistakes) ->
     for name, table in tables.items():
         path = ("arms", name)
         if not isinstance(table, dict):
-            mistakes.add(path, f"{spelled(table)} is not allowed; it must be a table")
+            mistakes.add(path, f"{as_toml(table)} is not allowed; it must be a table")
             continue
-        is_known = table.get("architecture") in known
-        params = keys_of_architecture(table["architecture"]) | _SOLVED if is_known else {}
+        is_known = table.get("architecture") in names
+        params = keys_of_architecture(table["architecture"]) | _SIZE if is_known else {}
         sections = {"params": params, "data": _SECTIONS["data"], "training": _SECTIONS["training"]}
         arm = check_table(table, keys, path, mistakes, (f"{s}.{key}" for s in sections for key in sections[s]))
         if is_known:
-            own = _own_settings(arm, sections, path, mistakes)
-            given = {k: v for k, v in (common | own).items() if not isinstance(v, Range)}
-            found = {k: v for k, v in (common | own).items() if isinstance(v, Range)}
-            arms[name] = Arm(name, arm["architecture"], given, found)
+            own = _rows(arm, sections, path, mistakes)
+            for row in own:
+                section, _, key = row.partition(".")
+                if reason := ranges.must_be_shared(section, key):
+                    mistakes.add((*path, section, key), f"not a setting of an arm: {reason}")
+            arms[name] = Arm(name, arm["architecture"], *ranges.divide(common | own))
     return arms
 
 
-def _matched(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> Experiment:
-    """With what each arm needs to solve its width, for a corpus that has not been read."""
+def _with_sizes(tree: Table, experiment: Experiment, mistakes: Mistakes) -> Experiment:
+    """The experiment with all that each arm needs to solve its width, for a corpus that has not been read."""
     before = len(mistakes)
     sizes.check_match(tree, experiment, mistakes)
     if len(mistakes) > before or any(mistakes.below("arms", name) for name in experiment.arms):
         return experiment
     try:
-        return sizes.matched(experiment, *ASSUMED)
+        return sizes.match_sizes(experiment, *ASSUMED)
     except ValueError as error:
         mistakes.add(("arms", experiment.comparison.baseline or ""), str(error))
         return experiment
 
 
-def _own_settings(arm: dict[str, Any], sections: dict[str, Keys], path: KeyPath, mistakes: Mistakes) -> dict[str, Any]:
-    """What an arm gives by itself, flat."""
-    own = {}
-    for section, keys in sections.items():
-        for key, value in check_table(arm.get(section, {}), keys, (*path, section), mistakes).items():
-            own[f"{section}.{key}"] = value
-            if reason := ranges.must_be_shared(section, key):
-                mistakes.add((*path, section, key), f"not a setting of an arm: {reason}")
-    return own
-
-
-def _search(table: dict[str, Any], training: dict[str, Any], mistakes: Mistakes) -> Search | None:
+def _search(table: Table, epochs: int, mistakes: Mistakes) -> Search | None:
     before = len(mistakes)
-    epochs = training.get("epochs", Training.epochs)
     values = check_table({"epochs": epochs} | table, _SECTIONS["search"], ("search",), mistakes)
     return Search(**values) if len(mistakes) == before else None
 
 
-def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> ComparisonSettings:
+def _comparison(table: Table, arms: list[str], mistakes: Mistakes) -> ComparisonSettings:
     values = check_table(table, keys_of(ComparisonSettings), ("comparison",), mistakes)
     baseline, seeds = values.get("baseline"), values.get("seeds", ComparisonSettings.seeds)
     if baseline is not None and baseline not in arms:
-        mistakes.add(("comparison", "baseline"), unknown("arm", baseline, arms))
+        mistakes.add(("comparison", "baseline"), unknown_word("arm", baseline, arms))
     elif baseline is not None and len(arms) == 1:
         mistakes.add(
             ("comparison", "baseline"), "without effect: there is a single arm, and nothing to compare it with"
@@ -223,14 +224,14 @@ def _comparison(table: dict[str, Any], arms: list[str], mistakes: Mistakes) -> C
     return ComparisonSettings(**{"baseline": arms[0] if len(arms) > 1 else None} | values)
 
 
-def _check_names(top: dict[str, Any], mistakes: Mistakes) -> None:
+def _check_names(top: Table, mistakes: Mistakes) -> None:
     if not top.get("question", "?").strip():
         mistakes.add(("question",), "empty; say what the comparison is to find out")
     names = [(("study",), top["study"])] if "study" in top else []
     for path, name in [*names, *((("arms", arm), arm) for arm in top.get("arms", {}))]:
         if not _NAME.fullmatch(name):
             mistakes.add(
-                path, f"{spelled(name)} is not a name: 1 to 60 of A-Z a-z 0-9 _ - . with a letter or digit first"
+                path, f"{as_toml(name)} is not a name: 1 to 60 of A-Z a-z 0-9 _ - . with a letter or digit first"
             )
     if not top.get("arms", True):
         mistakes.add(("arms",), "empty; an experiment has one arm or more: [arms.NAME]")

@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import architectures
+from architectures import WIDEST
+from harness.settings import Params
 
-WIDEST = 65_536
 TOLERANCE = 0.01
 """Largest distance from the stated number, as a fraction of it."""
 
@@ -17,10 +18,10 @@ Shape = tuple[int, int, int]
 """Window in frames, coefficients, classes."""
 
 
-class Solved(NamedTuple):
+class Solution(NamedTuple):
     """The hyper-parameters of a model of the stated size."""
 
-    params: dict[str, Any]
+    params: Params
     """Fit for the constructor."""
     parameters: int
     step: int
@@ -32,7 +33,7 @@ def has_width(architecture: str) -> bool:
     return "width" in architectures.parameters_of(architecture)
 
 
-def resolved(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> dict[str, Any]:
+def resolved(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> Params:
     """`params` as the constructor takes them: with a solved width where `parameters` are stated, else as they are.
 
     Raises:
@@ -41,7 +42,7 @@ def resolved(architecture: str, shape: Shape, params: Mapping[str, Any], limit: 
     return solve(architecture, shape, params, limit).params if "parameters" in params else dict(params)
 
 
-def solve(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> Solved:
+def solve(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int | None = None) -> Solution:
     """The model of this architecture whose parameters are nearest to `params["parameters"]`.
 
     Args:
@@ -55,8 +56,8 @@ def solve(architecture: str, shape: Shape, params: Mapping[str, Any], limit: int
 
 
 @cache
-def _solve(architecture: str, shape: Shape, stated: tuple[tuple[str, Any], ...], limit: int | None) -> Solved:
-    params = dict(stated)
+def _solve(architecture: str, shape: Shape, settings: tuple[tuple[str, Any], ...], limit: int | None) -> Solution:
+    params = dict(settings)
     target = params.pop("parameters")
 
     @cache
@@ -67,17 +68,17 @@ def _solve(architecture: str, shape: Shape, stated: tuple[tuple[str, Any], ...],
     sizes = {width: size for width in (narrower, narrower + 1) if (size := _count_if_valid(count, width)) is not None}
     if not sizes:
         count(narrower or 1)  # raises, and says what is wrong with these settings
-    allowed = {w: n for w, n in sizes.items() if limit is None or n <= limit}
-    width = min(allowed, key=lambda w: abs(allowed[w] - target), default=None)
-    if width is None or abs(allowed[width] - target) > TOLERANCE * target:
+    size_of = {w: n for w, n in sizes.items() if limit is None or n <= limit}
+    width = min(size_of, key=lambda w: abs(size_of[w] - target), default=None)
+    if width is None or abs(size_of[width] - target) > TOLERANCE * target:
         near = ", ".join(f"width {w} gives {n}" for w, n in sizes.items())
-        most = f" of at most {limit} in all" if limit is not None and len(allowed) < len(sizes) else ""
+        most = f" of at most {limit} in all" if limit is not None and len(size_of) < len(sizes) else ""
         raise ValueError(
             f"no width gives {target} parameters within 1 %{most}; nearest: {near}; "
             "take one of these numbers, or change depth, shape or context"
         )
     step = max(sizes.values()) - min(sizes.values()) if len(sizes) == 2 else target
-    return Solved(_of_width(params, width), sizes[width], step)
+    return Solution(_of_width(params, width), sizes[width], step)
 
 
 def _widest_within(count: Callable[[int], int], target: int) -> int:
@@ -103,7 +104,7 @@ def _count_if_valid(count: Callable[[int], int], width: int) -> int | None:
         return None
 
 
-def _of_width(params: Mapping[str, Any], width: int) -> dict[str, Any]:
+def _of_width(params: Mapping[str, Any], width: int) -> Params:
     """`params` with this width; of explicit widths it is the widest."""
     if widths := params.get("widths"):
         return dict(params) | {"widths": tuple(max(1, round(w * width / max(widths))) for w in widths)}

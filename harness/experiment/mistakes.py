@@ -1,8 +1,7 @@
-"""The mistakes found in an experiment file: gathered, placed, and raised together.
+"""Mistakes in an experiment file: gathered, placed, and raised together.
 
-Where each key of a TOML file stands: tomllib gives values without places, and an error needs one.
-
-The scanner reads only what tomllib has accepted, so it need not recognise mistakes.
+Each needs the place of its key in the file, and tomllib gives values without places: `places` scans for them. It reads
+only what tomllib has accepted, so it need not recognise mistakes.
 """
 
 import difflib
@@ -14,65 +13,69 @@ from typing import Any
 
 from harness.errors import UserError
 
+Table = dict[str, Any]
+"""A table of TOML as tomllib gives it, unchecked."""
 KeyPath = tuple[str | int, ...]
 """Keys from the top; an int is an index into an array."""
 
 
 class Mistakes:
-    """Gathers `(path, message)` while a file is checked.
+    """The mistakes of a file, `(path, message)` each, while it is checked.
 
     Args:
         file: its name, as the user gave it.
-        places: line and column of each path, as `toml_places.places` gives them.
+        places: line and column of each path, as `places` gives them.
     """
 
     def __init__(self, file: str, places: Mapping[KeyPath, tuple[int, int]]) -> None:
         self._file = file
         self._places = places
         self._overrides: list[KeyPath] = []
-        self._made: dict[str, tuple[str, KeyPath, KeyPath, str]] = {}
-        self._found: list[tuple[KeyPath, str]] = []
+        self._cells: dict[str, tuple[str, KeyPath, KeyPath, str]] = {}
+        self._all: list[tuple[KeyPath, str]] = []
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._all)
 
-    def overridden(self, path: KeyPath) -> None:
-        """From here on, what is wrong at `path` or below it is wrong in `--set`."""
+    def add_override(self, path: KeyPath) -> None:
+        """Note an override: from here on, a mistake at `path` or below it is one of `--set`."""
         self._overrides.append(path)
 
-    def made(self, arm: str, base: str, key: KeyPath, place: KeyPath, value: str) -> None:
-        """From here on, what is wrong with `arm` is told of the arm that it was made from.
+    def add_cell(self, arm: str, base: str, key: KeyPath, place: KeyPath, value: str) -> None:
+        """Note a cell of a sweep: from here on, a mistake of `arm` is reported of `base`, from which it came.
 
         Args:
-            key: below the arm, what it was given.
-            place: where that stands in the file.
+            key: the swept setting, below the arm.
+            place: of its value in the file.
+            value: in words.
         """
-        self._made[arm] = base, key, place, value
+        self._cells[arm] = base, key, place, value
 
     def add(self, path: KeyPath, message: str) -> None:
-        if (path, message) not in self._found:
-            self._found.append((path, message))
+        if (path, message) not in self._all:
+            self._all.append((path, message))
 
     def below(self, *path: str | int) -> bool:
         """Whether something is wrong at `path` or below it."""
-        return any(found[: len(path)] == path for found, _ in self._found)
+        return any(other[: len(path)] == path for other, _ in self._all)
 
     def raise_if_any(self) -> None:
-        """
+        """Raise all mistakes together.
+
         Raises:
             UserError: one line per mistake, in the order of the file, then of the overrides.
         """
-        if self._found:
-            told = dict.fromkeys(self._told(*found) for found in self._found)
-            raise UserError("\n".join(line for _, line in sorted(self._line(*found) for found in told)))
+        if self._all:
+            mistakes = dict.fromkeys(self._of_the_file(*mistake) for mistake in self._all)
+            raise UserError("\n".join(line for _, line in sorted(self._line(*mistake) for mistake in mistakes)))
 
-    def _told(self, path: KeyPath, message: str) -> tuple[KeyPath, str]:
-        """As the file has it, where an arm was made from another."""
-        for arm in sorted(self._made, key=len, reverse=True):
-            message = message.replace(arm, self._made[arm][0])
-        if len(path) < 2 or path[0] != "arms" or path[1] not in self._made:
+    def _of_the_file(self, path: KeyPath, message: str) -> tuple[KeyPath, str]:
+        """A mistake as the file has it, where its arm is a cell of a sweep."""
+        for arm in sorted(self._cells, key=len, reverse=True):
+            message = message.replace(arm, self._cells[arm][0])
+        if len(path) < 2 or path[0] != "arms" or path[1] not in self._cells:
             return path, message
-        base, key, place, value = self._made[str(path[1])]
+        base, key, place, value = self._cells[str(path[1])]
         if path[2:4] == key:
             return (*place, *path[4:]), message
         where = f" (where {dotted(key)} = {value})" if len(path) == 2 else ""
@@ -81,16 +84,16 @@ class Mistakes:
     def _line(self, path: KeyPath, message: str) -> tuple[tuple[int, int, int], str]:
         """A mistake's place in the order of all, and its line; a path without a place has its parent's."""
         parents = [path[:end] for end in range(len(path), 0, -1)]
-        if overridden := next((parent for parent in parents if parent in self._overrides), None):
-            where = "" if overridden == path else f"{dotted(path)}: "
-            order = self._overrides.index(overridden)
-            return (1, order, 0), f"--set {dotted(overridden)}: {where}{message}"
+        if override := next((parent for parent in parents if parent in self._overrides), None):
+            where = "" if override == path else f"{dotted(path)}: "
+            order = self._overrides.index(override)
+            return (1, order, 0), f"--set {dotted(override)}: {where}{message}"
         line, column = next((self._places[parent] for parent in parents if parent in self._places), (1, 1))
         return (0, line, column), f"{self._file}:{line}:{column}: {dotted(path)}: {message}"
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """`("arms", "a b", "seeds", 1)` as it is written: `arms."a b".seeds[1]`."""
+    """A path as it is written, ("arms", "a b", "seeds", 1) as `arms."a b".seeds[1]`."""
     text = ""
     for key in path:
         if isinstance(key, int):
@@ -100,21 +103,21 @@ def dotted(path: Iterable[str | int]) -> str:
     return text.removeprefix(".")
 
 
-def spelled(value: Any) -> str:
+def as_toml(value: Any) -> str:
     """A value as it is written in TOML; a table by its name only."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(spelled(v) for v in value)}]"
+        return f"[{', '.join(as_toml(v) for v in value)}]"
     if isinstance(value, dict):
         return "a table"
     return str(value)
 
 
-def unknown(what: str, word: str, known: Collection[str], deeper: Iterable[str] = ()) -> str:
-    """`unknown key 'widht'; did you mean 'width'? allowed: depth, width`.
+def unknown_word(what: str, word: str, known: Collection[str], deeper: Iterable[str] = ()) -> str:
+    """A refusal: `unknown key 'widht'; did you mean 'width'? allowed: depth, width`.
 
     Args:
         deeper: dotted names that are known too, to be suggested for their last word.

@@ -1,22 +1,24 @@
 """A range of an experiment file, standing where its value would stand: `{ int = [2, 8] }`."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from harness.experiment.mistakes import KeyPath, Mistakes, spelled, unknown
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml, unknown_word
+from harness.settings import Rows
 
 KINDS = ("int", "float", "log", "choice")
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a search may choose from. Both ends are part of it."""
+    """The values that a search may choose from. Both ends are part of it."""
 
     kind: str
-    """int, float, log (evenly in the logarithm) or choice."""
+    """One of `KINDS`; log is even in the logarithm."""
     low: int | float | None = None
     """Ends are None for a choice. Those of a log range are both ints, or both floats."""
     high: int | float | None = None
@@ -35,14 +37,14 @@ class Range:
         return self.choices or self.ends
 
     def size(self) -> int | None:
-        """How many values there are; None if they cannot be counted."""
+        """The number of values; None if they cannot be counted."""
         if self.choices:
             return len(self.choices)
         step = self.step or (1 if isinstance(self.low, int) else None)
         return None if step is None else int((_exact(self.high) - _exact(self.low)) / _exact(step)) + 1
 
     def values(self) -> tuple[Any, ...]:
-        """All values, in order.
+        """The values, in order.
 
         Raises:
             ValueError: they cannot be counted.
@@ -57,7 +59,7 @@ class Range:
 
     def __str__(self) -> str:
         if self.choices:
-            return " | ".join(c if isinstance(c, str) else spelled(c) for c in self.choices)
+            return " | ".join(c if isinstance(c, str) else as_toml(c) for c in self.choices)
         if self.kind == "log":
             return f"{_short(self.low)} to {_short(self.high)}, log"
         return f"{self.low} to {self.high}" + (f", step {self.step}" if self.step is not None else "")
@@ -82,7 +84,7 @@ def is_range(value: Any) -> bool:
 
 
 def range_forbidden(path: KeyPath) -> str | None:
-    """Why a range may not stand at `path`; None if it may."""
+    """The reason why a range may not stand at `path`; None if it may."""
     match path:
         case ("arms", _, "params", _):
             return None
@@ -94,7 +96,7 @@ def range_forbidden(path: KeyPath) -> str | None:
 
 
 def must_be_shared(section: str, key: str) -> str | None:
-    """Why the arms may not differ in a setting; None if they may."""
+    """The reason why the arms may not differ in a setting; None if they may."""
     if section == "data" and key not in ("context", "normalisation", "boundary"):
         return "every arm sees the same frames"
     if section == "training" and key in ("epochs", "early_stopping", "keep", "precision"):
@@ -102,15 +104,21 @@ def must_be_shared(section: str, key: str) -> str | None:
     return None
 
 
-def read(raw: dict[str, Any], path: KeyPath, mistakes: Mistakes) -> Range | None:
-    """The range that a table with one of `KINDS` describes; None, and the mistakes noted, if it is wrong."""
+def divide(rows: Mapping[str, Any]) -> tuple[Rows, dict[str, Range]]:
+    """Flat settings into those with a value and those with a range."""
+    fixed = {key: value for key, value in rows.items() if not isinstance(value, Range)}
+    return fixed, {key: value for key, value in rows.items() if isinstance(value, Range)}
+
+
+def read(raw: Table, path: KeyPath, mistakes: Mistakes) -> Range | None:
+    """The range that a table with one of `KINDS` describes; None, with the mistakes noted, if it is wrong."""
     before = len(mistakes)
     kind, *more = [kind for kind in KINDS if kind in raw]
     if more:
         mistakes.add(path, f"a range is of one kind, not both {kind} and {more[0]}")
     for key in raw:
         if key not in (*KINDS, "step"):
-            mistakes.add((*path, key), unknown("key", key, (*KINDS, "step")))
+            mistakes.add((*path, key), unknown_word("key", key, (*KINDS, "step")))
     if "step" in raw and kind in ("log", "choice"):
         mistakes.add((*path, "step"), f"without effect: a {kind} range has no step")
     if problem := _choice_problem(raw[kind]) if kind == "choice" else _ends_problem(kind, raw[kind]):
@@ -128,34 +136,34 @@ def read(raw: dict[str, Any], path: KeyPath, mistakes: Mistakes) -> Range | None
     return Range(kind, low, high, raw.get("step"))
 
 
-def _choice_problem(given: Any) -> str | None:
-    if not isinstance(given, list):
-        return f"{spelled(given)} is not allowed; it must be a list of values"
-    if len(given) < 2:
-        return f"a choice needs two values or more, not {spelled(given)}; a single one is written without a range"
-    for i, choice in enumerate(given):
-        if any(choice == other and isinstance(choice, bool) == isinstance(other, bool) for other in given[:i]):
-            return f"{spelled(choice)} is given twice"
+def _choice_problem(raw: Any) -> str | None:
+    if not isinstance(raw, list):
+        return f"{as_toml(raw)} is not allowed; it must be a list of values"
+    if len(raw) < 2:
+        return f"a choice needs two values or more, not {as_toml(raw)}; a single one is written without a range"
+    for i, choice in enumerate(raw):
+        if any(choice == other and isinstance(choice, bool) == isinstance(other, bool) for other in raw[:i]):
+            return f"{as_toml(choice)} is given twice"
     return None
 
 
-def _ends_problem(kind: str, given: Any) -> str | None:
+def _ends_problem(kind: str, raw: Any) -> str | None:
     of = "integers" if kind == "int" else "numbers"
-    if not (isinstance(given, list) and len(given) == 2 and all(_is_number(end, kind) for end in given)):
-        return f"{spelled(given)} is not allowed; it must be [low, high], two {of}"
-    low, high = given
+    if not (isinstance(raw, list) and len(raw) == 2 and all(_is_number(end, kind) for end in raw)):
+        return f"{as_toml(raw)} is not allowed; it must be [low, high], two {of}"
+    low, high = raw
     if kind == "log" and low <= 0:
-        return f"{spelled(low)} is not allowed; a log range lies above 0"
+        return f"{as_toml(low)} is not allowed; a log range lies above 0"
     if low == high:
-        return f"{spelled(given)} has one value; it is written without a range"
+        return f"{as_toml(raw)} has one value; it is written without a range"
     if low > high:
-        return f"{spelled(given)} is empty; the low end comes first: {spelled([high, low])}"
+        return f"{as_toml(raw)} is empty; the low end comes first: {as_toml([high, low])}"
     return None
 
 
 def _step_problem(kind: str, low: Any, high: Any, step: Any) -> str | None:
     if not (_is_number(step, kind) and step > 0):
-        return f"{spelled(step)} is not allowed; it must be {'an integer' if kind == 'int' else 'a number'} above 0"
+        return f"{as_toml(step)} is not allowed; it must be {'an integer' if kind == 'int' else 'a number'} above 0"
     steps = (_exact(high) - _exact(low)) / _exact(step)
     if steps.denominator != 1:
         last = type(low)(_exact(low) + math.floor(steps) * _exact(step))

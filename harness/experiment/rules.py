@@ -1,29 +1,18 @@
 """The rules of an experiment file that concern several keys at once: what has no effect, what would not be fair."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import architectures
 from harness.experiment import sizes
 from harness.experiment.experiment import Arm, Experiment, Search
-from harness.experiment.mistakes import KeyPath, Mistakes, spelled
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml
 from harness.experiment.ranges import is_range, must_be_shared, range_forbidden
 from harness.experiment.rungs import rungs
-from harness.settings import Training
-
-_ACTS_WITH: dict[str | int, tuple[str, tuple[str, ...]]] = {
-    "step_epochs": ("schedule", ("step",)),
-    "factor": ("schedule", ("step", "plateau")),
-    "plateau_epochs": ("schedule", ("plateau",)),
-    "momentum": ("optimiser", ("sgd",)),
-}
-"""Settings of `[training]` that act only where another has one of these values."""
+from harness.settings import ACTS_WITH, Training
 
 
-def check(
-    tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes
-) -> tuple[str, ...]:
-    """Note what breaks a rule; gives what a reader of the result must know.
+def check(tree: Table, original: Table, experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:
+    """Note what breaks a rule; gives the notes for readers of the result.
 
     Args:
         tree, original: the file as parsed, with and without the overrides.
@@ -43,10 +32,12 @@ def check(
         for key, other in architectures.replaced_by(arm.architecture, _table(tree, "arms", arm.name, "params")).items():
             mistakes.add(("arms", arm.name, "params", key), f"without effect: {other} is given, which replaces it")
     corpus = experiment.data.corpus
-    is_replaced = _table(original, "data").get("corpus", "synthetic") != corpus  # by --set; its size then goes with it
-    if "synthetic" in _table(tree, "data") and corpus != "synthetic" and not is_replaced:
+    is_overridden = (
+        _table(original, "data").get("corpus", "synthetic") != corpus
+    )  # by --set; its size then goes with it
+    if "synthetic" in _table(tree, "data") and corpus != "synthetic" and not is_overridden:
         mistakes.add(
-            ("data", "synthetic"), f'without effect: it needs data.corpus = "synthetic", not {spelled(corpus)}'
+            ("data", "synthetic"), f'without effect: it needs data.corpus = "synthetic", not {as_toml(corpus)}'
         )
     notes = _check_splits(tree, experiment, mistakes)
     if "search" not in tree:
@@ -62,26 +53,28 @@ def check(
     return notes
 
 
-def _table(tree: dict[str, Any], *path: str) -> dict[str, Any]:
-    """What the file gives there; nothing if it is not a table."""
+def _table(tree: Table, *path: str) -> Table:
+    """The table that stands there in the file; an empty one if it is none."""
     for key in path:
         tree = tree.get(key, {}) if isinstance(tree, dict) else {}
     return tree if isinstance(tree, dict) else {}
 
 
-def _ranges(tree: dict[str, Any]) -> list[KeyPath]:
-    """Where the file has ranges, or tables that were meant as such."""
+def _ranges(tree: Table) -> list[KeyPath]:
+    """Places of the file's ranges, and of tables that were meant as such."""
     tables: list[tuple[str, ...]] = [("data",), ("training",)]
     tables += [("arms", name, section) for name in _table(tree, "arms") for section in ("data", "training", "params")]
-    given = [((*path, key), value) for path in tables for key, value in _table(tree, *path).items()]
+    settings = [((*path, key), value) for path in tables for key, value in _table(tree, *path).items()]
     return [
-        path for path, value in given if is_range(value) or (isinstance(value, dict) and range_forbidden(path) is None)
+        path
+        for path, value in settings
+        if is_range(value) or (isinstance(value, dict) and range_forbidden(path) is None)
     ]
 
 
 def _check_effect(arms: Sequence[Arm], path: KeyPath, mistakes: Mistakes) -> None:
     """Note it if a setting of `[training]`, given at `path`, acts in none of these arms."""
-    governor, values = _ACTS_WITH.get(path[-1], ("", ()))
+    governor, values = ACTS_WITH.get(str(path[-1]), ("", ()))
     wrong = [
         mistakes.below("training", governor),
         *(mistakes.below("arms", a.name, "training", governor) for a in arms),
@@ -89,18 +82,18 @@ def _check_effect(arms: Sequence[Arm], path: KeyPath, mistakes: Mistakes) -> Non
     if not governor or not arms or any(wrong):
         return
     key, default = f"training.{governor}", getattr(Training, governor)
-    seen = [v for a in arms for v in (a.ranges[key].probes if key in a.ranges else [a.fixed.get(key, default)])]
-    if not set(seen) & set(values):
-        needed, given = (" or ".join(spelled(v) for v in dict.fromkeys(group)) for group in (values, seen))
-        mistakes.add(path, f"without effect: it needs {key} = {needed}, not {given}")
+    own = [v for a in arms for v in (a.ranges[key].probes if key in a.ranges else [a.fixed.get(key, default)])]
+    if not set(own) & set(values):
+        right, now = (" or ".join(as_toml(v) for v in dict.fromkeys(group)) for group in (values, own))
+        mistakes.add(path, f"without effect: it needs {key} = {right}, not {now}")
 
 
-def _check_time_mask(tree: dict[str, Any], arm: Arm, mistakes: Mistakes) -> None:
+def _check_time_mask(tree: Table, arm: Arm, mistakes: Mistakes) -> None:
     """Note it if more frames may be hidden than a window has."""
     if mistakes.below("arms", arm.name) or mistakes.below("data", "context") or mistakes.below("training"):
         return
-    seen = [arm.unsolved_settings(values) for values in arm.probes()]
-    widest, window = max(s.training.time_mask for s in seen), min(s.data.window for s in seen)
+    settings = [arm.unsolved_settings(values) for values in arm.probes()]
+    widest, window = max(s.training.time_mask for s in settings), min(s.data.window for s in settings)
     if widest > window:
         is_own = "time_mask" in _table(tree, "arms", arm.name, "training")
         mistakes.add(
@@ -109,8 +102,8 @@ def _check_time_mask(tree: dict[str, Any], arm: Arm, mistakes: Mistakes) -> None
         )
 
 
-def _check_splits(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:
-    data, given = experiment.data, _table(tree, "data")
+def _check_splits(tree: Table, experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:
+    data, own = experiment.data, _table(tree, "data")
     if any(mistakes.below("data", key) for key in ("corpus", "train", "validation", "test")):
         return ()
     if data.corpus == "synthetic":
@@ -118,34 +111,34 @@ def _check_splits(tree: dict[str, Any], experiment: Experiment, mistakes: Mistak
             split = getattr(data, key)
             if isinstance(split, str) and split not in ("train", "validation", "test"):
                 mistakes.add(
-                    ("data", key), f"{spelled(split)} is not a split of the synthetic corpus: train, validation, test"
+                    ("data", key), f"{as_toml(split)} is not a split of the synthetic corpus: train, validation, test"
                 )
     for key in ("validation", "test"):
         if getattr(data, key) == data.train:
-            place = key if key in given else "train"
-            mistakes.add(("data", place), f"train and {key} are the same split, {spelled(data.train)}")
+            place = key if key in own else "train"
+            mistakes.add(("data", place), f"train and {key} are the same split, {as_toml(data.train)}")
     if data.validation != data.test or data.test == data.train:
         return ()
     if "search" in tree:
-        place = "validation" if "validation" in given else "test"
+        place = "validation" if "validation" in own else "test"
         mistakes.add(
             ("data", place),
-            f"validation and test are the same split, {spelled(data.test)}: selection would see the test split",
+            f"validation and test are the same split, {as_toml(data.test)}: selection would see the test split",
         )
-    is_chosen = experiment.training.keep == "best" or experiment.training.early_stopping > 0
-    chosen = ": the kept epoch was chosen on it" if is_chosen else ""
-    return (f"validation and test are the same split ({data.test}){chosen}",)
+    selects = experiment.training.keep == "best" or experiment.training.early_stopping > 0
+    warning = ": the kept epoch was chosen on it" if selects else ""
+    return (f"validation and test are the same split ({data.test}){warning}",)
 
 
-def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
-    here, before = _ranges(tree), _ranges(original)
-    if not here and before:
+def _check_search(tree: Table, original: Table, experiment: Experiment, mistakes: Mistakes) -> None:
+    places, before = _ranges(tree), _ranges(original)
+    if not places and before:
         mistakes.add(
             before[-1], "with this no setting is a range, and [search] is without effect; take it out of the file"
         )
-    elif not here:
+    elif not places:
         mistakes.add(("search",), "without effect: no setting is a range")
-    search, given = experiment.search, _table(tree, "search")
+    search, own_keys = experiment.search, _table(tree, "search")
     if search is None:
         return
     if search.epochs > experiment.training.epochs and not mistakes.below("training", "epochs"):
@@ -155,7 +148,7 @@ def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Ex
         )
     _check_halving(experiment, search, mistakes)
     if search.pruning == "none":
-        for key in {"warmup_epochs", "startup_trials"} & given.keys():
+        for key in {"warmup_epochs", "startup_trials"} & own_keys.keys():
             mistakes.add(("search", key), 'without effect: it needs search.pruning = "median", not "none"')
     elif search.warmup_epochs >= search.epochs:
         few = f"a trial has {search.epochs} epochs, and warmup_epochs = {search.warmup_epochs} spares them all"
@@ -163,8 +156,8 @@ def _check_search(tree: dict[str, Any], original: dict[str, Any], experiment: Ex
     elif search.startup_trials >= search.trials:
         few = f"an arm has {search.trials} trials, and startup_trials = {search.startup_trials} spares them all"
         mistakes.add(("search", "pruning"), f"without effect: {few}")
-    for arm in experiment.arms.values() if here else ():
-        own = [path for path in here if path[0] != "arms" or path[1] == arm.name]
+    for arm in experiment.arms.values() if places else ():
+        own = [path for path in places if path[0] != "arms" or path[1] == arm.name]
         if not any(mistakes.below(*path) for path in own):
             _check_space(tree, arm, search, mistakes)
 
@@ -175,7 +168,7 @@ def _check_halving(experiment: Experiment, search: Search, mistakes: Mistakes) -
     if search.pruning != "none":
         mistakes.add(
             ("search", "pruning"),
-            f"{spelled(search.pruning)} is not allowed beside search.halving, "
+            f"{as_toml(search.pruning)} is not allowed beside search.halving, "
             "which is there to spend the same frames on every arm",
         )
     if len(rungs(search, experiment.training.epochs)) == 1:
@@ -187,20 +180,20 @@ def _check_halving(experiment: Experiment, search: Search, mistakes: Mistakes) -
         )
 
 
-def _check_space(tree: dict[str, Any], arm: Arm, search: Search, mistakes: Mistakes) -> None:
+def _check_space(tree: Table, arm: Arm, search: Search, mistakes: Mistakes) -> None:
     """Every arm must be able to spend the same trials."""
-    for key, found in arm.ranges.items():
+    for key, r in arm.ranges.items():
         section, _, word = key.partition(".")
-        if search.sampler == "grid" and found.size() is None:
-            mend = "make it a choice" if found.kind == "log" else "give it a step, or make it a choice"
+        if search.sampler == "grid" and r.size() is None:
+            mend = "make it a choice" if r.kind == "log" else "give it a step, or make it a choice"
             own = word in _table(tree, "arms", arm.name, section)
             mistakes.add(
                 ("arms", arm.name, section, word) if own else (section, word),
-                f"a grid needs values that can be counted, and {found} has none: {mend}",
+                f"a grid needs values that can be counted, and {r} has none: {mend}",
             )
     size = arm.size()
     if size is not None and size < search.trials:
-        factors = " x ".join(f"{key} {found.size()}" for key, found in arm.ranges.items()) or "it has no range"
+        factors = " x ".join(f"{key} {r.size()}" for key, r in arm.ranges.items()) or "it has no range"
         mistakes.add(
             ("search", "trials"),
             f"{search.trials} trials cannot be spent on arm {arm.name!r}, which has {size} ({factors}); "

@@ -37,18 +37,18 @@ def rungs(search: Search, full_epochs: int) -> tuple[Rung, ...]:
     From rung to rung the trials are divided by `halving` and the frames of each multiplied by it: more utterances until
     it is all of them, then more epochs until it is `full_epochs`. The last rung has two trials or more.
     """
-    found = [Rung(1, search.trials, search.subset, search.epochs, _part(search, 1, search.subset))]
+    stages = [Rung(1, search.trials, search.subset, search.epochs, _part(search, 1, search.subset))]
     factor, trials = 1, search.trials
     while search.halving and (trials := trials // search.halving) >= 2:
         factor *= search.halving
-        wanted = Fraction(str(search.subset)) * factor
-        subset = float(min(wanted, Fraction(1)))
-        epochs = min(full_epochs, int(search.epochs * max(wanted, Fraction(1))))
-        if (subset, epochs) == (found[-1].subset, found[-1].epochs):
+        share = Fraction(str(search.subset)) * factor
+        subset = float(min(share, Fraction(1)))
+        epochs = min(full_epochs, int(search.epochs * max(share, Fraction(1))))
+        if (subset, epochs) == (stages[-1].subset, stages[-1].epochs):
             break
-        number = len(found) + 1
-        found.append(Rung(number, trials, subset, epochs, _part(search, number, subset)))
-    return tuple(found)
+        number = len(stages) + 1
+        stages.append(Rung(number, trials, subset, epochs, _part(search, number, subset)))
+    return tuple(stages)
 
 
 def of_experiment(experiment: Experiment) -> tuple[Rung, ...]:

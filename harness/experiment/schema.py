@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from architectures import Between, parameters_of
 from harness.experiment import ranges
-from harness.experiment.mistakes import KeyPath, Mistakes, spelled, unknown
+from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml, unknown_word
 from harness.experiment.ranges import Range
 
 
@@ -31,9 +31,9 @@ Keys = dict[str, Key]
 
 def keys_of(dataclass: type) -> Keys:
     hints = get_type_hints(dataclass, include_extras=True)
-    missing = dataclasses.MISSING
+    absent = dataclasses.MISSING
     return {
-        f.name: Key(hints[f.name], f.default is missing and f.default_factory is missing)
+        f.name: Key(hints[f.name], f.default is absent and f.default_factory is absent)
         for f in dataclasses.fields(dataclass)
     }
 
@@ -43,23 +43,23 @@ def keys_of_architecture(name: str) -> Keys:
 
 
 def check_table(
-    table: dict[str, Any], keys: Keys, path: KeyPath, mistakes: Mistakes, deeper: Iterable[str] = ()
+    table: Table, keys: Keys, path: KeyPath, mistakes: Mistakes, deeper: Iterable[str] = ()
 ) -> dict[str, Any]:
     """The values that are right, as `check` gives them.
 
     Args:
         deeper: dotted names of keys in tables below, for those who left out the table.
     """
-    checked = {}
+    values = {}
     for key, value in table.items():
         if key not in keys:
-            mistakes.add((*path, key), unknown("key", key, keys, deeper))
+            mistakes.add((*path, key), unknown_word("key", key, keys, deeper))
         elif (right := check(value, keys[key].annotation, (*path, key), mistakes)) is not None:
-            checked[key] = right
+            values[key] = right
     for key, (annotation, is_required) in keys.items():
         if is_required and key not in table:
             mistakes.add((*path, key), f"missing; it must be {words(annotation)}")
-    return checked
+    return values
 
 
 def check(value: Any, annotation: Any, path: KeyPath, mistakes: Mistakes) -> Any:
@@ -80,18 +80,18 @@ def check(value: Any, annotation: Any, path: KeyPath, mistakes: Mistakes) -> Any
         return None
 
 
-def _check_range(value: dict[str, Any], annotation: Any, path: KeyPath, mistakes: Mistakes) -> Range | None:
+def _check_range(value: Table, annotation: Any, path: KeyPath, mistakes: Mistakes) -> Range | None:
     before = len(mistakes)
     if reason := ranges.range_forbidden(path):
         mistakes.add(path, f"a range is not allowed here: {reason}")
         return None
-    found = ranges.read(value, path, mistakes)
-    if found is None:
+    range_ = ranges.read(value, path, mistakes)
+    if range_ is None:
         return None
-    probes = tuple(check(probe, annotation, path, mistakes) for probe in found.probes)
+    probes = tuple(check(probe, annotation, path, mistakes) for probe in range_.probes)
     if len(mistakes) > before:
         return None
-    return dataclasses.replace(found, choices=probes) if found.choices else found
+    return dataclasses.replace(range_, choices=probes) if range_.choices else range_
 
 
 @cache
@@ -125,29 +125,29 @@ def _refusal(value: Any, annotation: Any) -> str:
     options = [o for a in _alternatives(annotation) if get_origin(a) is Literal for o in get_args(a)]
     near = difflib.get_close_matches(value, map(str, options), n=1) if isinstance(value, str) else []
     if near:
-        return f"{spelled(value)} is not allowed; did you mean {spelled(near[0])}? it must be {words(annotation)}"
+        return f"{as_toml(value)} is not allowed; did you mean {as_toml(near[0])}? it must be {words(annotation)}"
     only, *others = _alternatives(annotation)
     if get_origin(only) is Annotated and not others:
         plain, *notes = get_args(only)
         try:
             _adapter(plain).validate_python(value)
-            return f"{spelled(value)} is not allowed; it must lie in {' and '.join(map(str, notes))}"
+            return f"{as_toml(value)} is not allowed; it must lie in {' and '.join(map(str, notes))}"
         except ValidationError:
             pass
     hint = "; a range is { int | float | log = [low, high] } or { choice = [a, b] }" if isinstance(value, dict) else ""
-    return f"{spelled(value)} is not allowed; it must be {words(annotation)}{hint}"
+    return f"{as_toml(value)} is not allowed; it must be {words(annotation)}{hint}"
 
 
 _WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "text", dict: "a table"}
 
 
 def words(annotation: Any) -> str:
-    """What may be given, for people: `an integer in [0, 200]`."""
+    """The values of an annotation, in words: `an integer in [0, 200]`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return " ".join([words(arguments[0]), *(f"in {n}" for n in arguments[1:])])
     if origin is Literal:
-        return f"one of {', '.join(map(spelled, arguments))}"
+        return f"one of {', '.join(map(as_toml, arguments))}"
     if origin in (Union, types.UnionType):
         return " or ".join(words(a) for a in _alternatives(annotation))
     if origin in (tuple, list):
@@ -156,4 +156,4 @@ def words(annotation: Any) -> str:
     if dataclasses.is_dataclass(annotation):
         items = [f"{key} = {words(a)}" for key, (a, _) in keys_of(annotation).items()]  # type: ignore[arg-type]
         return f"a table {{ {', '.join(items)} }}"
-    return _WORDS.get(annotation) or str(annotation)
+    return _WORDS.get(origin or annotation) or str(annotation)

@@ -1,4 +1,4 @@
-"""What the arms may cost: matched to one number of parameters, and within the limit, wherever their ranges end.
+"""Sizes of the arms: matched to one number of parameters, and within the limit, wherever their ranges end.
 
 The number of parameters hangs on the corpus: coefficients and phonemes. A file is checked for 28 and 40 before any data
 is read (`experiment.ASSUMED`), and again for those of the corpus.
@@ -6,20 +6,19 @@ is read (`experiment.ASSUMED`), and again for those of the corpus.
 
 from dataclasses import replace
 from itertools import islice, product
-from typing import Any
 
 import architectures
 from harness.errors import UserError
 from harness.experiment import matching
 from harness.experiment.experiment import Arm, Experiment, Match
-from harness.experiment.mistakes import Mistakes, spelled
+from harness.experiment.mistakes import Mistakes, Table, as_toml
 from harness.experiment.ranges import Range
-from harness.settings import Settings
+from harness.settings import Rows, Settings
 
 _MOST = 256  # configurations that are checked one by one
 
 
-def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes) -> None:
+def check_match(tree: Table, experiment: Experiment, mistakes: Mistakes) -> None:
     """Note what contradicts `[comparison] match`, or a `params.parameters`.
 
     Args:
@@ -55,7 +54,7 @@ def check_match(tree: dict[str, Any], experiment: Experiment, mistakes: Mistakes
             )
 
 
-def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
+def match_sizes(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
     """Every arm with what it needs to solve its width: the corpus's numbers, the limit, and what `match` says.
 
     Raises:
@@ -69,11 +68,9 @@ def matched(experiment: Experiment, d_features: int, n_classes: int) -> Experime
         if isinstance(match, Match) and source is not None:
             targets[name] = match.parameters
         elif match == "parameters" and source is not None and source.name != name:
-            targets[name] = source.fixed.get("params.parameters") or _parameters(source, source.ends()[0])
-    solved = {
-        name: replace(arms[name], fixed=arms[name].fixed | {"params.parameters": n}) for name, n in targets.items()
-    }
-    return replace(experiment, arms=arms | solved)
+            targets[name] = source.fixed.get("params.parameters") or n_parameters(source, source.ends()[0])
+    own = {name: replace(arms[name], fixed=arms[name].fixed | {"params.parameters": n}) for name, n in targets.items()}
+    return replace(experiment, arms=arms | own)
 
 
 def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Experiment:
@@ -82,27 +79,27 @@ def for_corpus(experiment: Experiment, d_features: int, n_classes: int) -> Exper
     Raises:
         UserError: an arm cannot be built, matched or kept within the limit, or hides too much, a line each.
     """
-    experiment = matched(experiment, d_features, n_classes)
-    found = {name: problem(arm) or _too_wide_a_mask(arm) for name, arm in experiment.arms.items()}
+    experiment = match_sizes(experiment, d_features, n_classes)
+    reasons = {name: problem(arm) or _too_wide_a_mask(arm) for name, arm in experiment.arms.items()}
     corpus = f"with the corpus's {d_features} coefficients and {n_classes} phonemes"
-    lines = [f"{experiment.path}: arms.{name}: {reason} ({corpus})" for name, reason in found.items() if reason]
+    lines = [f"{experiment.path}: arms.{name}: {reason} ({corpus})" for name, reason in reasons.items() if reason]
     if lines:
         raise UserError("\n".join(lines))
     return experiment
 
 
 def problem(arm: Arm) -> str | None:
-    """Why not every model that the arm may ask for can be built, matched and kept within the limit; None if all can."""
+    """The reason why some model of the arm cannot be built, matched or kept within the limit; None if all can."""
     if arm.limit is not None and (target := _target(arm)) > arm.limit:
         return f"{target} stated parameters are above limit.parameters = {arm.limit}"
-    seen: set[str] = set()
+    builds: set[str] = set()
     for values in arm.probes():
-        stated = arm.unsolved_settings(values)
-        if (key := f"{stated.data.window} {stated.params}") in seen:
+        settings = arm.unsolved_settings(values)
+        if (key := f"{settings.data.window} {settings.params}") in builds:
             continue
-        seen.add(key)
+        builds.add(key)
         try:
-            architectures.measure(arm.architecture, *_shape(arm, stated), arm.settings(values).params)
+            architectures.measure(arm.architecture, *_shape(arm, settings), arm.settings(values).params)
         except (ValueError, RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]
             place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
@@ -121,10 +118,10 @@ def _beyond_limit(arm: Arm) -> str | None:
     """A search may not skip what is too large, which would bias it; so the largest must be allowed."""
     if arm.limit is None or arm.is_matched:
         return None
-    values: dict[str, Any] = {key: r.ends[1] for key, r in arm.ranges.items()}
+    values: Rows = {key: r.ends[1] for key, r in arm.ranges.items()}
     for key, r in ranges_of_size(arm).items():
-        values[key] = max(r.probes, key=lambda v: _parameters(arm, arm.settings(values | {key: v})))
-    size = _parameters(arm, arm.settings(values))
+        values[key] = max(r.probes, key=lambda v: n_parameters(arm, arm.settings(values | {key: v})))
+    size = n_parameters(arm, arm.settings(values))
     if size <= arm.limit:
         return None
     mend = "narrow the ranges, or give params.parameters and no width" if ranges_of_size(arm) else "make it smaller"
@@ -134,11 +131,11 @@ def _beyond_limit(arm: Arm) -> str | None:
 def _target(arm: Arm) -> int:
     """The most parameters that are stated; 0 if none are."""
     r = arm.ranges.get("params.parameters")
-    return max(r.probes) if r else arm.fixed.get("params.parameters", 0)
+    return int(max(r.probes)) if r else int(arm.fixed.get("params.parameters", 0))
 
 
 def _unreachable(arm: Arm) -> str | None:
-    """What lies between the ends of ranges must be within 1 % of the stated number as well.
+    """The reason why a model between the ends of ranges is not within 1 % of the stated number; None if all are.
 
     Where all ends are wide enough that neighbouring widths differ by 1 % or less, everything between is; else each
     configuration is tried.
@@ -148,9 +145,9 @@ def _unreachable(arm: Arm) -> str | None:
         return None
     if all(_step(arm, values) <= matching.TOLERANCE for values in arm.probes()):
         return None
-    counted = [r.values() if r.size() is not None else r.probes for r in sizing.values()]
+    values_of = [r.values() if r.size() is not None else r.probes for r in sizing.values()]
     low = {key: r.ends[0] for key, r in arm.ranges.items()}
-    every = list(islice(product(*counted), _MOST + 1))
+    every = list(islice(product(*values_of), _MOST + 1))
     for combination in every[:_MOST]:
         values = low | dict(zip(sizing, combination, strict=True))
         try:
@@ -162,11 +159,11 @@ def _unreachable(arm: Arm) -> str | None:
     return None
 
 
-def _step(arm: Arm, values: dict[str, Any]) -> float:
-    """Between neighbouring widths, as a fraction of the stated parameters."""
-    stated = arm.unsolved_settings(values)
-    solved = matching.solve(arm.architecture, _shape(arm, stated), stated.params, arm.limit)
-    return float(solved.step / stated.params["parameters"])
+def _step(arm: Arm, values: Rows) -> float:
+    """The step between neighbouring widths, as a fraction of the stated parameters."""
+    settings = arm.unsolved_settings(values)
+    solution = matching.solve(arm.architecture, _shape(arm, settings), settings.params, arm.limit)
+    return float(solution.step / settings.params["parameters"])
 
 
 def ranges_of_size(arm: Arm) -> dict[str, Range]:
@@ -178,10 +175,11 @@ def _shape(arm: Arm, settings: Settings) -> matching.Shape:
     return settings.data.window, *arm.frame
 
 
-def _parameters(arm: Arm, settings: Settings) -> int:
+def n_parameters(arm: Arm, settings: Settings) -> int:
+    """The parameters of an arm's model with these settings, on the corpus that the arm knows of."""
     return architectures.n_parameters(arm.architecture, *_shape(arm, settings), settings.params)
 
 
-def _at(arm: Arm, reason: str, values: dict[str, Any]) -> str:
-    where = ", ".join(f"{key} = {spelled(values[key])}" for key in ranges_of_size(arm))
+def _at(arm: Arm, reason: str, values: Rows) -> str:
+    where = ", ".join(f"{key} = {as_toml(values[key])}" for key in ranges_of_size(arm))
     return f"{reason} (at {where})" if where else reason

@@ -11,14 +11,14 @@ from typing import Any
 import architectures
 from harness.experiment import ranges
 from harness.experiment.experiment import Cell, Sweep
-from harness.experiment.mistakes import Mistakes, spelled, unknown
+from harness.experiment.mistakes import Mistakes, Table, as_toml, unknown_word
 from harness.experiment.schema import keys_of, keys_of_architecture
 from harness.settings import Data, Training
 
 _SECTIONS = ("params", "training", "data")
 
 
-def expand(tree: dict[str, Any], mistakes: Mistakes) -> Sweep | None:
+def expand(tree: Table, mistakes: Mistakes) -> Sweep | None:
     """Put the cells in the place of the arms; without a `[sweep]`, or with a wrong one, nothing is done.
 
     Args:
@@ -28,10 +28,10 @@ def expand(tree: dict[str, Any], mistakes: Mistakes) -> Sweep | None:
     if not isinstance(table, dict) or not isinstance(arms, dict):
         return None
     before = len(mistakes)
-    swept = _swept(table, mistakes)
-    if swept is None:
+    setting = _one_list(table, mistakes)
+    if setting is None:
         return None
-    section, key, values = swept
+    section, key, values = setting
     _check_values(section, key, values, mistakes)
     for name, arm in arms.items():
         _check_arm(name, arm, section, key, values, mistakes)
@@ -39,41 +39,41 @@ def expand(tree: dict[str, Any], mistakes: Mistakes) -> Sweep | None:
         mistakes.add((section, key), f"without effect: [sweep] {section}.{key} says it for every arm")
     if len(mistakes) > before:
         return None
-    cells, made = {}, {}
+    cells, expanded = {}, {}
     for i, value in enumerate(values):
         for base, arm in arms.items():
             if isinstance(arm, dict):
-                name = f"{base}@{key}={value if isinstance(value, str) else spelled(value)}"
-                made[name] = copy.deepcopy(arm)
-                made[name].setdefault(section, {})[key] = value
+                name = f"{base}@{key}={value if isinstance(value, str) else as_toml(value)}"
+                expanded[name] = copy.deepcopy(arm)
+                expanded[name].setdefault(section, {})[key] = value
                 cells[name] = Cell(base, value)
-                mistakes.made(name, base, (section, key), ("sweep", section, key, i), spelled(value))
-    tree["arms"] = made
+                mistakes.add_cell(name, base, (section, key), ("sweep", section, key, i), as_toml(value))
+    tree["arms"] = expanded
     return Sweep(f"{section}.{key}", tuple(values), cells)
 
 
-def _swept(table: dict[str, Any], mistakes: Mistakes) -> tuple[str, str, list[Any]] | None:
+def _one_list(table: Table, mistakes: Mistakes) -> tuple[str, str, list[Any]] | None:
     """The section, the key and what is given for it; None, and the mistakes noted, if it is not one list."""
-    found = []
+    settings = []
     deeper = [f"training.{k}" for k in keys_of(Training)] + [f"data.{k}" for k in keys_of(Data)]
     deeper += [f"params.{p}" for name in architectures.names() for p in (*keys_of_architecture(name), "parameters")]
     for section, keys in table.items():
         if section not in _SECTIONS:
-            mistakes.add(("sweep", section), unknown("key", section, _SECTIONS, dict.fromkeys(deeper)))
+            mistakes.add(("sweep", section), unknown_word("key", section, _SECTIONS, dict.fromkeys(deeper)))
         elif not isinstance(keys, dict):
-            mistakes.add(("sweep", section), f"{spelled(keys)} is not allowed; it must be a table")
+            mistakes.add(("sweep", section), f"{as_toml(keys)} is not allowed; it must be a table")
         else:
-            found += [(section, key, values) for key, values in keys.items()]
+            settings += [(section, key, values) for key, values in keys.items()]
     if not any(keys != {} for keys in table.values()):
         mistakes.add(("sweep",), "empty; say what is swept: params.depth = [2, 4, 8, 16]")
-    for section, key, values in found:
+    for section, key, values in settings:
         if not isinstance(values, list):
             mistakes.add(
-                ("sweep", section, key), f"{spelled(values)} is not allowed; it must be a list of two values or more"
+                ("sweep", section, key), f"{as_toml(values)} is not allowed; it must be a list of two values or more"
             )
-    for section, key, _ in found[1:]:
-        mistakes.add(("sweep", section, key), f"one setting is swept, and {'.'.join(found[0][:2])} is given already")
-    return found[0] if len(found) == 1 and isinstance(found[0][2], list) else None
+    for section, key, _ in settings[1:]:
+        mistakes.add(("sweep", section, key), f"one setting is swept, and {'.'.join(settings[0][:2])} is given already")
+    return settings[0] if len(settings) == 1 and isinstance(settings[0][2], list) else None
 
 
 def _check_values(section: str, key: str, values: Sequence[Any], mistakes: Mistakes) -> None:
@@ -81,35 +81,35 @@ def _check_values(section: str, key: str, values: Sequence[Any], mistakes: Mista
     if reason := ranges.must_be_shared(section, key):
         mistakes.add(place, f"cannot be swept: {reason}")
     if len(values) < 2:
-        mistakes.add(place, f"{spelled(values)} is not a sweep; it needs two values or more")
+        mistakes.add(place, f"{as_toml(values)} is not a sweep; it needs two values or more")
     for i, value in enumerate(values):
         if isinstance(value, dict | list):
-            mistakes.add((*place, i), f"{spelled(value)} is not allowed; a value is a number, true or false, or text")
+            mistakes.add((*place, i), f"{as_toml(value)} is not allowed; a value is a number, true or false, or text")
         elif any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values[:i]):
-            mistakes.add((*place, i), f"{spelled(value)} is given twice")
+            mistakes.add((*place, i), f"{as_toml(value)} is given twice")
 
 
 def _check_arm(name: str, arm: Any, section: str, key: str, values: Sequence[Any], mistakes: Mistakes) -> None:
     """An arm must have the setting, and leave it to the sweep."""
     architecture = arm.get("architecture") if isinstance(arm, dict) else None
     if architecture not in architectures.names():
-        return  # told where arms are read
+        return  # a mistake that is noted where arms are read
     own, place = _table(arm, section), ("sweep", section, key)
-    known = {
+    names = {
         "params": [*keys_of_architecture(architecture), "parameters"],
         "training": list(keys_of(Training)),
         "data": list(keys_of(Data)),
     }[section]
-    if key not in known:
-        mistakes.add(place, f"{unknown('key', key, known)}, in arm {name!r}")
+    if key not in names:
+        mistakes.add(place, f"{unknown_word('key', key, names)}, in arm {name!r}")
     elif key in own:
         mistakes.add(("arms", name, section, key), f"without effect: [sweep] {section}.{key} says it for every arm")
     elif section == "params":
-        replaced = architectures.replaced_by(architecture, own | {key: next(iter(values), None)})
-        if key in replaced:
-            mistakes.add(place, f"without effect in arm {name!r}: {replaced[key]} is given, which replaces it")
+        replacements = architectures.replaced_by(architecture, own | {key: next(iter(values), None)})
+        if key in replacements:
+            mistakes.add(place, f"without effect in arm {name!r}: {replacements[key]} is given, which replaces it")
 
 
-def _table(tree: Any, key: str) -> dict[str, Any]:
-    found = tree.get(key, {}) if isinstance(tree, dict) else {}
-    return found if isinstance(found, dict) else {}
+def _table(tree: Any, key: str) -> Table:
+    table = tree.get(key, {}) if isinstance(tree, dict) else {}
+    return table if isinstance(table, dict) else {}

@@ -1,7 +1,4 @@
-"""The arithmetic of matrix products: bf16 where this machine is faster with it, which is measured, else fp32.
-
-Where a study is computed, and how its runs share the machine.
-"""
+"""The device of a study, its memory, the arithmetic of matrix products there, and how runs share the machine."""
 
 import os
 import time
@@ -23,12 +20,12 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def dtype_of_frames(precision: str) -> torch.dtype:
-    """What resident frames are kept in: autocast would round them to bf16 anyway before the first product."""
+    """The type of resident frames: autocast would round them to bf16 anyway before the first product."""
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def choose(device: torch.device) -> str:
-    """ "bf16" or "fp32", whichever is faster here; takes some 50 ms on a CPU."""
+    """The precision that is faster here, "bf16" or "fp32"; measuring it takes some 50 ms on a CPU."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if _seconds(torch.float32) > _FASTER * _seconds(torch.bfloat16) else "fp32"
@@ -45,23 +42,23 @@ def _seconds(dtype: torch.dtype) -> float:
     return min(seconds)
 
 
-def choose_device(wanted: str) -> torch.device:
-    """auto takes a GPU if there is one.
+def choose_device(name: str) -> torch.device:
+    """The device of a name; auto takes a GPU if there is one.
 
     Raises:
-        UserError: cuda is wanted and there is none.
+        UserError: it is cuda, and there is none.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch sees no CUDA GPU here; use --device cpu, or auto")
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
-def memory_limit(device: torch.device, wanted: float) -> int:
-    """Bytes that frames may take on the device: `wanted` GB, or for 0 half of its memory; models need the rest."""
-    if wanted:
-        return round(1e9 * wanted)
+def memory_limit(device: torch.device, gigabytes: float) -> int:
+    """Bytes that frames may take on the device: `gigabytes`, or for 0 half of its memory; models need the rest."""
+    if gigabytes:
+        return round(1e9 * gigabytes)
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 2
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

@@ -22,7 +22,7 @@ class Statistics:
 
 
 class Normaliser:
-    """Reads frames of a part, normalised; a constant coefficient becomes 0.
+    """A reader of a part's frames that normalises them; a constant coefficient becomes 0.
 
     Args:
         train: of the training part, for normalisation "global".
@@ -38,9 +38,9 @@ class Normaliser:
             _, self._speaker = np.unique(part.speakers, return_inverse=True)
             self._mean, self._std = _group_statistics(part, self._speaker)
 
-    def frames(self, chosen: slice | np.ndarray) -> np.ndarray:
-        """(F, D) float32 of the chosen utterances, in their order."""
-        part = self.part.select(chosen)
+    def frames(self, utterances: slice | np.ndarray) -> np.ndarray:
+        """Frames (F, D) float32 of some utterances, in their order."""
+        part = self.part.select(utterances)
         frames = part.read()
         if self.normalisation == "none":
             return frames
@@ -49,7 +49,7 @@ class Normaliser:
         if self.normalisation == "global":
             return _scale(frames, self._train.mean.astype(np.float32), self._train.std.astype(np.float32))
         if self.normalisation == "speaker":
-            group, mean, std = self._speaker[chosen], self._mean, self._std
+            group, mean, std = self._speaker[utterances], self._mean, self._std
         else:
             group = np.arange(len(part.lengths))
             mean, std = _group_statistics(part, group)
@@ -58,7 +58,7 @@ class Normaliser:
 
 
 def statistics(part: Part) -> Statistics:
-    """Of all frames of a part."""
+    """Statistics of all frames of a part."""
     mean, std = _group_statistics(part, np.zeros(len(part.lengths), dtype=np.int64))
     return Statistics(mean[0], std[0])
 
@@ -84,4 +84,5 @@ def _add(total: np.ndarray, group: np.ndarray, values: np.ndarray, lengths: np.n
 
 
 def _scale(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    return (frames - mean) / np.where(std > 0, std, 1)
+    scaled: np.ndarray = (frames - mean) / np.where(std > 0, std, 1)
+    return scaled

@@ -25,7 +25,7 @@ _BESIDE = 5
 
 @dataclass(frozen=True)
 class Placement:
-    """What stays on the device and what passes through."""
+    """A division of parts into those that stay on the device and those that pass through."""
 
     limit: int
     """Bytes that frames may take."""
@@ -54,14 +54,14 @@ def placement(parts: dict[str, Part], padding: int, dtype: torch.dtype, limit: i
     by_size = sorted(parts, key=lambda name: -sizes[name])
     chunk = 0
     for n in range(1, len(parts) + 1):
-        passing = [parts[name] for name in by_size[:n]]
-        room = limit - sum(sizes[name] for name in by_size[n:]) - sum(part.n_frames for part in passing)
-        row = max(_row(part, padding, dtype) for part in passing)
+        largest = [parts[name] for name in by_size[:n]]
+        room = limit - sum(sizes[name] for name in by_size[n:]) - sum(part.n_frames for part in largest)
+        row = max(_row(part, padding, dtype) for part in largest)
         chunk = min(_CHUNK, room // (2 * row))
         enough = _CHUNK if n < len(parts) else 0
-        if chunk >= min(enough, limit // (2 * _SHARE * row)) and chunk >= max(part.lengths.max() for part in passing):
+        if chunk >= min(enough, limit // (2 * _SHARE * row)) and chunk >= max(part.lengths.max() for part in largest):
             return Placement(limit, needed, tuple(by_size[:n]), int(chunk))
-    least = sum(p.n_frames for p in passing) + 2 * row * int(max(part.lengths.max() for part in passing))
+    least = sum(p.n_frames for p in largest) + 2 * row * int(max(part.lengths.max() for part in largest))
     raise UserError(
         f"data.memory: {limit / 1e9:g} GB are too little for this corpus: its labels and two chunks of its longest "
         f"utterance take {least / 1e9:.3g} GB; give more, or 0 for half of the device's memory"
@@ -99,7 +99,7 @@ class DeviceData:
         self.device = device
         self.dtype = dtype
         self.placement = placement(parts, padding, dtype, limit) if limit else Placement(0, 0, (), 0)
-        self._placed: dict[tuple[str, Normalisation, Boundary], FrameSource] = {}
+        self._sources: dict[tuple[str, Normalisation, Boundary], FrameSource] = {}
         self._statistics: Statistics | None = None
 
     def get(self, name: str, data: Data) -> FrameSource:
@@ -109,12 +109,12 @@ class DeviceData:
             UserError: windows that see the neighbour utterance are wanted of a part that passes through.
         """
         key = (name, data.normalisation, data.boundary)
-        if key not in self._placed:
-            for other in [k for k in self._placed if k[0] == name]:  # one copy a part: a search over normalisations
-                del self._placed[other]
-            self._placed[key] = self._place(*key)
+        if key not in self._sources:
+            for other in [k for k in self._sources if k[0] == name]:  # one copy a part: a search over normalisations
+                del self._sources[other]
+            self._sources[key] = self._place(*key)
         assert max(data.left, data.right) <= self.padding
-        return replace(self._placed[key], left=data.left, window=data.window)
+        return replace(self._sources[key], left=data.left, window=data.window)
 
     def _place(self, name: str, normalisation: Normalisation, boundary: Boundary) -> FrameSource:
         part = self.parts[name]
@@ -139,7 +139,7 @@ class DeviceData:
         )
 
     def statistics(self, normalisation: Normalisation) -> Statistics | None:
-        """What normalisation "global" needs beside the frames; None for the others."""
+        """Statistics that normalisation "global" needs beside the frames; None for the others."""
         if normalisation == "global" and self._statistics is None:
             self._statistics = statistics(self.parts["train"])
         return self._statistics if normalisation == "global" else None

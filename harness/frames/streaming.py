@@ -47,56 +47,57 @@ class StreamedFrames:
         """An epoch's examples: windows (B, W, D) and labels (B,) int64, in an order of (seed, epoch) alone."""
         order = np.random.default_rng((seed, epoch)).permutation(len(self.part.lengths))
         generator = torch.Generator(self.labels.device).manual_seed(derive_seed(seed, epoch))
-        begun: tuple[Tensor, Tensor] | None = None  # a batch that the chunk before could not fill
-        for chunk in self._passing(order):
+        rest: tuple[Tensor, Tensor] | None = None  # a batch that the chunk before could not fill
+        for chunk in self._chunks(order):
             index = torch.randperm(len(chunk), generator=generator, device=self.labels.device)
-            if begun:
-                missing = batch_size - len(begun[1])
-                more = chunk.examples(index[:missing])
-                begun, index = (torch.cat([begun[0], more[0]]), torch.cat([begun[1], more[1]])), index[missing:]
-                if len(begun[1]) < batch_size:
+            if rest:
+                n_missing = batch_size - len(rest[1])
+                more = chunk.examples(index[:n_missing])
+                rest, index = (torch.cat([rest[0], more[0]]), torch.cat([rest[1], more[1]])), index[n_missing:]
+                if len(rest[1]) < batch_size:
                     continue
-                yield begun
+                yield rest
             n_whole = len(index) // batch_size * batch_size
-            for some in index[:n_whole].split(batch_size):
-                if len(some):
-                    yield chunk.examples(some)
-            begun = chunk.examples(index[n_whole:]) if n_whole < len(index) else None
+            for batch in torch.split(index[:n_whole], batch_size):
+                if len(batch):
+                    yield chunk.examples(batch)
+            rest = chunk.examples(index[n_whole:]) if n_whole < len(index) else None
             del chunk  # else three would be there while the next is fetched
-        if begun:
-            yield begun
+        if rest:
+            yield rest
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All examples, in the order of the part."""
-        for chunk in self._passing(np.arange(len(self.part.lengths))):
+        """The examples, in the order of the part."""
+        for chunk in self._chunks(np.arange(len(self.part.lengths))):
             yield from chunk.in_order(batch_size)
             del chunk
 
-    def _passing(self, utterances: np.ndarray) -> Iterator[ResidentFrames]:
+    def _chunks(self, utterances: np.ndarray) -> Iterator[ResidentFrames]:
         """The chunks, one after the other; the next one is being fetched meanwhile."""
         chunks = [utterances[block] for block in self.part.select(utterances).blocks(self.chunk_frames)]
         with ThreadPoolExecutor(1, "frames") as thread:
-            coming = thread.submit(self._fetch, chunks[0])
+            next_chunk = thread.submit(self._fetch, chunks[0])
             for following in [*chunks[1:], None]:
-                chunk = coming.result()
+                chunk = next_chunk.result()
                 if following is not None:
-                    coming = thread.submit(self._fetch, following)
+                    next_chunk = thread.submit(self._fetch, following)
                 else:
-                    del coming
+                    del next_chunk
                 yield chunk
 
     def _fetch(self, utterances: np.ndarray) -> ResidentFrames:
         device = self.labels.device
         if device.type == "cuda":
             user = torch.cuda.default_stream(device)
-            with torch.cuda.stream(torch.cuda.Stream(device)) as stream:
-                placed = self._place(utterances)
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            with torch.cuda.stream(stream):
+                frames = self._place(utterances)
                 stream.synchronize()
-            for tensor in (placed.frames, placed.rows, placed.labels):
+            for tensor in (frames.frames, frames.rows, frames.labels):
                 tensor.record_stream(user)
         else:
-            placed = self._place(utterances)
-        return replace(placed, left=self.left, window=self.window)
+            frames = self._place(utterances)
+        return replace(frames, left=self.left, window=self.window)
 
     def _place(self, utterances: np.ndarray) -> ResidentFrames:
         return to_device(

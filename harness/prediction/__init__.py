@@ -1,0 +1,1 @@
+"""Trained models put to use: labels for corpora and sound, and files that other programs run."""

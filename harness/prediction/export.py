@@ -31,7 +31,7 @@ PT2_METADATA = "harness.json"
 """The extra file of a `.pt2` that holds what ONNX has as metadata."""
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-_CHECKED = 64  # windows
+_N_WINDOWS = 64  # windows
 _NORMALISATION = {
     "utterance": "each coefficient minus its mean over the utterance, divided by its standard deviation there",
     "speaker": "each coefficient minus its mean over the speaker's frames, divided by its standard deviation there",
@@ -65,29 +65,29 @@ def export(trained: TrainedModel, out: Path) -> dict[Path, float]:
     saved = trained.saved
     model = saved.model.eval()
     noise = torch.Generator().manual_seed(0)
-    windows = torch.randn(_CHECKED, saved.left + 1 + saved.right, saved.d_features, generator=noise)
+    windows = torch.randn(_N_WINDOWS, saved.left + 1 + saved.right, saved.d_features, generator=noise)
     example = windows[:2].clone()  # a `.pt2` keeps it, with all that lies in its memory
     facts = metadata(trained)
     out.parent.mkdir(parents=True, exist_ok=True)
     differences = {}
     with torch.inference_mode(), tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
         expected = model(windows).numpy()
-        with _quiet():
+        with _quietly():
             program = torch.export.export(model, (example,), dynamic_shapes=({0: Dim("batch")},))
-            finished = [_write_pt2(program, facts, Path(folder) / out.with_suffix(".pt2").name)]
+            files = [_write_pt2(program, facts, Path(folder) / out.with_suffix(".pt2").name)]
             if out.suffix.lower() == ".onnx":
-                finished.insert(0, _write_onnx(model, example, facts, Path(folder) / out.name))
-        for file in finished:
+                files.insert(0, _write_onnx(model, example, facts, Path(folder) / out.name))
+        for file in files:
             logits = _onnx_logits(file, windows) if file.suffix.lower() == ".onnx" else _pt2_logits(file, windows)
-            differences[out.with_name(file.name)] = _compared(file, logits, expected)
-        for file in finished:
+            differences[out.with_name(file.name)] = _difference(file, logits, expected)
+        for file in files:
             file.replace(out.with_name(file.name))
     return differences
 
 
 def metadata(trained: TrainedModel) -> dict[str, Any]:
-    """All that one needs to make the windows from sound, and to read the logits."""
-    saved, made = trained.saved, trained.features()
+    """Facts that one needs to make the windows from sound, and to read the logits."""
+    saved, own_features = trained.saved, trained.features()
     window = saved.left + 1 + saved.right
     return {
         "study": trained.study,
@@ -105,7 +105,7 @@ def metadata(trained: TrainedModel) -> dict[str, Any]:
         "normalised": f"{_NORMALISATION[saved.normalisation]}; a standard deviation (of n, not n - 1) of 0 counts as 1",
         "boundary": saved.boundary,
         "statistics": saved.statistics and {name: values.tolist() for name, values in asdict(saved.statistics).items()},
-        "features": made and made.as_json(),
+        "features": own_features and own_features.as_json(),
         "trained_precision": trained.precision,
         "commit": trained.result.provenance.get("commit", "none"),
     }
@@ -145,14 +145,16 @@ def _write_pt2(program: ExportedProgram, facts: dict[str, Any], file: Path) -> P
 def _onnx_logits(file: Path, windows: torch.Tensor) -> np.ndarray:
     import onnxruntime
 
-    return onnxruntime.InferenceSession(str(file)).run(["logits"], {"windows": windows.numpy()})[0]
+    logits: np.ndarray = onnxruntime.InferenceSession(str(file)).run(["logits"], {"windows": windows.numpy()})[0]
+    return logits
 
 
 def _pt2_logits(file: Path, windows: torch.Tensor) -> np.ndarray:
-    return torch.export.load(file).module()(windows).numpy()
+    logits: np.ndarray = torch.export.load(file).module()(windows).numpy()
+    return logits
 
 
-def _compared(file: Path, logits: np.ndarray, expected: np.ndarray) -> float:
+def _difference(file: Path, logits: np.ndarray, expected: np.ndarray) -> float:
     difference = float(np.abs(logits - expected).max())
     if not difference <= LARGEST_DIFFERENCE * max(1.0, float(np.abs(expected).max())):
         raise RunFailed(f"{file.name}: its logits differ from the model's by up to {difference:.2g}; it was not kept")
@@ -160,7 +162,7 @@ def _compared(file: Path, logits: np.ndarray, expected: np.ndarray) -> float:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quietly() -> Iterator[None]:
     """The exporter tells of operators that are not installed and of its own deprecations."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level

@@ -24,10 +24,10 @@ class TrainedModel:
     @property
     def precision(self) -> str:
         """The arithmetic it was trained and scored in: bf16 or fp32."""
-        return self.result.provenance["precision"]
+        return str(self.result.provenance["precision"])
 
     def features(self) -> Features | None:
-        """How the frames of its corpus are made: as it was told in training, else as the corpus says now."""
+        """Features of its corpus: as they were known in training, else as the corpus says now."""
         if self.saved.features:
             return self.saved.features
         corpus = self.result.settings["data.corpus"]
@@ -53,22 +53,22 @@ def load(root: Path, study: str, arm: str, seed: int | None = None) -> TrainedMo
     seed = next(iter(finals)) if seed is None else seed
     if seed not in finals:
         raise UserError(
-            f"--seed {seed}: arm {arm} of study {study} has no such finished run; there are: {_said(finals)}"
+            f"--seed {seed}: arm {arm} of study {study} has no such finished run; there are: {_seeds(finals)}"
         )
-    return _fetched(store, study, finals[seed])
+    return _fetch(store, study, finals[seed])
 
 
 def load_all(root: Path, study: str, arm: str) -> list[TrainedModel]:
     """An arm's finals, one for each seed of the comparison that is finished. Raises as `load`."""
     store = open_store(root)
-    return [_fetched(store, study, run_id) for run_id in store.finals(study, arm).values()]
+    return [_fetch(store, study, run_id) for run_id in store.finals(study, arm).values()]
 
 
-def _fetched(store: Store, study: str, run_id: str) -> TrainedModel:
+def _fetch(store: Store, study: str, run_id: str) -> TrainedModel:
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         place = store.fetch(run_id, Path(folder))
         return TrainedModel(study, saved_model.load(place / "model"), RunResult.load(place / "result"))
 
 
-def _said(finals: dict[int, str]) -> str:
+def _seeds(finals: dict[int, str]) -> str:
     return ", ".join(map(str, finals))

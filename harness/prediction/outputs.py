@@ -1,4 +1,4 @@
-"""What is predicted, as files: a CSV of labels, TextGrids, posteriors. The ending of a name tells which.
+"""Predictions as files: a CSV of labels, TextGrids, posteriors. The ending of a name tells which.
 
 Legend: F frames, U utterances, C classes.
 """
@@ -26,7 +26,7 @@ FORMS = {
 
 
 def form(path: str) -> str:
-    """Which of `FORMS` a path asks for.
+    """The one of `FORMS` that a path asks for.
 
     Raises:
         UserError: none of them.
@@ -89,6 +89,6 @@ def _csv(predicted: np.ndarray, phonemes: Sequence[str]) -> str:
 
 
 def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """So that nobody reads half a file."""
+    """Write a file, whole or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         write(file)

@@ -4,7 +4,7 @@ Legend: F frames, U utterances, C classes, B batch, M models.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.corpora.store import Part
+from harness.files import Count
 from harness.frames.device import dtype_of_frames
 from harness.frames.normalisation import Normaliser
 from harness.frames.windows import to_device
@@ -21,7 +22,7 @@ from harness.training import evaluate
 
 @dataclass(frozen=True)
 class Prediction:
-    """What models say of a part."""
+    """The predictions of models for a part."""
 
     predicted: np.ndarray
     """(F,) uint8, the class with the largest (mean) posterior."""
@@ -39,7 +40,7 @@ def predict(
     device: torch.device,
     *,
     keep_posteriors: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
 ) -> Prediction:
     """Label every frame in the arithmetic of the training; several models by the mean of their posteriors.
 
@@ -65,18 +66,18 @@ def predict(
 
     @torch.inference_mode()
     def batches() -> Iterator[Tensor]:
-        """(B, C) log of the mean posterior."""
-        done = 0
+        """Logarithms (B, C) of the mean posterior."""
+        n_frames = 0
         for each in zip(*(evaluate.log_posteriors(network, resident, arithmetic) for network in networks), strict=True):
             together = each[0] if len(each) == 1 else torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
-            truth = resident.labels[done : done + len(together)]
+            truth = resident.labels[n_frames : n_frames + len(together)]
             if len(truth):
                 correct.add_(torch.stack([(own.argmax(dim=1) == truth).sum() for own in each]))
             if keep_posteriors:
                 posteriors.append(together.exp().half().cpu().numpy())
-            done += len(together)
+            n_frames += len(together)
             if progress:
-                progress(done, len(resident))
+                progress(n_frames, len(resident))
             yield together
 
     predictions = evaluate.gather(batches(), resident)

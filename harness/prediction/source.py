@@ -1,4 +1,4 @@
-"""What a trained model is to label: a split of a corpus or sound files, as a part that is made like its own corpus."""
+"""Input of a trained model: a split of a corpus or sound files, as a part that is made like its own corpus."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from harness.corpora import corpus, features, layout, mfcc, recordings
 from harness.corpora.features import Features
 from harness.corpora.store import Part
 from harness.errors import UserError
-from harness.files import Report
+from harness.files import Report, count_of
 from harness.prediction.model import TrainedModel
 from harness.settings import Data, Synthetic
 
@@ -29,7 +29,7 @@ class Input:
     """What a reader must know."""
 
     def edges(self, utterance: int) -> np.ndarray:
-        """(T + 1,) seconds at which its frames begin and end: midway between the centres of neighbours."""
+        """Times (T + 1,) in seconds at which its frames begin and end: midway between the centres of neighbours."""
         return mfcc.edges(int(self.part.lengths[utterance]), self.rate, float(self.seconds[utterance]))
 
 
@@ -61,13 +61,12 @@ def _sound(data: str, sounds: list[Path], trained: TrainedModel, progress: Repor
             f"{data}: sound, and how the frames of the model's corpus ({corpus}) were made is not known. If you know, "
             f"say it in {Path(corpus) / features.FILE} (docs/data.md); else give a corpus of such frames"
         )
-    report = (lambda done, total: progress("listening", done, total)) if progress else None
-    part, seconds = recordings.load(sounds, own, report)
+    part, seconds = recordings.load(sounds, own, count_of(progress, "listening"))
     return Input(data, part, seconds, own.rate)
 
 
 def _corpus(data: str, split: str | None, trained: TrainedModel, cache: Path, progress: Report | None) -> Input:
-    root = corpus.folder_of(_named(data, trained), cache, progress)
+    root = corpus.folder_of(_data_of(data, trained), cache, progress)
     if root.is_file():
         raise UserError(f"{data}: neither a corpus nor sound; {_kinds()}")
     if not root.is_dir():
@@ -81,15 +80,15 @@ def _corpus(data: str, split: str | None, trained: TrainedModel, cache: Path, pr
         split = splits[0]
     part = corpus.load_splits(root, [split], cache, progress)[split]
     notes = _check(f"{data}, {split}", part, trained)
-    made = part.features or trained.features() or Features()
+    own_features = part.features or trained.features() or Features()
     seconds = (
-        mfcc.starts(int(part.lengths.max()), made.rate)[part.lengths - 1] + mfcc.frame_length(made.rate)
-    ) / made.rate
-    return Input(f"{data}, {split}", part, seconds, made.rate, notes)
+        mfcc.starts(int(part.lengths.max()), own_features.rate)[part.lengths - 1] + mfcc.frame_length(own_features.rate)
+    ) / own_features.rate
+    return Input(f"{data}, {split}", part, seconds, own_features.rate, notes)
 
 
-def _named(data: str, trained: TrainedModel) -> Data:
-    """ "synthetic" means the one that the model was trained on, if it was."""
+def _data_of(data: str, trained: TrainedModel) -> Data:
+    """The data of a name; "synthetic" is what the model was trained on, if it was trained on such a corpus."""
     settings = trained.result.settings
     if data != "synthetic" or settings["data.corpus"] != "synthetic":
         return Data(corpus=data)
@@ -112,7 +111,7 @@ def _check(name: str, part: Part, trained: TrainedModel) -> tuple[str, ...]:
         )
     if part.features and own:
         return ()
-    silent = [who for who, told in ((name, part.features), ("the model's corpus", own)) if not told]
+    silent = [who for who, facts in ((name, part.features), ("the model's corpus", own)) if not facts]
     return (f"how the frames were made is not said by {' and '.join(silent)}; they are taken to be alike",)
 
 

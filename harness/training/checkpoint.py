@@ -2,27 +2,30 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from harness.files import replacing
 from harness.results import Epoch
 
+Schedule = LRScheduler
+"""The learning rate over time."""
+
 
 @dataclass
 class TrainingState:
-    """All that decides how a training goes on."""
+    """Everything that decides how a training goes on."""
 
     totals: Tensor
     """(2,) float64 on the device, sums over the frames of the epoch in progress: loss, correct."""
     epoch: int = 1
-    """In progress, from 1."""
+    """The epoch in progress, from 1."""
     step: int = 0
-    """Steps of it that are done."""
+    """Steps of this epoch that are done."""
     seconds: float = 0.0
-    """Spent on it."""
+    """Time spent on this epoch."""
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -31,9 +34,9 @@ class TrainingState:
     is_ended: bool = False
     """Ended from outside before its last epoch."""
     layers: list[str] = field(default_factory=list)
-    """What `looks` are at, by name."""
+    """Names of the layers that `looks` are at."""
     looks: list[tuple[int, Tensor]] = field(default_factory=list)
-    """Updates made before, and (3, L) on the device: what `diagnostics` saw."""
+    """Updates made before a look, and its (3, L) measurements on the device, as `diagnostics` has them."""
 
     @property
     def best_accuracy(self) -> float:
@@ -41,8 +44,10 @@ class TrainingState:
         return max((e.validation_accuracy for e in self.history), default=-1.0)
 
 
-def write(file: Path, state: TrainingState, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> None:
-    """The whole state, or what was there before."""
+def write(
+    file: Path, state: TrainingState, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule
+) -> None:
+    """Write the whole state; a kill leaves what was there before."""
     device = state.totals.device
     content = {
         **vars(state),
@@ -58,9 +63,12 @@ def write(file: Path, state: TrainingState, model: nn.Module, optimiser: torch.o
 
 
 def restore(
-    file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any
+    file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule
 ) -> TrainingState:
-    """Bring model, optimiser, schedule and torch's global generators to what `write` saw. Runs no code of the file."""
+    """The state on disk, to which model, optimiser, schedule and torch's global generators are brought back.
+
+    No code in the file is run.
+    """
     content = torch.load(file, map_location=device, weights_only=True)
     model.load_state_dict(content.pop("model"))
     optimiser.load_state_dict(content.pop("optimiser"))

@@ -11,20 +11,22 @@ from torch import Tensor
 _EAGER = 3  # steps before the recording: they make the optimiser's state and choose the kernels
 
 Step = Callable[[Tensor, Tensor], None]
-"""Takes windows and labels, makes one update. Reads and writes the same tensors each time, and never waits."""
+"""One update on windows and labels. It reads and writes the same tensors each time, and never waits."""
 
 
-def captured(step: Step, optimisers: Sequence[torch.optim.Optimizer], device: torch.device) -> Step:
-    """`step` itself on a CPU; on a GPU the same arithmetic, replayed. Learning rates may change between the steps."""
-    return _Captured(step, optimisers, device) if device.type == "cuda" else step
+def capture(step: Step, optimisers: Sequence[torch.optim.Optimizer], device: torch.device) -> Step:
+    """The step itself on a CPU; on a GPU the same arithmetic, replayed. Learning rates may change between steps."""
+    return _CapturedStep(step, optimisers, device) if device.type == "cuda" else step
 
 
-class _Captured:
+class _CapturedStep:
+    """A step that runs eagerly a few times, is recorded, and is replayed from then on."""
+
     def __init__(self, step: Step, optimisers: Sequence[torch.optim.Optimizer], device: torch.device) -> None:
         self.step = step
         self.groups = [group for optimiser in optimisers for group in optimiser.param_groups]
         self.optimisers = optimisers
-        self.stream = torch.cuda.Stream(device)
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.rates = [torch.zeros((), device=device) for _ in self.groups]
         self.graph: torch.cuda.CUDAGraph | None = None
         self.n_eager = 0
@@ -51,9 +53,9 @@ class _Captured:
         self.graph.replay()
 
     def _record(self, windows: Tensor, labels: Tensor) -> None:
-        """Recording does not execute. The graph reads the learning rates from tensors that a replay fills before."""
+        """Record without executing. The graph reads the learning rates from tensors that a replay fills before."""
         self.windows, self.labels = windows.clone(), labels.clone()
-        known = [group["lr"] for group in self.groups]
+        rates = [group["lr"] for group in self.groups]
         for rate, group in zip(self.rates, self.groups, strict=True):
             group["lr"] = rate
         for optimiser in self.optimisers:
@@ -61,5 +63,5 @@ class _Captured:
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, stream=self.stream):
             self.step(self.windows, self.labels)
-        for rate, group in zip(known, self.groups, strict=True):
+        for rate, group in zip(rates, self.groups, strict=True):
             group["lr"] = rate

@@ -1,4 +1,4 @@
-"""What goes on in the layers while a model is trained: gradients, scales, and how linear the paths are.
+"""The layers of a model while it is trained: gradients, scales, and how linear the paths are.
 
 A look is one forward and backward pass of a copy of the model on a few fixed frames.
 Training therefore goes on bit for bit as without it, on a GPU beside the recorded step. An architecture needs to know
@@ -22,7 +22,7 @@ _FRAMES = 256  # of the first batch of the first epoch: a look then costs a quar
 
 
 def steps_to_look_at(n_steps: int, epochs: int) -> frozenset[int]:
-    """After how many updates: 0, 1, 2, 4, 8 ... and at the end of each epoch.
+    """The updates after which the layers are looked at: 0, 1, 2, 4, 8 ... and those that end an epoch.
 
     Args:
         n_steps: of an epoch.
@@ -32,9 +32,11 @@ def steps_to_look_at(n_steps: int, epochs: int) -> frozenset[int]:
 
 
 class LayerObserver:
-    """Looks at a model at chosen steps of its training, and keeps what it saw in the training's state.
+    """An observer of a model at some steps of its training, whose measurements go into the training's state.
 
     Args:
+        state: of the training.
+        steps: at which the model is looked at.
         batch: gives the windows (B, W, D) and labels (B,) whose first are looked at.
         loss: of a model on such, as the training has it.
     """
@@ -42,21 +44,21 @@ class LayerObserver:
     def __init__(
         self,
         model: nn.Module,
-        at: TrainingState,
+        state: TrainingState,
         steps: frozenset[int],
         batch: Callable[[], tuple[Tensor, Tensor]],
         loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
     ) -> None:
         self.model = model
-        self.at = at
+        self.state = state
         self.steps = steps
         self.batch = batch
         self.loss = loss
         self.probe: LayerProbe | None = None
 
     def measure_at(self, step: int) -> None:
-        """After so many updates since the start; does nothing at a step that was not chosen, or was seen."""
-        if step not in self.steps or (self.at.looks and self.at.looks[-1][0] >= step):
+        """Measure after so many updates since the start, unless the step is none of `steps` or was measured before."""
+        if step not in self.steps or (self.state.looks and self.state.looks[-1][0] >= step):
             return
         if self.probe is None:
             windows, labels = self.batch()
@@ -64,38 +66,38 @@ class LayerObserver:
         device = self.labels.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(0)
-            self.at.layers, seen = self.probe.measure(
-                self.model, lambda copied: self.loss(copied, self.windows, self.labels)
+            self.state.layers, values = self.probe.measure(
+                self.model, lambda copy: self.loss(copy, self.windows, self.labels)
             )
-        self.at.looks.append((step, seen))
+        self.state.looks.append((step, values))
 
 
 class LayerProbe:
-    """A copy of a model, which measures in its place; made once, brought up to date for each look."""
+    """A copy of a model on which measurements are made; its weights are brought up to date for each look."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.copied = copy.deepcopy(model).train()
-        self.seen: dict[str, tuple[nn.Module, Tensor, Tensor]] = {}
-        for name, layer in layers_of(self.copied).items():
-            layer.register_forward_hook(_hook(name, self.seen))
+        self.model = copy.deepcopy(model).train()
+        self.outputs: dict[str, tuple[nn.Module, Tensor, Tensor]] = {}
+        for name, layer in layers_of(self.model).items():
+            layer.register_forward_hook(_hook(name, self.outputs))
 
     def measure(self, model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[list[str], Tensor]:
         """Names of the layers, and (3, L) float32 on the device: gradient norm, RMS of the output, linear over
-        non-linear. The model is left as it is. What a layer does not have is NaN.
+        non-linear. The model stays as it is. A value that a layer does not have is NaN.
         """
         with torch.no_grad():
-            for mine, other in zip(_tensors(self.copied), _tensors(model), strict=True):
+            for mine, other in zip(_tensors(self.model), _tensors(model), strict=True):
                 mine.copy_(other)
-        self.seen.clear()
-        self.copied.zero_grad(set_to_none=True)
-        loss(self.copied).backward()
-        seen = self.seen.values()
+        self.outputs.clear()
+        self.model.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss(self.model))
+        outputs = self.outputs.values()
         gradients = [
             nn.utils.get_total_norm([p.grad for p in layer.parameters() if p.grad is not None]).float()
-            for layer, _, _ in seen
+            for layer, _, _ in outputs
         ]
-        rows = [gradients, [scale for _, scale, _ in seen], [ratio for _, _, ratio in seen]]
-        return list(self.seen), torch.stack([torch.stack(row) for row in rows]).detach()
+        rows = [gradients, [scale for _, scale, _ in outputs], [ratio for _, _, ratio in outputs]]
+        return list(self.outputs), torch.stack([torch.stack(row) for row in rows]).detach()
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:
@@ -104,25 +106,26 @@ def _tensors(model: nn.Module) -> list[Tensor]:
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:
     """The outermost modules with a weight matrix, by name; containers are opened."""
-    found: dict[str, nn.Module] = {}
+    layers: dict[str, nn.Module] = {}
     for name, module in model.named_children():
         if isinstance(module, nn.Sequential | nn.ModuleList):
-            found |= {f"{name}.{inner}": layer for inner, layer in layers_of(module).items()}
+            layers |= {f"{name}.{inner}": layer for inner, layer in layers_of(module).items()}
         elif any(weight.ndim > 1 for weight in module.parameters()):
-            found[name] = module
-    return found
+            layers[name] = module
+    return layers
 
 
 def history(layers: Sequence[str], looks: Sequence[tuple[int, Tensor]]) -> Layers | None:
-    """All looks at a training, fetched from the device; None if there was none."""
+    """The measurements of all looks at a training, on the host; None if there was none."""
     if not looks or not layers:
         return None
-    seen = torch.stack([values for _, values in looks]).cpu().numpy()
+    measurements = torch.stack([values for _, values in looks]).cpu().numpy()
     steps = np.array([step for step, _ in looks], np.int64)
-    return Layers(tuple(layers), steps, gradient=seen[:, 0], scale=seen[:, 1], path_ratio=seen[:, 2])
+    gradient, scale, ratio = measurements[:, 0], measurements[:, 1], measurements[:, 2]
+    return Layers(tuple(layers), steps, gradient=gradient, scale=scale, path_ratio=ratio)
 
 
-def _hook(name: str, seen: dict[str, tuple[nn.Module, Tensor, Tensor]]) -> Callable[..., None]:
+def _hook(name: str, outputs: dict[str, tuple[nn.Module, Tensor, Tensor]]) -> Callable[..., None]:
     @torch.no_grad()
     def look(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         absent = torch.full((), float("nan"), device=inputs[0].device)
@@ -131,6 +134,6 @@ def _hook(name: str, seen: dict[str, tuple[nn.Module, Tensor, Tensor]]) -> Calla
             linear, nonlinear = paths(*inputs)
             ratio = linear.float().norm() / nonlinear.float().norm()
         scale = output.float().square().mean().sqrt() if isinstance(output, Tensor) else absent
-        seen[name] = (layer, scale, ratio)
+        outputs[name] = (layer, scale, ratio)
 
     return look

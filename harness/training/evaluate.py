@@ -1,4 +1,4 @@
-"""A model's work on a part: predictions, and from them counts per utterance.
+"""Predictions of a model on a part, and counts per utterance from them.
 
 Legend: F frames, U utterances, B batch, W window, D features, C classes.
 """
@@ -20,7 +20,7 @@ _BATCH = 16384  # frames; large, since nothing is kept for a backward pass
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of every frame of a part, on the device."""
+    """Predictions for every frame of a part, on the device."""
 
     predicted: Tensor
     """(F,) uint8 class of the largest posterior."""
@@ -31,13 +31,13 @@ class Predictions:
 
 
 def predict(model: nn.Module, data: FrameSource, precision: str) -> Predictions:
-    """Frames in their order, in large batches. The model is left in evaluation mode."""
+    """Predictions for all frames in their order. The model is left in evaluation mode."""
     return gather(log_posteriors(model, data, precision), data)
 
 
 @torch.inference_mode()
 def log_posteriors(model: nn.Module, data: FrameSource, precision: str) -> Iterator[Tensor]:
-    """(B, C) float32 for each large batch of frames, in their order. The model is left in evaluation mode."""
+    """Log posteriors (B, C) float32 of large batches of frames, in order. The model is left in evaluation mode."""
     model.eval()
     for windows, _ in data.in_order(_BATCH):
         with autocast(windows.device, precision):
@@ -47,7 +47,7 @@ def log_posteriors(model: nn.Module, data: FrameSource, precision: str) -> Itera
 
 @torch.inference_mode()
 def gather(batches: Iterable[Tensor], data: FrameSource) -> Predictions:
-    """From the log posteriors (B, C) of all frames, batch by batch in their order."""
+    """Predictions from the log posteriors (B, C) of all frames, batch by batch in their order."""
     predicted, probability, log_loss = [], [], []
     start = 0
     for log_posterior in batches:

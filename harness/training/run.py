@@ -1,4 +1,4 @@
-"""The unit of work: (arm, settings, seed, corpus) -> RunResult. Records nothing, knows neither MLflow nor Optuna."""
+"""The unit of work: (arm, settings, seed, corpus) -> RunResult. It knows neither MLflow nor Optuna."""
 
 import resource
 import sys
@@ -18,7 +18,8 @@ from harness.training.checkpoint import TrainingState
 from harness.training.together import train_together
 from harness.training.trainer import train
 
-_SMALL = 1_000_000  # parameters: a GPU has room for several such models at once
+SMALL = 1_000_000
+"""Parameters below which a GPU has room for several models at once."""
 
 
 def run(
@@ -35,7 +36,7 @@ def run(
     on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
-    """Build, train, evaluate. A final (`trial` is None) is also scored on test, once, and its model is kept.
+    """One run: build, train, evaluate. A final (`trial` is None) is also scored on test, once, and its model saved.
 
     Args:
         on_epoch: called after each epoch; true ends the run, which is then "pruned".
@@ -46,8 +47,8 @@ def run(
     Raises:
         RunFailed, Interrupted: as `train`.
     """
-    model = _prepared([folder], settings, residents, [seed])[0]
-    trained = train(
+    model = _new_models([folder], settings, residents, [seed])[0]
+    state = train(
         model,
         residents.get(part, settings.data),
         residents.get("validation", settings.data),
@@ -59,7 +60,7 @@ def run(
         should_stop=should_stop,
         observed=trial is None,
     )
-    return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, trained)
+    return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, state)
 
 
 def run_together(
@@ -83,8 +84,8 @@ def run_together(
     Raises:
         RunFailed, Interrupted: as `train`.
     """
-    models = _prepared(folders, settings, residents, seeds)
-    trained = train_together(
+    models = _new_models(folders, settings, residents, seeds)
+    states = train_together(
         models,
         residents.get("train", settings.data),
         residents.get("validation", settings.data),
@@ -98,7 +99,7 @@ def run_together(
     )
     return [
         _result(arm, settings, residents, seed, precision, None, folder, provenance, model, state)
-        for seed, folder, model, state in zip(seeds, folders, models, trained, strict=True)
+        for seed, folder, model, state in zip(seeds, folders, models, states, strict=True)
     ]
 
 
@@ -106,7 +107,7 @@ def is_small(settings: Settings, residents: DeviceData) -> bool:
     """Whether a GPU is not filled by training one such model, and `run_together` can train several."""
     size = architectures.measure(settings.architecture, *_shape(settings, residents), settings.params)
     fits = "train" not in residents.placement.streamed and not settings.training.early_stopping
-    return fits and size.parameters < _SMALL
+    return fits and size.parameters < SMALL
 
 
 def _shape(settings: Settings, residents: DeviceData) -> tuple[int, int, int]:
@@ -115,10 +116,10 @@ def _shape(settings: Settings, residents: DeviceData) -> tuple[int, int, int]:
     return settings.data.window, part.d_features, len(part.phonemes)
 
 
-def _prepared(
+def _new_models(
     folders: Sequence[Path | None], settings: Settings, residents: DeviceData, seeds: Sequence[int]
 ) -> list[nn.Module]:
-    """A new model for each seed, on the device."""
+    """New models, one for each seed, on the device."""
     device = residents.device
     for folder in folders:
         if folder:
@@ -144,9 +145,9 @@ def _result(
     folder: Path | None,
     provenance: dict[str, Any] | None,
     model: nn.Module,
-    trained: TrainingState,
+    state: TrainingState,
 ) -> RunResult:
-    """Score a trained model, and keep it if it is a final's."""
+    """The scores of a trained model, which is saved if it is a final's."""
     part, shape = residents.parts["train"], _shape(settings, residents)
     validation = residents.get("validation", settings.data)
     test = None
@@ -157,7 +158,7 @@ def _result(
             stats = residents.statistics(settings.data.normalisation)
             saved_model.save(folder / "model", model, settings, part.d_features, part.phonemes, stats, part.features)
     size = architectures.measure(settings.architecture, *shape, settings.params)
-    seconds = sum(epoch.seconds for epoch in trained.history)
+    seconds = sum(epoch.seconds for epoch in state.history)
     return RunResult(
         arm=arm,
         architecture=settings.architecture,
@@ -168,22 +169,22 @@ def _result(
         parameters=size.parameters,
         flops_per_frame=size.flops_per_frame,
         phonemes=part.phonemes,
-        history=tuple(trained.history),
-        best_epoch=trained.best_epoch,
+        history=tuple(state.history),
+        best_epoch=state.best_epoch,
         validation=evaluate.scores(
             evaluate.predict(model, validation, precision), validation, shape[2], keep_frames=False
         ),
         test=test,
         seconds=seconds,
-        frames_per_second=trained.history[-1].frames / seconds,
-        peak_bytes=_peak_bytes(residents.device),
-        state="pruned" if trained.is_ended else "complete",
+        frames_per_second=state.history[-1].frames / seconds,
+        peak_bytes=peak_bytes(residents.device),
+        state="pruned" if state.is_ended else "complete",
         provenance=provenance or {},
-        layers=diagnostics.history(trained.layers, trained.looks),
+        layers=diagnostics.history(state.layers, state.looks),
     )
 
 
-def _peak_bytes(device: torch.device) -> int:
+def peak_bytes(device: torch.device) -> int:
     """Largest memory held: on a GPU that of this run's tensors, else that of the whole process since it began."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

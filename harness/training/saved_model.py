@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -13,7 +12,7 @@ from harness.corpora import features as corpus_features
 from harness.corpora.features import Features
 from harness.errors import UserError
 from harness.frames.normalisation import Statistics
-from harness.settings import Boundary, Normalisation, Settings
+from harness.settings import Boundary, Normalisation, Params, Settings
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class SavedModel:
 
     model: nn.Module
     architecture: str
-    params: dict[str, Any]
+    params: Params
     left: int
     right: int
     """Context, frames each side."""

@@ -1,12 +1,14 @@
 """The one trainer: resident frames, windows gathered on the device, no host synchronisation within a step.
 
-Legend: F frames, B batch, W window, D features, C classes.
+A model is trained by itself (`train`) or several of one shape at once (`together.train_together`): the loss, the epochs
+and what moves the weights are written here, once for both.
+
+Legend: F frames, S models that are trained together, B batch, W window, D features, C classes.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +23,8 @@ from harness.results import Epoch
 from harness.seeds import derive_seed
 from harness.settings import Training
 from harness.training import checkpoint, evaluate
-from harness.training.checkpoint import TrainingState
-from harness.training.cuda_graph import captured
+from harness.training.checkpoint import Schedule, TrainingState
+from harness.training.cuda_graph import Step, capture
 from harness.training.diagnostics import LayerObserver, steps_to_look_at
 
 CHECK_EVERY_STEPS = 256  # steps between two looks at the device: is everything finite?
@@ -43,7 +45,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     observed: bool = False,
 ) -> TrainingState:
-    """Train `model` in place; it ends with the weights of the kept epoch.
+    """Train `model` in place; it ends with the weights of the epoch that counts.
 
     Args:
         seed: of the order of frames, of dropout and of masks.
@@ -54,68 +56,126 @@ def train(
         observed: look at the layers now and then; it changes nothing else.
 
     Returns:
-        The learning curve (`history`), the epoch that was kept (`best_epoch`), and what was seen of the layers.
+        The learning curve (`history`), the epoch that counts (`best_epoch`), and the layers at the steps looked at.
 
     Raises:
         RunFailed: a loss or gradient was not finite; no update was made with it or after it.
         Interrupted: `should_stop` said so; the state was written.
     """
-    device, n_steps = data.labels.device, -(-len(data) // training.batch_size)
+    device, n_steps = data.labels.device, steps_per_epoch(data, training)
     learner = Learner(model, training, n_steps, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if state_file and state_file.exists():
-            learner.at = checkpoint.restore(state_file, device, model, learner.optimiser, learner.schedule)
-        at = learner.at
-        for epoch in at.history:
-            at.is_ended = on_epoch(epoch)
-        update = captured(
-            lambda windows, labels: step(learner, windows, labels, precision), [learner.optimiser], device
+            learner.state = checkpoint.restore(state_file, device, model, learner.optimiser, learner.schedule)
+        for epoch in learner.state.history:
+            learner.state.is_ended = on_epoch(epoch)
+        train_epochs(
+            [learner],
+            capture(lambda windows, labels: step(learner, windows, labels, precision), [learner.optimiser], device),
+            lambda epoch: data.batches(training.batch_size, seed, epoch),
+            data,
+            validation,
+            seed=seed,
+            precision=precision,
+            state_files=[state_file] if state_file else [],
+            on_epoch=lambda _, epoch: on_epoch(epoch),
+            should_stop=should_stop,
+            observers=[learner.observer(data, seed, precision, n_steps)] if observed else [],
         )
-        observer = learner.observer(data, seed, precision, n_steps) if observed else None
-        while not learner.is_done():
-            started = time.perf_counter() - at.seconds
+    model.load_state_dict(learner.state.best)
+    return learner.state
+
+
+def train_epochs(
+    learners: "Sequence[Learner]",
+    update: Step,
+    batches: Callable[[int], Iterator[tuple[Tensor, Tensor]]],
+    data: FrameSource,
+    validation: FrameSource,
+    *,
+    seed: int,
+    precision: str,
+    state_files: Sequence[Path],
+    on_epoch: Callable[[int, Epoch], bool],
+    should_stop: Callable[[], bool],
+    observers: Sequence[LayerObserver],
+) -> None:
+    """The epochs that are left to learners that stand at the same step, alone or several side by side.
+
+    Args:
+        update: moves the weights of all learners by one step.
+        batches: the examples of an epoch for `update`: windows ([S,] B, W, D) and labels ([S,] B).
+        data: what the examples come from.
+        seed: of dropout and masks.
+        state_files: of each learner, or none.
+        on_epoch: called after each epoch with the number of a learner; true ends its training.
+        observers: of the layers, of each learner or none.
+
+    Raises:
+        RunFailed, Interrupted: as `train`.
+    """
+    at, n_steps = learners[0].state, steps_per_epoch(data, learners[0].training)
+    while not all(learner.is_done() for learner in learners):
+        started = time.perf_counter() - at.seconds * len(learners)
+        for learner in learners:
             learner.begin_epoch()
-            if at.step == 0:
-                torch.manual_seed(derive_seed(seed + DROPOUT_SEED_OFFSET, at.epoch))
-            for done, examples in enumerate(data.batches(training.batch_size, seed, at.epoch), start=1):
-                if done <= at.step:  # done before an interruption
-                    continue
-                if observer:
-                    observer.measure_at((at.epoch - 1) * n_steps + done - 1)
-                update(*examples)
-                learner.after_step(is_looked_at=done % CHECK_EVERY_STEPS == 0 or done == n_steps)
-                if should_stop():
-                    at.step, at.seconds = done, time.perf_counter() - started
-                    if state_file:
-                        learner.write(state_file)
-                    raise Interrupted
-            if observer:
-                observer.measure_at(at.epoch * n_steps)
-            learner.end_epoch(len(data), validation, precision, started)
-            if state_file:
-                learner.write(state_file)
-            at.is_ended = on_epoch(at.history[-1])
-    model.load_state_dict(at.best)
-    return at
+        if at.step == 0:
+            torch.manual_seed(derive_seed(seed + DROPOUT_SEED_OFFSET, at.epoch))
+        for n, examples in enumerate(batches(at.epoch), start=1):
+            if n <= at.step:  # trained on before an interruption
+                continue
+            for observer in observers:
+                observer.measure_at((at.epoch - 1) * n_steps + n - 1)
+            update(*examples)
+            for learner in learners:
+                learner.after_step(is_looked_at=n % CHECK_EVERY_STEPS == 0 or n == n_steps)
+            if should_stop():
+                for learner in learners:
+                    learner.state.step, learner.state.seconds = n, (time.perf_counter() - started) / len(learners)
+                for learner, file in zip(learners, state_files, strict=False):
+                    learner.write(file)
+                raise Interrupted
+        for observer in observers:
+            observer.measure_at(at.epoch * n_steps)
+        for s, learner in enumerate(learners):
+            learner.end_epoch(len(data), validation, precision, started, len(learners))
+            if state_files:
+                learner.write(state_files[s])
+            learner.state.is_ended = on_epoch(s, learner.state.history[-1])
+
+
+def steps_per_epoch(data: FrameSource, training: Training) -> int:
+    """Updates of an epoch; the last batch may be smaller than the others."""
+    return -(-len(data) // training.batch_size)
 
 
 def step(learner: "Learner", windows: Tensor, labels: Tensor, precision: str) -> None:
     """One update on windows (B, W, D), labels (B,)."""
     loss, logits = loss_and_logits(learner.model, learner.training, windows, labels, precision)
     learner.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     learner.apply_gradients(loss.detach(), logits.detach(), labels)
 
 
 def loss_and_logits(
-    model: nn.Module, training: Training, windows: Tensor, labels: Tensor, precision: str
+    model: Callable[[Tensor], Tensor], training: Training, windows: Tensor, labels: Tensor, precision: str
 ) -> tuple[Tensor, Tensor]:
-    """What is to be lowered, a number, and (B, C) float32 from windows (B, W, D) and labels (B,)."""
-    windows = mask(windows, training.time_mask, training.frequency_mask)
+    """The loss, () of one model or (S,) of a stack, and the logits ([S,] B, C) float32.
+
+    Args:
+        model: one, or a stack of models that each see their own windows.
+        windows: ([S,] B, W, D).
+        labels: ([S,] B) int64.
+    """
+    hidden = mask(windows.flatten(0, -3), training.time_mask, training.frequency_mask)
     with autocast(labels.device, precision):
-        logits = model(windows)
+        logits = model(hidden.view(windows.shape))
     logits = logits.float()
-    return F.cross_entropy(logits, labels, label_smoothing=training.label_smoothing), logits
+    smoothing = training.label_smoothing
+    if labels.ndim == 1:
+        return F.cross_entropy(logits, labels, label_smoothing=smoothing), logits
+    each = [F.cross_entropy(own, truth, label_smoothing=smoothing) for own, truth in zip(logits, labels, strict=True)]
+    return torch.stack(each), logits
 
 
 class Learner:
@@ -126,29 +186,29 @@ class Learner:
         self.training = training
         self.optimiser = make_optimiser(model, training)
         self.schedule = make_schedule(self.optimiser, training, n_steps)
-        self.at = TrainingState(totals=torch.zeros(2, dtype=torch.float64, device=device))
+        self.state = TrainingState(totals=torch.zeros(2, dtype=torch.float64, device=device))
         self.finite = torch.ones((), dtype=torch.bool, device=device)
 
     def observer(self, data: FrameSource, seed: int, precision: str, n_steps: int) -> LayerObserver:
-        """Looks at the layers, on the first frames of the first epoch; `n_steps` is those of an epoch."""
+        """An observer of the layers, on the first frames of the first epoch; `n_steps` is those of an epoch."""
 
         def loss(model: nn.Module, windows: Tensor, labels: Tensor) -> Tensor:
             return loss_and_logits(model, self.training, windows, labels, precision)[0]
 
         steps = steps_to_look_at(n_steps, self.training.epochs)
         return LayerObserver(
-            self.model, self.at, steps, lambda: next(data.batches(self.training.batch_size, seed, 1)), loss
+            self.model, self.state, steps, lambda: next(data.batches(self.training.batch_size, seed, 1)), loss
         )
 
     def is_done(self) -> bool:
         """Whether there is no further epoch."""
-        return self.at.epoch > self.training.epochs or self.at.is_ended or stops_early(self.at, self.training)
+        return self.state.epoch > self.training.epochs or self.state.is_ended or stops_early(self.state, self.training)
 
     def begin_epoch(self) -> None:
         """Begin an epoch, or go on with it."""
         self.model.train()
-        if self.at.step == 0:
-            self.at.totals.zero_()
+        if self.state.step == 0:
+            self.state.totals.zero_()
 
     def apply_gradients(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Move the weights by the gradients that are there; once something was not finite, nothing is moved."""
@@ -159,18 +219,18 @@ class Learner:
         found_inf = (~self.finite).float()
         self.optimiser.found_inf = found_inf  # type: ignore[attr-defined]  # a fused step then leaves the weights alone
         self.optimiser.step()
-        self.at.totals += torch.stack([loss.double() * len(labels), (logits.argmax(dim=1) == labels).sum().double()])
+        self.state.totals += torch.stack([loss.double() * len(labels), (logits.argmax(dim=1) == labels).sum().double()])
 
     def after_step(self, is_looked_at: bool) -> None:
         """Move the learning rate; with `is_looked_at` wait for the device and see whether all was finite.
 
         Raises:
-            RunFailed: it was not.
+            Diverged: it was not.
         """
         if self.training.schedule in _PER_STEP:
             self.schedule.step()
         if is_looked_at and not self.finite:
-            raise Diverged(_not_finite(self.at.epoch, self.training))
+            raise Diverged(_not_finite(self.state.epoch, self.training))
 
     def end_epoch(
         self, n_frames: int, validation: FrameSource, precision: str, started: float, n_together: int = 1
@@ -181,43 +241,45 @@ class Learner:
             started: when the epoch began, by `time.perf_counter`.
             n_together: models that share the time since then.
         """
-        at, training = self.at, self.training
-        loss, accuracy = (at.totals / n_frames).tolist()
+        state = self.state
+        loss, accuracy = (state.totals / n_frames).tolist()
         predictions = evaluate.predict(self.model, validation, precision)
         validation_loss, validation_accuracy = evaluate.loss_and_accuracy(predictions, validation)
         learning_rate = self.optimiser.param_groups[0]["lr"]
-        if training.schedule not in _PER_STEP:
-            self.schedule.step(*[validation_loss] if training.schedule == "plateau" else [])
-        if training.keep == "last" or validation_accuracy > at.best_accuracy:
-            at.best_epoch, at.best = at.epoch, {k: v.clone() for k, v in self.model.state_dict().items()}
-        at.history.append(
+        if isinstance(self.schedule, lr_scheduler.ReduceLROnPlateau):
+            self.schedule.step(validation_loss)
+        elif self.training.schedule not in _PER_STEP:
+            self.schedule.step()
+        if self.training.keep == "last" or validation_accuracy > state.best_accuracy:
+            state.best_epoch, state.best = state.epoch, {k: v.clone() for k, v in self.model.state_dict().items()}
+        state.history.append(
             Epoch(
-                epoch=at.epoch,
+                epoch=state.epoch,
                 train_loss=loss,
                 train_accuracy=accuracy,
                 validation_loss=validation_loss,
                 validation_accuracy=validation_accuracy,
                 learning_rate=learning_rate,
-                frames=at.epoch * n_frames,
+                frames=state.epoch * n_frames,
                 seconds=(time.perf_counter() - started) / n_together,
             )
         )
-        at.epoch, at.step, at.seconds = at.epoch + 1, 0, 0.0
+        state.epoch, state.step, state.seconds = state.epoch + 1, 0, 0.0
 
     def write(self, state_file: Path) -> None:
-        checkpoint.write(state_file, self.at, self.model, self.optimiser, self.schedule)
+        checkpoint.write(state_file, self.state, self.model, self.optimiser, self.schedule)
 
 
 def make_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """Fused: one kernel updates all weights."""
+    """A fused optimiser: one kernel updates all weights."""
     weights, rate, decay = list(model.parameters()), training.learning_rate, training.weight_decay
     if training.optimiser == "sgd":
         return torch.optim.SGD(weights, lr=rate, weight_decay=decay, momentum=training.momentum, fused=True)
-    of = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
-    return of(weights, lr=rate, weight_decay=decay, fused=True, capturable=weights[0].is_cuda)
+    adaptive = torch.optim.Adam if training.optimiser == "adam" else torch.optim.AdamW
+    return adaptive(weights, lr=rate, weight_decay=decay, fused=True, capturable=weights[0].is_cuda)
 
 
-def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps: int) -> Any:
+def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps: int) -> Schedule:
     """The learning rate over time; `n_steps` is those of an epoch."""
     total = training.epochs * n_steps
     match training.schedule:
@@ -232,12 +294,12 @@ def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps:
     return lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
-def stops_early(at: TrainingState, training: Training) -> bool:
+def stops_early(state: TrainingState, training: Training) -> bool:
     """Whether the last `early_stopping` epochs were all no better than one before them."""
-    if not training.early_stopping or not at.history:
+    if not training.early_stopping or not state.history:
         return False
-    best = max(at.history, key=lambda epoch: epoch.validation_accuracy)
-    return len(at.history) - best.epoch >= training.early_stopping
+    best = max(state.history, key=lambda epoch: epoch.validation_accuracy)
+    return len(state.history) - best.epoch >= training.early_stopping
 
 
 def _not_finite(epoch: int, training: Training) -> str:

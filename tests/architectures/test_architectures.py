@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import architectures
-from architectures._layers import hidden_widths
 from architectures.highway import HighwayLayer
 from architectures.ladnn import LinearlyAugmentedLayer
 from harness.experiment import load
@@ -230,7 +229,6 @@ def test_a_tdnnf_bottleneck_is_no_wider_than_what_it_narrows():
     ],
 )
 def test_the_shapes(shape, depth, widths):
-    assert hidden_widths(depth, 512, None, shape) == widths
     model = architectures.build("ffdnn", 5, 4, 7, {"depth": depth, "width": 512, "shape": shape})
     assert tuple(m.out_features for m in model.hidden if isinstance(m, torch.nn.Linear)) == widths
 
@@ -238,7 +236,7 @@ def test_the_shapes(shape, depth, widths):
 @pytest.mark.parametrize(("shape", "depth", "fewest"), [("pyramid", 1, 2), ("diamond", 2, 3)])
 def test_a_shape_of_too_few_layers_is_refused(shape, depth, fewest):
     with pytest.raises(ValueError, match=f'shape = "{shape}" needs depth = {fewest} or more, not {depth}'):
-        hidden_widths(depth, 512, None, shape)
+        architectures.build("ffdnn", 5, 4, 7, {"depth": depth, "width": 512, "shape": shape})
 
 
 def test_kaiming_weights_lie_within_their_bound():
@@ -267,7 +265,7 @@ def test_a_new_architecture_is_one_file_with_one_decorator(tmp_path, monkeypatch
         assert list(architectures.parameters_of("mine")) == ["gain"]
         assert architectures.measure("mine", 5, 4, 7, {}).parameters == 147
     finally:
-        architectures._registry._registered.pop("mine", None)
+        architectures.unregister("mine")
 
 
 def test_an_unknown_architecture_names_the_nearest_spelling():

@@ -12,7 +12,7 @@ import pytest
 from harness.corpora import mfcc
 from harness.corpora.corpus import open_corpus
 from harness.corpora.synthetic import augment, espeak, espeak_phones, make, sentences, voices
-from harness.corpora.synthetic.espeak import SAMPLE_RATE, Phrase, Spoken
+from harness.corpora.synthetic.espeak import SAMPLE_RATE, Phrase, Speech
 from harness.errors import RunFailed, UserError
 from harness.phones import BROAD, PHONEMES
 from harness.settings import Data, Synthetic
@@ -36,7 +36,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def say(*words: str) -> tuple[Spoken, np.ndarray, list[str]]:
+def say(*words: str) -> tuple[Speech, np.ndarray, list[str]]:
     """Words in ARPAbet -> the sound, its class per sample, the classes in order."""
     text = " ".join(espeak_phones.mnemonics(word.split()) for word in words)
     voice = voices.draw(np.random.default_rng(5))

@@ -9,7 +9,6 @@ import pytest
 from torch import Tensor, nn
 
 import architectures
-from architectures import _registry
 from harness.errors import UserError
 from harness.experiment.experiment import Experiment, changes
 from harness.experiment.load import load
@@ -202,9 +201,11 @@ class Fussy(nn.Module):
     ],
 )
 def test_shapes_are_checked_at_the_ends_of_every_range(
-    width: str, message: str, monkeypatch: pytest.MonkeyPatch
+    width: str, message: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setitem(_registry._registered, "fussy", Fussy)
+    request.addfinalizer(lambda: architectures.unregister("fussy"))
+    monkeypatch.setattr(Fussy, "__module__", "architectures.fussy")
+    architectures.register(Fussy)
     searched = "search.trials = 2\n" if "{" in width else ""
     text = f'question = "q"\nstudy = "s"\n{searched}[arms.f]\narchitecture = "fussy"\nparams.width = {width}\n'
     assert refused(text)[0].startswith(f"x.toml:{4 if searched else 3}:7: arms.f: {message}")

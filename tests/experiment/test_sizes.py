@@ -9,13 +9,13 @@ from click.testing import CliRunner
 import architectures
 from harness.cli.main import main
 from harness.errors import UserError
-from harness.experiment import sizes
+from harness.experiment import matching, sizes
 from harness.experiment.experiment import Experiment
 from harness.experiment.load import load
 from tests.corpora import D_FEATURES, write_corpus
 
 SHAPE = (5, 6, 7)
-WITH_WIDTH = [name for name in architectures.names() if sizes.has_width(name)]
+WITH_WIDTH = [name for name in architectures.names() if matching.has_width(name)]
 
 SEARCHED = """\
 question = "q"
@@ -48,12 +48,12 @@ def test_the_solved_width_is_the_nearest_of_all(name, target):
     counts = {w: architectures.n_parameters(name, *SHAPE, {"depth": 3, "width": w}) for w in range(1, 200)}
     nearest = min(counts, key=lambda w: abs(counts[w] - target))
     if abs(counts[nearest] - target) <= 0.01 * target:
-        solved = sizes.solve(name, SHAPE, {"depth": 3, "parameters": target})
+        solved = matching.solve(name, SHAPE, {"depth": 3, "parameters": target})
         assert solved.params == {"depth": 3, "width": nearest}
         assert solved.parameters == n_parameters(name, solved.params)
     else:
         with pytest.raises(ValueError, match=f"width {nearest} gives {counts[nearest]}"):
-            sizes.solve(name, SHAPE, {"depth": 3, "parameters": target})
+            matching.solve(name, SHAPE, {"depth": 3, "parameters": target})
 
 
 @pytest.mark.parametrize("target", [30_000, 2_000_000, 20_000_000])
@@ -61,16 +61,16 @@ def test_the_solved_width_is_the_nearest_of_all(name, target):
 @pytest.mark.parametrize("name", ["ffdnn", "ladnn"])
 def test_a_shape_is_solved_within_one_percent(name, shape, target):
     params = {"depth": 5, "shape": shape, "parameters": target}
-    solved = sizes.solve(name, (11, 13, 40), params)
+    solved = matching.solve(name, (11, 13, 40), params)
     assert solved.params.keys() == {"depth", "shape", "width"}
     assert abs(n_parameters(name, solved.params, (11, 13, 40)) / target - 1) <= 0.01
 
 
 def test_explicit_widths_are_scaled_by_one_factor():
     widths = (2048, 2048, 1024, 1024, 512, 256, 256)
-    reference = sizes.solve("ladnn", (15, 28, 40), {"widths": widths, "parameters": 18_942_890})
+    reference = matching.solve("ladnn", (15, 28, 40), {"widths": widths, "parameters": 18_942_890})
     assert reference.params == {"widths": widths}
-    smaller = sizes.solve("ladnn", (15, 28, 40), {"widths": widths, "parameters": 2_000_000}).params["widths"]
+    smaller = matching.solve("ladnn", (15, 28, 40), {"widths": widths, "parameters": 2_000_000}).params["widths"]
     assert abs(n_parameters("ladnn", {"widths": smaller}, (15, 28, 40)) / 2e6 - 1) <= 0.01
     assert all(w == round(of * smaller[0] / 2048) for w, of in zip(smaller, widths, strict=True))
 
@@ -78,20 +78,20 @@ def test_explicit_widths_are_scaled_by_one_factor():
 def test_a_limit_at_the_stated_number_is_not_exceeded():
     counts = [architectures.n_parameters("ffdnn", *SHAPE, {"width": w}) for w in (100, 101)]
     target = counts[1] - 1
-    assert sizes.solve("ffdnn", SHAPE, {"parameters": target}).params["width"] == 101
-    limited = sizes.solve("ffdnn", SHAPE, {"parameters": counts[0] + 100}, counts[0] + 100)
+    assert matching.solve("ffdnn", SHAPE, {"parameters": target}).params["width"] == 101
+    limited = matching.solve("ffdnn", SHAPE, {"parameters": counts[0] + 100}, counts[0] + 100)
     assert (limited.params["width"], limited.parameters) == (100, counts[0])
     with pytest.raises(ValueError, match=f"within 1 % of at most {target} in all"):
-        sizes.solve("ffdnn", SHAPE, {"parameters": target}, target)
+        matching.solve("ffdnn", SHAPE, {"parameters": target}, target)
 
 
 def test_settings_that_no_width_mends_are_told():
     with pytest.raises(ValueError, match='shape = "diamond" needs depth = 3'):
-        sizes.solve("ffdnn", SHAPE, {"depth": 2, "shape": "diamond", "parameters": 10_000})
+        matching.solve("ffdnn", SHAPE, {"depth": 2, "shape": "diamond", "parameters": 10_000})
 
 
 def test_a_bottleneck_that_narrow_widths_do_not_allow_is_no_obstacle():
-    solved = sizes.solve("tdnnf", SHAPE, {"bottleneck": 200, "parameters": 2_000_000})
+    solved = matching.solve("tdnnf", SHAPE, {"bottleneck": 200, "parameters": 2_000_000})
     assert solved.params["width"] > 100
 
 
@@ -148,7 +148,7 @@ def test_configurations_between_the_ends_are_checked_too(tmp_path):
         fits = {}
         for depth in range(1, 5):
             try:
-                sizes.solve("ffdnn", (1, 28, 40), {"depth": depth, "parameters": target})
+                matching.solve("ffdnn", (1, 28, 40), {"depth": depth, "parameters": target})
                 fits[depth] = True
             except ValueError:
                 fits[depth] = False
@@ -193,5 +193,5 @@ def test_the_plan_shows_the_solved_widths_at_both_ends(tmp_path, monkeypatch):
     done = CliRunner().invoke(main, ["run", "x.toml", "--plan"])
     assert done.exit_code == 0, done.output
     shape = (1, D_FEATURES, 40)
-    low = sizes.solve("ffdnn", shape, {"depth": 3, "shape": "diamond", "parameters": 300_000})
+    low = matching.solve("ffdnn", shape, {"depth": 3, "shape": "diamond", "parameters": 300_000})
     assert f"ffdnn: {low.params['width']} (context 0, depth 3) to " in done.output

@@ -78,7 +78,7 @@ def test_the_swept_size_is_solved_for_every_cell():
     experiment = loaded(text)
     for name, arm in experiment.arms.items():
         settings, _ = arm.ends()
-        size = sizes._parameters(arm, settings)
+        size = sizes.n_parameters(arm, settings)
         assert size == pytest.approx(experiment.sweep.cells[name].value, rel=0.01)
 
 
@@ -90,7 +90,7 @@ def test_arms_are_matched_cell_by_cell():
         .replace('baseline = "ffdnn"\n', 'baseline = "ffdnn"\nmatch = "parameters"\n')
     )
     experiment = loaded(text)
-    found = {name: sizes._parameters(arm, arm.ends()[0]) for name, arm in experiment.arms.items()}
+    found = {name: sizes.n_parameters(arm, arm.ends()[0]) for name, arm in experiment.arms.items()}
     for n in (2, 4, 8):
         assert found[f"ladnn@depth={n}"] == pytest.approx(found[f"ffdnn@depth={n}"], rel=0.01)
     assert found["ffdnn@depth=2"] < found["ffdnn@depth=8"]

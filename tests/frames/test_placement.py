@@ -4,30 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.corpora.store import Part
 from harness.frames.normalisation import Normaliser, statistics
 from harness.frames.placement import DeviceData
 from harness.settings import Data
+from tests.parts import make_part, numbered, order_of
 
-LENGTHS = [5, 1, 12, 3, 1]
 CONTEXTS = [0, 1, 3, (2, 0), (0, 4), (1, 5), 9, 20]
-
-
-def make_part(lengths=LENGTHS, d_features=3, seed=0, speakers=None):
-    rng = np.random.default_rng(seed)
-    lengths = np.array(lengths)
-    n = lengths.sum()
-    return Part(
-        split="train",
-        frames=rng.normal(2, 3, size=(n, d_features)).astype(np.float32),
-        labels=rng.integers(0, 4, n).astype(np.uint8),
-        starts=np.cumsum(lengths) - lengths,
-        lengths=lengths,
-        utterances=np.array([f"s{i % 2}-{i}" for i in range(len(lengths))]),
-        speakers=np.array(speakers or [f"s{i % 2}" for i in range(len(lengths))]),
-        phonemes=("[SIL]", "AA", "B", "K"),
-        digest="0",
-    )
 
 
 def slow_windows(part, left, right, boundary):
@@ -118,18 +100,6 @@ def test_global_statistics_are_those_of_train():
     frames = parts.get("validation", Data(context=0, normalisation="global")).windows(slice(None))[:, 0]
     expected = (other.frames - train.frames.mean(axis=0)) / train.frames.std(axis=0)
     np.testing.assert_allclose(frames.numpy(), expected, rtol=1e-4, atol=1e-5)
-
-
-def order_of(placed, batch_size, seed, epoch):
-    """Which frame comes when, told by a coefficient that numbers them."""
-    batches = list(placed.batches(batch_size, seed, epoch))
-    return torch.cat([windows[:, 0, 0] for windows, _ in batches]), [len(labels) for _, labels in batches]
-
-
-def numbered(lengths):
-    part = make_part(lengths)
-    part.frames[:, 0] = np.arange(part.n_frames)
-    return part
 
 
 def test_an_epoch_sees_every_frame_once_in_an_order_of_seed_and_epoch_alone():

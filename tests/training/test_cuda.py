@@ -12,7 +12,7 @@ from harness.errors import Interrupted, RunFailed
 from harness.frames.placement import DeviceData, placement
 from harness.settings import Data, Settings, Training
 from harness.training import run, trainer
-from harness.training.cuda_graph import captured
+from harness.training.cuda_graph import capture
 from tests.corpora import write_corpus
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -38,7 +38,7 @@ def test_on_a_cpu_the_step_is_left_as_it_is():
         pass
 
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-    assert captured(step, [optimiser], CPU) is step
+    assert capture(step, [optimiser], CPU) is step
 
 
 @needs_gpu
@@ -57,11 +57,11 @@ def test_replayed_steps_are_the_eager_ones(parts, optimiser, precision):
         def step(windows, labels, learner=learner):
             trainer.step(learner, windows, labels, precision)
 
-        update = captured(step, [learner.optimiser], CUDA) if is_captured else step
+        update = capture(step, [learner.optimiser], CUDA) if is_captured else step
         for k, examples in enumerate(data.batches(64, seed=0, epoch=1)):
             learner.optimiser.param_groups[0]["lr"] = 1e-3 * (1 + k % 5)
             update(*examples)
-        ends.append((learner.at.totals.clone(), [p.detach().clone() for p in model.parameters()]))
+        ends.append((learner.state.totals.clone(), [p.detach().clone() for p in model.parameters()]))
     torch.testing.assert_close(ends[0][0], ends[1][0], rtol=1e-3, atol=1e-3)
     for a, b in zip(ends[0][1], ends[1][1], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)

@@ -12,8 +12,8 @@ from harness.frames.placement import DeviceData
 from harness.settings import Data, Settings, Training
 from harness.training import evaluate, saved_model
 from harness.training.run import is_small, run, run_together
-from harness.training.together import train_together
-from harness.training.trainer import train
+from harness.training.together import Stack, train_together
+from harness.training.trainer import loss_and_logits, train
 from tests.corpora import write_corpus
 
 CPU = torch.device("cpu")
@@ -49,6 +49,19 @@ def both(residents, architecture, precision="fp32", trainings=None, **params):
     stacked = [model(architecture, seed, **params) for seed in SEEDS]
     together = train_together(stacked, data, validation, trainings, seeds=SEEDS, precision=precision)
     return alone, states, stacked, together
+
+
+def test_the_loss_of_a_stack_is_that_of_each_of_its_models(residents):
+    """With every setting of the loss that draws nothing."""
+    data = residents.get("train", DATA)
+    windows, labels = (
+        torch.stack(each) for each in zip(*(data.examples(slice(k, k + 50)) for k in SEEDS), strict=True)
+    )
+    models = [model("ffdnn", seed) for seed in SEEDS]
+    alone = [loss_and_logits(own, OWN, *example, "fp32") for own, *example in zip(models, windows, labels, strict=True)]
+    losses, logits = loss_and_logits(Stack(models), OWN, windows, labels, "fp32")
+    assert torch.allclose(losses, torch.stack([loss for loss, _ in alone]), atol=1e-6)
+    assert torch.allclose(logits, torch.stack([own for _, own in alone]), atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])

@@ -14,21 +14,21 @@ def ranges(path: Path) -> dict[str, tuple[int, int]]:
     Raises:
         ValueError: an utterance's lines do not stand together.
     """
-    found: dict[str, tuple[int, int]] = {}
-    last, first, here = "", 0, 0
+    places: dict[str, tuple[int, int]] = {}
+    last, first, position = "", 0, 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             name = line.split(None, 1)[0].decode("utf-8", "replace") if line.strip() else ""
             if name and not name.startswith(";;") and name != last:
                 if last:
-                    found[last] = (first, here - first)
-                if name in found:
+                    places[last] = (first, position - first)
+                if name in places:
                     raise ValueError(f"line {number}: {name} again; the lines of an utterance must stand together")
-                last, first = name, here
-            here += len(line)
+                last, first = name, position
+            position += len(line)
     if last:
-        found[last] = (first, here - first)
-    return found
+        places[last] = (first, position - first)
+    return places
 
 
 def read(text: str) -> list[Segment]:

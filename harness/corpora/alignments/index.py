@@ -1,4 +1,4 @@
-"""Files that say what is said when: which there are, which utterance each is of, and their segments.
+"""Alignment files: which there are, which utterance each is of, and its segments.
 
 TIMIT's `.phn`, Praat's `.TextGrid`, NIST's `.ctm`, HTK's, HTS's and Festival's `.lab`; endings in any case.
 """
@@ -16,7 +16,7 @@ ENDINGS = (".phn", ".textgrid", ".ctm", ".lab")
 
 @dataclass(frozen=True)
 class AlignmentFile:
-    """Where an utterance's segments stand."""
+    """The place of an utterance's segments."""
 
     path: Path
     part: tuple[int, int] | None = None
@@ -33,13 +33,13 @@ class AlignmentIndex:
     """The utterance's name, in lower case."""
 
     def of(self, place: Path) -> list[AlignmentFile]:
-        """Those of an utterance, by its path below its own folder: the one at the same place, else all of its name."""
+        """Alignments of an utterance, by its path below its folder: that of the same place, else all of its name."""
         here = self.by_place.get(place.with_suffix("").as_posix().lower())
         return [here] if here else self.by_name.get(place.stem.lower(), [])
 
 
 def find(root: Path) -> AlignmentIndex:
-    """All alignments in `root`, a folder or a file.
+    """An index of all alignments in `root`, a folder or a file.
 
     Raises:
         ValueError: there are none, or a CTM file that cannot be used.
@@ -47,7 +47,7 @@ def find(root: Path) -> AlignmentIndex:
     if not root.exists():
         raise ValueError(f"{root}: no such file or folder")
     files = [root] if root.is_file() else sorted(root.rglob("*"))
-    found = AlignmentIndex()
+    index = AlignmentIndex()
     for path in files:
         ending = path.suffix.lower()
         if ending == ".ctm" or (path == root and ending not in ENDINGS):
@@ -56,13 +56,13 @@ def find(root: Path) -> AlignmentIndex:
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None
             for name, part in parts.items():
-                found.by_name.setdefault(name.lower(), []).append(AlignmentFile(path, part))
+                index.by_name.setdefault(name.lower(), []).append(AlignmentFile(path, part))
         elif ending in ENDINGS:
-            found.by_place[path.relative_to(root).with_suffix("").as_posix().lower()] = AlignmentFile(path)
-            found.by_name.setdefault(path.stem.lower(), []).append(AlignmentFile(path))
-    if not found.by_name:
+            index.by_place[path.relative_to(root).with_suffix("").as_posix().lower()] = AlignmentFile(path)
+            index.by_name.setdefault(path.stem.lower(), []).append(AlignmentFile(path))
+    if not index.by_name:
         raise ValueError(f"{root}: no alignment in it; files that end in {' '.join(ENDINGS)} (any case) are read")
-    return found
+    return index
 
 
 def read(source: AlignmentFile, *, rate: int, tier: str | None = None) -> list[Segment]:
@@ -78,15 +78,15 @@ def read(source: AlignmentFile, *, rate: int, tier: str | None = None) -> list[S
     text = text_of(source.path, source.part)
     match source.path.suffix.lower():
         case ".phn":
-            found = columns.read_phn(text, rate)
+            rows = columns.read_phn(text, rate)
         case ".lab":
-            found = columns.read_lab(text)
+            rows = columns.read_lab(text)
         case ".textgrid":
-            found = textgrid.read(text, tier)
+            rows = textgrid.read(text, tier)
         case _:
-            found = ctm.read(text)
-    segments.check(found)
-    return found
+            rows = ctm.read(text)
+    segments.check(rows)
+    return rows
 
 
 def text_of(path: Path, part: tuple[int, int] | None = None) -> str:

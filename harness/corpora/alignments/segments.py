@@ -1,4 +1,4 @@
-"""What is said when: the one form that every alignment file is brought to, and the frames that it covers.
+"""Segments: what is said when, the one form of every alignment file, and the frames that they cover.
 
 Shapes: S segments, T frames.
 """
@@ -22,7 +22,8 @@ class Segment(NamedTuple):
 
 
 def check(segments: Sequence[Segment]) -> None:
-    """
+    """Refuse segments that are in no order.
+
     Raises:
         ValueError: there is none, one ends before it starts, or one starts before the one before it ends.
     """
@@ -41,7 +42,7 @@ def check(segments: Sequence[Segment]) -> None:
 
 
 def covering(segments: Sequence[Segment], seconds: np.ndarray) -> np.ndarray:
-    """(T,) the segment that holds each time, -1 where none does.
+    """Indices (T,) of the segments that hold each time, -1 where none does.
 
     Args:
         segments: in order of time, as `check` wants them.
@@ -49,5 +50,5 @@ def covering(segments: Sequence[Segment], seconds: np.ndarray) -> np.ndarray:
     """
     starts = np.array([segment.start for segment in segments])
     ends = np.array([segment.end for segment in segments])
-    found = np.searchsorted(starts, seconds, side="right") - 1
-    return np.where((found >= 0) & (seconds < ends[found]), found, -1)
+    last_begun = np.searchsorted(starts, seconds, side="right") - 1
+    return np.where((last_begun >= 0) & (seconds < ends[last_begun]), last_begun, -1)

@@ -4,9 +4,9 @@ Both forms hold the same values in the same order. Praat takes as a value what s
 "text" (with "" for one quote), a <flag>; everything else, and what follows a "!", is comment (Praat manual, *TextGrid
 file formats*). The long form is the short form with comments.
 
-Labels in time as Praat's TextGrid (the long text form): tiers of intervals.
+The long form is written, with tiers of intervals.
 
-P. Boersma, D. Weenink: Praat. The manual page "TextGrid file formats" tells the form.
+P. Boersma, D. Weenink: Praat, manual page "TextGrid file formats".
 """
 
 import re
@@ -33,9 +33,9 @@ def read(text: str, tier: str | None = None) -> list[Segment]:
     intervals = {name: rows for kind, name, rows in tiers if kind == "IntervalTier"}
     name = tier or _phones(list(intervals))
     if name not in intervals:
-        listed = ", ".join(repr(known) for known in intervals) or "none"
-        wanted = f"no interval tier {tier!r}" if tier else "no tier of phones that is the only one"
-        raise ValueError(f"{wanted}; its interval tiers: {listed}")
+        names = ", ".join(repr(own) for own in intervals) or "none"
+        lacking = f"no interval tier {tier!r}" if tier else "no tier of phones that is the only one"
+        raise ValueError(f"{lacking}; its interval tiers: {names}")
     return intervals[name]
 
 
@@ -47,7 +47,7 @@ def _phones(names: list[str]) -> str | None:
 
 
 def _tiers(text: str) -> list[tuple[str, str, list[Segment]]]:
-    """(kind, name, segments) of each; those of a point tier are left out."""
+    """Kind, name and segments of each tier; a point tier has no segments here."""
     values = _values(text)
     try:
         if (next(values), next(values)) != ("ooTextFile", "TextGrid"):
@@ -73,16 +73,16 @@ def _tier(values: Iterator[str]) -> tuple[str, str, list[Segment]]:
 
 
 def _values(text: str) -> Iterator[str]:
-    for found in _VALUE.finditer(text):
-        quoted, number, flag = found.groups()
-        if quoted is not None:
-            yield quoted.replace('""', '"')
+    for match in _VALUE.finditer(text):
+        label, number, flag = match.groups()
+        if label is not None:
+            yield label.replace('""', '"')
         elif number is not None or flag is not None:
             yield number or flag
 
 
 TIER = "phones"
-"""What forced aligners call it."""
+"""The name that forced aligners give to the tier of phones."""
 
 
 def text(tiers: Sequence[tuple[str, np.ndarray, Sequence[str]]], edges: np.ndarray) -> str:
@@ -129,5 +129,5 @@ def _quoted(words: str) -> str:
 
 
 def _seconds(value: float) -> str:
-    """To the microsecond, without zeros at the end: 0.0175"""
+    """A time to the microsecond, without zeros at the end: 0.0175"""
     return f"{value:.6f}".rstrip("0").rstrip(".")

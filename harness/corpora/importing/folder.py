@@ -26,7 +26,7 @@ def plan(
     fractions: Fractions | None = None,
     splits: Path | None = None,
 ) -> Plan:
-    """What to import from `root`.
+    """The plan of an import from `root`.
 
     Args:
         alignments: where they are; beside the recordings unless given.
@@ -48,21 +48,21 @@ def plan(
         raise UserError(f"{error}; say with --alignments where they are" if not alignments else str(error)) from None
     speakers = _speakers(root, sounds, speaker)
     split_of, how = assign(speakers.values(), fractions or Fractions(), splits)
-    made = Plan("folder", notes=[how])
+    result = Plan("folder", notes=[how])
     stems = Counter(path.stem for path in sounds)
     for sound in sounds:
         place = sound.relative_to(root)
         name = _NAME.sub("_", sound.stem if stems[sound.stem] == 1 else "-".join(place.with_suffix("").parts))
-        found = sources.of(place)
-        if len(found) == 1:
-            who, words = speakers[sound], _words(found[0].path)
-            made.recordings.append(Recording(name, split_of[who], who, sound, found[0], words))
+        own = sources.of(place)
+        if len(own) == 1:
+            who, words = speakers[sound], _words(own[0].path)
+            result.recordings.append(Recording(name, split_of[who], who, sound, own[0], words))
         else:
-            what = f"{len(found)} alignments of its name; one is allowed" if found else "no alignment of its name"
-            made.refused.append(f"{sound}: {what}")
-    twice = [name for name, n in Counter(r.name for r in made.recordings).items() if n > 1]
-    made.refused += [f"{root}: several recordings would be called {name}" for name in twice]
-    return made
+            what = f"{len(own)} alignments of its name; one is allowed" if own else "no alignment of its name"
+            result.refused.append(f"{sound}: {what}")
+    twice = [name for name, n in Counter(r.name for r in result.recordings).items() if n > 1]
+    result.refused += [f"{root}: several recordings would be called {name}" for name in twice]
+    return result
 
 
 def _words(labels: Path) -> Path | None:
@@ -74,28 +74,30 @@ def _words(labels: Path) -> Path | None:
 def _speakers(root: Path, sounds: list[Path], pattern: str | None) -> dict[Path, str]:
     """Recording -> who speaks."""
     if pattern is not None:
-        told = _by_pattern(root, sounds, pattern)
+        speaker_of = _by_pattern(root, sounds, pattern)
         hint = f"--speaker {pattern!r} finds nothing in its path"
     elif (root / "speakers.csv").exists():
         with (root / "speakers.csv").open(newline="", encoding="utf-8-sig") as file:
             rows = {row[0]: row[1] for row in csv.reader(file) if len(row) == 2}
-        told = {sound: rows.get(sound.stem, "") for sound in sounds}
+        speaker_of = {sound: rows.get(sound.stem, "") for sound in sounds}
         hint = f"{root / 'speakers.csv'} has no line for {{}}"
     else:
         places = {sound: sound.relative_to(root).parts for sound in sounds}
-        told = {sound: parts[0] if len(parts) > 1 else "" for sound, parts in places.items()}
+        speaker_of = {sound: parts[0] if len(parts) > 1 else "" for sound, parts in places.items()}
         hint = "in no speaker's folder; say who speaks with speakers.csv (utterance,speaker) or --speaker PATTERN"
-    untold = [f"{sound}: {hint.replace('{}', sound.stem)}" for sound, name in told.items() if not name]
-    if untold:
-        more = [f"... and {len(untold) - 20} more"] if len(untold) > 20 else []
-        raise UserError("\n".join([f"{root}: who speaks is not known of {len(untold)}:", *untold[:20], *more]))
-    return told
+    lines = [f"{sound}: {hint.replace('{}', sound.stem)}" for sound, name in speaker_of.items() if not name]
+    if lines:
+        more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
+        raise UserError("\n".join([f"{root}: who speaks is not known of {len(lines)}:", *lines[:20], *more]))
+    return speaker_of
 
 
 def _by_pattern(root: Path, sounds: list[Path], pattern: str) -> dict[Path, str]:
     try:
-        compiled = re.compile(pattern)
+        expression = re.compile(pattern)
     except re.error as error:
         raise UserError(f"--speaker {pattern!r} is no regular expression: {error}") from None
-    found = {sound: compiled.search(sound.relative_to(root).as_posix()) for sound in sounds}
-    return {sound: (match[1] if compiled.groups else match[0]) or "" if match else "" for sound, match in found.items()}
+    matches = {sound: expression.search(sound.relative_to(root).as_posix()) for sound in sounds}
+    return {
+        sound: (match[1] if expression.groups else match[0]) or "" if match else "" for sound, match in matches.items()
+    }

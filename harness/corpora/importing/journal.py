@@ -1,4 +1,4 @@
-"""The folder in which an imported corpus grows: what is done in it, whether that still holds, and how it is made whole.
+"""The folder in which an imported corpus grows: its journal, what of that still holds, and how it is made whole.
 
 A journal has a line for each recording that is done, with its files' sizes and times of change. What was done with
 other settings, or from files that have changed since, is done again.
@@ -24,7 +24,7 @@ _KINDS = ("mfcc", "transcript")
 
 
 class Journal:
-    """Notes what is done, once it is on disk."""
+    """The journal of an import: a line for each recording, once its files are written."""
 
     def __init__(self, growing: Path) -> None:
         self._file = (growing / _JOURNAL).open("a", encoding="utf-8")
@@ -43,41 +43,41 @@ class Journal:
 def prepare(growing: Path, plan: Plan, recipe: Recipe) -> None:
     """Make the folder; empty it unless an import with the same settings was stopped in it."""
     settings = json.dumps({"corpus": plan.corpus} | recipe.as_json())
-    known = growing / _SETTINGS
-    if not known.exists() or known.read_text(encoding="utf-8") != settings:
+    file = growing / _SETTINGS
+    if not file.exists() or file.read_text(encoding="utf-8") != settings:
         shutil.rmtree(growing, ignore_errors=True)
     for split in plan.splits():
         for kind in _KINDS:
             (growing / split / kind).mkdir(parents=True, exist_ok=True)
     growing.mkdir(parents=True, exist_ok=True)
-    known.write_text(settings, encoding="utf-8")
+    file.write_text(settings, encoding="utf-8")
 
 
-def done(growing: Path, plan: Plan) -> dict[str, Imported]:
-    """What an import that was stopped has done, as far as it still holds: by name of the recording."""
+def outcomes_so_far(growing: Path, plan: Plan) -> dict[str, Imported]:
+    """Outcomes of an import that was stopped, as far as they still hold: by name of the recording."""
     journal = growing / _JOURNAL
     if not journal.exists():
         return {}
-    wanted = {(recording.name, recording.split): recording for recording in plan.recordings}
-    found = {}
+    recordings = {(recording.name, recording.split): recording for recording in plan.recordings}
+    outcomes = {}
     for line in journal.read_text(encoding="utf-8").splitlines():
         try:
             name, split, stamp, outcome = json.loads(line)
         except ValueError:  # a kill in the middle of the line
             continue
-        recording = wanted.get((name, split))
+        recording = recordings.get((name, split))
         files = [growing / split / kind / f"{name}.npy" for kind in _KINDS]
         if recording and recording.stamp() == stamp and all(file.exists() for file in files):
-            found[name] = Imported(**outcome)
-    return found
+            outcomes[name] = Imported(**outcome)
+    return outcomes
 
 
 def finish(growing: Path, plan: Plan, recipe: Recipe, imported: Mapping[str, Imported]) -> None:
     """Write the files beside the splits, and remove what is not of this corpus."""
-    kept = [recording for recording in plan.recordings if recording.name in imported]
-    wanted = {(recording.split, f"{recording.name}.npy") for recording in kept}
+    recordings = [recording for recording in plan.recordings if recording.name in imported]
+    names = {(recording.split, f"{recording.name}.npy") for recording in recordings}
     for path in growing.glob("*/*/*.npy"):
-        if (path.parts[-3], path.name) not in wanted:
+        if (path.parts[-3], path.name) not in names:
             path.unlink()
     for folder in [*growing.glob("*/*/"), *growing.glob("*/")]:
         if not any(folder.iterdir()):
@@ -85,11 +85,11 @@ def finish(growing: Path, plan: Plan, recipe: Recipe, imported: Mapping[str, Imp
     with (growing / "speakers.csv").open("w", encoding="utf-8", newline="") as table:
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(["utterance", "speaker"])
-        rows.writerows(sorted((recording.name, recording.speaker) for recording in kept))
+        rows.writerows(sorted((recording.name, recording.speaker) for recording in recordings))
     features.write(growing, recipe.features)
     if recipe.phones.classes != PHONEMES:
         (growing / "phonemes.txt").write_text("\n".join(recipe.phones.classes) + "\n", encoding="utf-8")
-    told = {"corpus": plan.corpus, "notes": plan.notes} | recipe.as_json()
-    (growing / "recipe.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    facts = {"corpus": plan.corpus, "notes": plan.notes} | recipe.as_json()
+    (growing / "recipe.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     (growing / _JOURNAL).unlink(missing_ok=True)
     (growing / _SETTINGS).unlink()

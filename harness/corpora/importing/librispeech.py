@@ -14,7 +14,7 @@ SPLITS = (
 
 
 def plan(root: Path, alignments: Path, only: Collection[str] = ()) -> Plan:
-    """What to import from a LibriSpeech in `root`: SPLIT/READER/CHAPTER/READER-CHAPTER-UTTERANCE.flac.
+    """The plan of an import of the LibriSpeech in `root`, SPLIT/READER/CHAPTER/READER-CHAPTER-UTTERANCE.flac.
 
     Args:
         alignments: a folder of files named after the utterances (TextGrids as the Montreal Forced Aligner writes
@@ -32,39 +32,39 @@ def plan(root: Path, alignments: Path, only: Collection[str] = ()) -> Plan:
         sources = find(alignments)
     except ValueError as error:
         raise UserError(str(error)) from None
-    made = Plan("librispeech")
+    result = Plan("librispeech")
     for split, folder in folders.items():
         if split in only or not only:
-            _add(made, split, folder, sources)
-    return made
+            _add(result, split, folder, sources)
+    return result
 
 
 def _folders(root: Path) -> dict[str, Path]:
     places = [root, root / "LibriSpeech"]
-    found = {split: place / split for split in SPLITS for place in places if (place / split).is_dir()}
+    folders = {split: place / split for split in SPLITS for place in places if (place / split).is_dir()}
     if root.name in SPLITS and root.is_dir():
-        found = {root.name: root}
-    if not found:
+        folders = {root.name: root}
+    if not folders:
         there = "no such folder" if not root.is_dir() else f"none of LibriSpeech's splits in it ({', '.join(SPLITS)})"
         raise UserError(f"{root}: {there}; for recordings in other folders: harness data import folder")
-    return found
+    return folders
 
 
-def _add(made: Plan, split: str, folder: Path, sources: AlignmentIndex) -> None:
+def _add(plan: Plan, split: str, folder: Path, sources: AlignmentIndex) -> None:
     sounds = sorted(path for path in folder.rglob("*") if audio.is_audio(path))
     without, recordings = [], []
     for sound in sounds:
-        found = sources.of(sound.relative_to(folder.parent))
-        if len(found) == 1:
+        own = sources.of(sound.relative_to(folder.parent))
+        if len(own) == 1:
             reader = sound.stem.partition("-")[0]
-            recordings.append(Recording(sound.stem, split, reader, sound, found[0]))
+            recordings.append(Recording(sound.stem, split, reader, sound, own[0]))
         else:
-            without.append(f"{sound}: {_count(len(found))}")
+            without.append(f"{sound}: {_count(len(own))}")
     if without and not recordings:
-        made.refused.append(f"{folder}: no alignment for any of its {len(sounds):,} recordings; choose with --split")
+        plan.refused.append(f"{folder}: no alignment for any of its {len(sounds):,} recordings; choose with --split")
     else:
-        made.refused += without
-    made.recordings += recordings
+        plan.refused += without
+    plan.recordings += recordings
 
 
 def _count(n: int) -> str:

@@ -1,14 +1,13 @@
-"""Which letter of its word a phone stands for: TIMIT's flap dx is the T of "water" and the D of "ready".
-
-Phones and letters are aligned with the fewest differences (Needleman and Wunsch 1970): a vowel goes with any vowel
-letter, a consonant with the letter its symbol begins with. So the flap of "credited" before its last vowel is a T.
-
-From an alignment's symbols to classes, by a table that is data: `phonesets/*.tsv`, or a file of one's own.
+"""Tables from an alignment's symbols to classes, which are data: `phonesets/*.tsv`, or a file of one's own.
 
 A table names its `classes:` and perhaps the `endings:` that symbols may drop (stress, place in the word). A row is a
 symbol, its class and perhaps when: `before SYMBOL ...` (the next symbol is one of these) or `spelled LETTER` (the word
 has this letter at this place). The first row of a symbol that holds counts; the class `=next` is that of the symbol
 after it; the symbol `""` is an empty one. Symbols are compared without regard to case.
+
+Which letter of its word a phone stands for (TIMIT's flap dx is the T of "water" and the D of "ready") is told by
+aligning phones and letters with the fewest differences (Needleman and Wunsch 1970): a vowel goes with any vowel letter,
+a consonant with the letter its symbol begins with. So the flap of "credited" before its last vowel is a T.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 from harness.corpora.alignments.index import Segment
 from harness.errors import UserError
+from harness.phones import MOST_CLASSES
 
 _VOWELS = "aeiouy"
 
@@ -30,23 +30,23 @@ def letter_at(segments: Sequence[Segment], i: int, words: Sequence[Segment], amo
         letters = word.symbol.lower()
         if word.start < here.end and here.start < word.end and set(letters) & set(among):
             inside = [n for n, s in enumerate(segments) if s.start < word.end and word.start < s.end]
-            return _aligned(letters, tuple(segments[n].symbol.lower() for n in inside), inside.index(i), among)
+            return _align(letters, tuple(segments[n].symbol.lower() for n in inside), inside.index(i), among)
     return ""
 
 
 @lru_cache(maxsize=4096)
-def _aligned(letters: str, phones: tuple[str, ...], at: int, among: str) -> str:
+def _align(letters: str, phones: tuple[str, ...], at: int, among: str) -> str:
     # best[p][n]: cost of the first p phones with the first n letters, and the letter that phone `at` got on the way
     best = [[(float(n), "") for n in range(len(letters) + 1)]]
     for p, phone in enumerate(phones, start=1):
         row = [(best[-1][0][0] + (9.0 if p - 1 == at else 1.0), "")]
         for n, letter in enumerate(letters, start=1):
-            is_asked = p - 1 == at
-            fits = letter in among if is_asked else _fits(phone, letter)
-            together = (best[-1][n - 1][0] + (0.0 if fits else 1.5), letter if is_asked else best[-1][n - 1][1])
-            if is_asked and not fits:
+            is_here = p - 1 == at
+            fits = letter in among if is_here else _fits(phone, letter)
+            together = (best[-1][n - 1][0] + (0.0 if fits else 1.5), letter if is_here else best[-1][n - 1][1])
+            if is_here and not fits:
                 together = (together[0] + 9.0, "")
-            without_letter = (best[-1][n][0] + (9.0 if is_asked else 1.0), "" if is_asked else best[-1][n][1])
+            without_letter = (best[-1][n][0] + (9.0 if is_here else 1.0), "" if is_here else best[-1][n][1])
             without_phone = (row[-1][0] + 1.0, row[-1][1])
             row.append(min(together, without_letter, without_phone, key=lambda way: way[0]))
         best.append(row)
@@ -94,7 +94,7 @@ class PhoneTable:
         return {"name": self.name, "classes": self.classes, "endings": self.endings, "rules": rules}
 
     def labels(self, segments: Sequence[Segment], words: Sequence[Segment] = ()) -> list[int]:
-        """(S,) the class of each segment.
+        """Classes (S,) of segments.
 
         Args:
             words: the words of the utterance, where the table needs them.
@@ -102,19 +102,19 @@ class PhoneTable:
         Raises:
             ValueError: unknown symbols, each with its first time.
         """
-        found = [self._class(segments, i, words) for i in range(len(segments))]
+        phonemes = [self._class(segments, i, words) for i in range(len(segments))]
         unknown: dict[str, list[Segment]] = {}
-        for segment, phoneme in zip(segments, found, strict=True):
+        for segment, phoneme in zip(segments, phonemes, strict=True):
             if phoneme is None:
                 unknown.setdefault(segment.symbol, []).append(segment)
         if unknown:
-            told = [f"{symbol!r} at {at[0].start:.3f} s{_also(len(at) - 1)}" for symbol, at in unknown.items()]
-            raise ValueError(f"unknown to the phone set {self.name} (--phones, --map): {', '.join(told)}")
+            lines = [f"{symbol!r} at {at[0].start:.3f} s{_also(len(at) - 1)}" for symbol, at in unknown.items()]
+            raise ValueError(f"unknown to the phone set {self.name} (--phones, --map): {', '.join(lines)}")
         index = {phoneme: i for i, phoneme in enumerate(self.classes)}
-        return [index[phoneme] for phoneme in found if phoneme is not None]
+        return [index[phoneme] for phoneme in phonemes if phoneme is not None]
 
     def extended(self, classes: Mapping[str, str]) -> "PhoneTable":
-        """With symbols of the user's own: {symbol: class}.
+        """The table with symbols of the user's own, {symbol: class}.
 
         Raises:
             UserError: a class that is not one of the table's.
@@ -132,8 +132,8 @@ class PhoneTable:
         return None
 
     def _rules_of(self, symbol: str) -> tuple[Rule, ...]:
-        known = (spelling for spelling in self._spellings(symbol.lower()) if spelling in self.rules)
-        return next((self.rules[spelling] for spelling in known), ())
+        spellings = (spelling for spelling in self._spellings(symbol.lower()) if spelling in self.rules)
+        return next((self.rules[spelling] for spelling in spellings), ())
 
     def _spellings(self, symbol: str) -> Iterator[str]:
         """The symbol, and without one or two of its endings: AH0_B, AH0, AH."""
@@ -180,8 +180,8 @@ def _parse(path: Path) -> PhoneTable:
             wrong.append(f"{path}:{number}: {error}")
             continue
         rules[symbol] = (*rules.get(symbol, ()), rule)
-    if not wrong and not 2 <= len(set(heads["classes"])) == len(heads["classes"]) <= 255:
-        wrong = [f"{path}: its line 'classes:' has to name 2 to 255 distinct classes, above the rows"]
+    if not wrong and not 2 <= len(set(heads["classes"])) == len(heads["classes"]) <= MOST_CLASSES:
+        wrong = [f"{path}: its line 'classes:' has to name 2 to {MOST_CLASSES} distinct classes, above the rows"]
     if wrong:
         raise UserError("\n".join(wrong))
     return PhoneTable(path.stem, tuple(heads["classes"]), rules, tuple(e.lower() for e in heads["endings"]))

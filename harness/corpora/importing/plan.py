@@ -1,4 +1,4 @@
-"""What is to be imported, and how one recording with its alignment becomes an utterance in the HW1P2 layout."""
+"""Plans of imports, and the way of one recording with its alignment to an utterance in the HW1P2 layout."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,14 +35,14 @@ class Recording:
     """Words with times, as in TIMIT's .wrd."""
 
     def stamp(self) -> str:
-        """Changes with its files, by size and time of change."""
+        """A mark that changes with its files, by size and time of change."""
         stats = [path.stat() for path in (self.sound, self.labels.path, self.words) if path]
         return ",".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
 
 
 @dataclass
 class Plan:
-    """What is to be imported, as a corpus' reader found it."""
+    """The recordings that are to be imported, as a corpus' reader lists them."""
 
     corpus: str
     """Its name: timit, librispeech, folder."""
@@ -58,7 +58,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How recordings become frames and labels, the same for all of a corpus."""
+    """The way of recordings to frames and labels, the same for all of a corpus."""
 
     features: Features
     phones: PhoneTable
@@ -71,7 +71,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a recording."""
+    """The outcome of a recording."""
 
     frames: int
     unlabelled: int
@@ -117,10 +117,10 @@ def _words(recording: Recording, rate: int) -> list[Segment]:
 
 
 def _labels(segments: list[Segment], classes: list[int], seconds: np.ndarray, end: float) -> np.ndarray:
-    """(T,) class of each frame's centre; -1, the last of the names, where no label is."""
+    """Classes (T,) of the frames' centres; -1, the last of the names, where no label is."""
     if segments[-1].end > end + BEYOND:
         raise ValueError(f"labels up to {segments[-1].end:.3f} s, sound up to {end:.3f} s: of another recording?")
-    labels = np.append(classes, -1)[index.covering(segments, seconds)]
+    labels: np.ndarray = np.append(classes, -1)[index.covering(segments, seconds)]
     bare = np.count_nonzero(labels < 0)
     if bare > UNLABELLED * len(labels):
         raise ValueError(f"{bare} of {len(labels)} frames have no label: of another recording, or in other units?")
@@ -129,7 +129,7 @@ def _labels(segments: list[Segment], classes: list[int], seconds: np.ndarray, en
 
 @contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Has a refusal begin with the file that it is about."""
+    """A context in which a refusal begins with the file that it is about."""
     try:
         yield
     except ValueError as refusal:

@@ -7,7 +7,7 @@ renamed when whole. Each utterance depends on its own files alone: the number of
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,22 +17,20 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from harness.corpora import destination
-from harness.corpora.importing.journal import REFUSED, Journal, done, finish, prepare
+from harness.corpora.importing.journal import REFUSED, Journal, finish, outcomes_so_far, prepare
 from harness.corpora.importing.plan import Imported, Plan, Recipe, Recording, import_one
 from harness.errors import RunFailed, UserError
+from harness.files import Count, put_in_place
 
-SHOWN = 100
-"""Refusals that are told; all of them stand in refused.txt."""
+MOST_LINES = 100
+"""Refusals that are printed; all of them stand in refused.txt."""
 
 _AT_ONCE = 16  # recordings handed to a process together
-
-Progress = Callable[[int, int], None]
-"""Called with (recordings done, all)."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an import made."""
+    """The outcome of an import."""
 
     root: Path
     plan: Plan
@@ -49,7 +47,7 @@ def run(
     *,
     leave_out: bool = False,
     processes: int | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Result:
     """Import a plan to `root`.
 
@@ -67,28 +65,28 @@ def run(
 
 
 def _run(
-    plan: Plan, recipe: Recipe, root: Path, growing: Path, leave_out: bool, processes: int, progress: Progress | None
+    plan: Plan, recipe: Recipe, root: Path, growing: Path, leave_out: bool, processes: int, progress: Count | None
 ) -> Result:
     prepare(growing, plan, recipe)
-    imported = done(growing, plan)
-    refused = list(plan.refused)
+    imported = outcomes_so_far(growing, plan)
+    refusals = list(plan.refused)
     to_do = [recording for recording in plan.recordings if recording.name not in imported]
     n_done = len(plan.recordings) - len(to_do)
     with Journal(growing) as journal:
         for recording, outcome in _import_all(to_do, recipe, growing, processes):
             n_done += 1
             if isinstance(outcome, str):
-                refused.append(outcome)
+                refusals.append(outcome)
             else:
                 imported[recording.name] = outcome
                 journal.add(recording, outcome)
             if progress:
                 progress(n_done, len(plan.recordings))
-    refused.sort()
-    _judge(refused, len(imported), growing, leave_out)
+    refusals.sort()
+    _judge(refusals, len(imported), growing, leave_out)
     finish(growing, plan, recipe, imported)
-    growing.rename(root)
-    return Result(root, plan, imported, refused)
+    put_in_place(growing, root)
+    return Result(root, plan, imported, refusals)
 
 
 def _import_all(
@@ -133,19 +131,24 @@ def _import_some(recordings: Sequence[Recording], recipe: Recipe, growing: Path)
     return outcomes
 
 
-def _judge(refused: list[str], n_imported: int, growing: Path, leave_out: bool) -> None:
-    """
+def _judge(refusals: list[str], n_imported: int, growing: Path, leave_out: bool) -> None:
+    """Refuse an import, or list in its folder what is left out.
+
     Raises:
         UserError: something is refused and may not be left out, or nothing is left.
     """
-    if not refused and n_imported:
+    if not refusals and n_imported:
         (growing / REFUSED).unlink(missing_ok=True)
         return
-    (growing / REFUSED).write_text("".join(line + "\n" for line in refused), encoding="utf-8")
+    (growing / REFUSED).write_text("".join(line + "\n" for line in refusals), encoding="utf-8")
     if leave_out and n_imported:
         return
-    more = [f"... and {len(refused) - SHOWN:,} more, in {growing / 'refused.txt'}"] if len(refused) > SHOWN else []
+    more = (
+        [f"... and {len(refusals) - MOST_LINES:,} more, in {growing / 'refusals.txt'}"]
+        if len(refusals) > MOST_LINES
+        else []
+    )
     rest = f"the other {n_imported:,} are kept: mend these and give the command again, or leave them out with "
     last = [rest + "--leave-out-refused"] if n_imported else []
-    head = f"{len(refused):,} recordings are refused:" if refused else "nothing to import"
-    raise UserError("\n".join([head, *refused[:SHOWN], *more, *last]))
+    head = f"{len(refusals):,} recordings are refused:" if refusals else "nothing to import"
+    raise UserError("\n".join([head, *refusals[:MOST_LINES], *more, *last]))

@@ -1,4 +1,4 @@
-"""Which speakers train, which validate, which test: whole speakers always, an utterance of theirs never apart."""
+"""Splits by speaker: who trains, who validates, who tests, each speaker with all their utterances."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Fractions:
-    """Of the speakers."""
+    """Fractions of the speakers, and the seed of the draw."""
 
     validation: float = 0.1
     test: float = 0.1
@@ -28,20 +28,20 @@ def draw(speakers: Iterable[str], fractions: Fractions) -> dict[str, str]:
         UserError: there are too few speakers.
     """
     names = sorted(set(speakers))
-    asked = {"validation": fractions.validation, "test": fractions.test}
-    counts = {split: max(1, round(share * len(names))) if share else 0 for split, share in asked.items()}
+    share_of = {"validation": fractions.validation, "test": fractions.test}
+    counts = {split: max(1, round(share * len(names))) if share else 0 for split, share in share_of.items()}
     if sum(counts.values()) >= len(names):
-        needed = 1 + len([share for share in asked.values() if share])
+        least = 1 + len([share for share in share_of.values() if share])
         shares = f"{fractions.validation:g} for validation and {fractions.test:g} for test"
         raise UserError(
-            f"{len(names)} speakers ({', '.join(names[:5])}), {shares}: none is left to train on. At least {needed} "
+            f"{len(names)} speakers ({', '.join(names[:5])}), {shares}: none is left to train on. At least {least} "
             "speakers and fractions of less than 1 in all are allowed; one speaker's utterances are never split, for a "
             "score on them would not tell of new speakers"
         )
     order = np.random.default_rng(fractions.seed).permutation(names).tolist()
-    held = iter(order)
-    chosen = {next(held): split for split, n in counts.items() for _ in range(n)}
-    return {name: chosen.get(name, "train") for name in names}
+    names_left = iter(order)
+    split_of = {next(names_left): split for split, n in counts.items() for _ in range(n)}
+    return {name: split_of.get(name, "train") for name in names}
 
 
 def read(path: Path, speakers: Iterable[str]) -> dict[str, str]:

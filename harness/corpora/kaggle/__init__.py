@@ -1,0 +1,1 @@
+"""The data of a Kaggle competition as a corpus: downloaded, unpacked, checked."""

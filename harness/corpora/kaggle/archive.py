@@ -21,14 +21,14 @@ def unpack(archive: Path, folder: Path, progress: Report | None = None) -> None:
         UserError: it is no zip file, damaged, has no corpus or two of them, or there is no room.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
-            members = _members(archive, opened)
+        with zipfile.ZipFile(archive) as zipped:
+            members = _members(archive, zipped)
             missing = {target: member for target, member in members.items() if not _is_there(folder / target, member)}
             destination.check_room(folder, sum(member.file_size for member in missing.values()), "the unpacked corpus")
             for done, (target, member) in enumerate(missing.items(), len(members) - len(missing)):
                 if progress:
                     progress("unpacking", done, len(members))
-                _write(folder / target, opened.read(member))
+                _write(folder / target, zipped.read(member))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # Runtime: it wants a password
         raise UserError(
             f"{archive}: no zip file, or a damaged one ({error}); remove it and download it again"
@@ -46,17 +46,17 @@ def locate(folder: Path) -> Path:
         UserError: there is none, or more than one.
     """
     depths = ("/".join(["*"] * n) for n in range(1, _DEEPEST + 2))
-    found = sorted({path.parent.parent for depth in depths for path in folder.glob(f"{depth}/mfcc") if path.is_dir()})
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    corpora = sorted({path.parent.parent for depth in depths for path in folder.glob(f"{depth}/mfcc") if path.is_dir()})
+    if len(corpora) == 1:
+        return corpora[0]
+    if not corpora:
         raise UserError(f"{folder}: no corpus in it; one has folders <split>/mfcc/*.npy")
-    raise UserError(f"{folder}: {len(found)} corpora in it; name one of them: {', '.join(map(str, found))}")
+    raise UserError(f"{folder}: {len(corpora)} corpora in it; name one of them: {', '.join(map(str, corpora))}")
 
 
-def _members(archive: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Where each file of the corpus goes, in the order of the archive."""
-    entries = [(member.filename.replace("\\", "/"), member) for member in opened.infolist() if not member.is_dir()]
+def _members(archive: Path, zipped: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Targets of the corpus' files and their entries, in the order of the archive."""
+    entries = [(member.filename.replace("\\", "/"), member) for member in zipped.infolist() if not member.is_dir()]
     matches = [(_MEMBER.fullmatch(name), member) for name, member in entries if "__MACOSX/" not in name]
     members: dict[str, zipfile.ZipInfo] = {}
     above: dict[str, str] = {}
@@ -84,7 +84,7 @@ def _is_there(file: Path, member: zipfile.ZipInfo) -> bool:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all."""
+    """Write a file, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file, sync=False) as temporary:  # the folder is not yet in its place
         temporary.write_bytes(content)

@@ -52,7 +52,7 @@ def connect(competition: str) -> Any:
 
 
 def by_hand(competition: str) -> str:
-    """How to do without the client."""
+    """Instructions for doing without the client."""
     return (
         f"or download it by hand: {_SITE}/competitions/{competition}/data (Download All), then\n"
         f"  harness data import kaggle {competition} --zip {competition}.zip"
@@ -60,17 +60,18 @@ def by_hand(competition: str) -> str:
 
 
 def n_bytes(api: Any, competition: str, progress: Report) -> int:
-    """Of all files of a competition, unpacked.
+    """Bytes of all files of a competition, unpacked.
 
     Raises:
         UserError, RunFailed: as `download`.
     """
-    token, total, n_files = None, 0, 0
+    token: str | None = None
+    total = n_files = 0
     list_files = api.with_retry(api.competition_list_files, max_retries=_RETRIES)
     while True:
         with _guarded(competition):
             page = list_files(competition, page_token=token, page_size=_PAGE)
-            total += sum(file.total_bytes for file in page.files)
+            total += sum(int(file.total_bytes) for file in page.files)
             n_files += len(page.files)
             token = page.next_page_token
         progress("listing its files", n_files, n_files + (_PAGE if token else 0))
@@ -92,10 +93,10 @@ def download(api: Any, competition: str, folder: Path, expected: int, progress: 
     folder.mkdir(parents=True, exist_ok=True)
     with _watched(folder, expected, progress), _guarded(competition):
         api.competition_download_files(competition, path=str(folder), quiet=True)
-    found = _archives(folder)
-    if len(found) != 1:
-        raise RunFailed(f"Kaggle's client left {len(found)} archives in {folder}; 1 was expected")
-    return found[0]
+    archives = _archives(folder)
+    if len(archives) != 1:
+        raise RunFailed(f"Kaggle's client left {len(archives)} archives in {folder}; 1 was expected")
+    return archives[0]
 
 
 def _archives(folder: Path) -> list[Path]:
@@ -127,32 +128,34 @@ def _watched(folder: Path, expected: int, progress: Report) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _guarded(competition: str) -> Iterator[None]:
-    """Nothing of what the client prints is seen; what it raises becomes ours, scrubbed."""
+    """A context in which nothing that the client prints is seen, and what it raises becomes ours, scrubbed."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     except (UserError, RunFailed):
         raise
     except (Exception, SystemExit) as error:
-        raise _told(error, competition) from None
+        raise _as_ours(error, competition) from None
 
 
-def _told(error: BaseException, competition: str) -> UserError | RunFailed:
-    said = scrubbed(f"{type(error).__name__}: {error}")
+def _as_ours(error: BaseException, competition: str) -> UserError | RunFailed:
+    words = scrubbed(f"{type(error).__name__}: {error}")
     status = getattr(getattr(error, "response", None), "status_code", None)
     page = f"{_SITE}/competitions/{competition}"
     match status:
         case 401:
-            return UserError(f"Kaggle does not accept the credentials ({said}); make a new token at {_SITE}/settings")
+            return UserError(f"Kaggle does not accept the credentials ({words}); make a new token at {_SITE}/settings")
         case 403:
-            return UserError(f"Kaggle refuses {competition} ({said}); join it and accept its rules first: {page}/rules")
+            return UserError(
+                f"Kaggle refuses {competition} ({words}); join it and accept its rules first: {page}/rules"
+            )
         case 404:
-            return UserError(f"Kaggle has no competition {competition!r} ({said}); its name ends its address: {page}")
-    return RunFailed(f"Kaggle's client: {said}; the same command goes on where it stopped\n{by_hand(competition)}")
+            return UserError(f"Kaggle has no competition {competition!r} ({words}); its name ends its address: {page}")
+    return RunFailed(f"Kaggle's client: {words}; the same command goes on where it stopped\n{by_hand(competition)}")
 
 
 def scrubbed(text: str) -> str:
-    """Without credentials, authorisation headers, and the signed part of addresses."""
+    """The text without credentials, authorisation headers, and the signed part of addresses."""
     text = re.sub(r"\b(Basic|Bearer)\s+[^\s'\"]+", r"\1 ***", text)
     text = re.sub(r"\?[^\s'\")]+", "?***", text)
     for secret in sorted(_secrets(), key=len, reverse=True):
@@ -161,15 +164,15 @@ def scrubbed(text: str) -> str:
 
 
 def _secrets() -> set[str]:
-    """What lies in the places where Kaggle's client finds credentials, and is long or called a key."""
+    """Words that lie where Kaggle's client looks for credentials, and are long or called a key."""
     values = [value for name, value in os.environ.items() if re.fullmatch(r"KAGGLE_\w*(KEY|TOKEN)", name) and value]
-    own, configured = Path.home() / ".kaggle", os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    places = [own, Path(configured) / "kaggle", *map(Path, filter(None, [os.environ.get("KAGGLE_CONFIG_DIR")]))]
-    found = set(values)
+    own, configuration = Path.home() / ".kaggle", os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    places = [own, Path(configuration) / "kaggle", *map(Path, filter(None, [os.environ.get("KAGGLE_CONFIG_DIR")]))]
+    secrets = set(values)
     for file in [*(file for place in places for file in place.glob("*")), *map(Path, values)]:
         with contextlib.suppress(OSError):  # a token that is no path may be too long for one
             if file.is_file() and file.stat().st_size < _LONGEST_SECRET:
                 text = file.read_text(errors="replace")
-                found |= {text.strip(), *re.findall(r"[^\s\"',:{}]{16,}", text)}
-                found |= set(re.findall(r'"key"\s*:\s*"([^"]+)"', text))
-    return found - {""}
+                secrets |= {text.strip(), *re.findall(r"[^\s\"',:{}]{16,}", text)}
+                secrets |= set(re.findall(r'"key"\s*:\s*"([^"]+)"', text))
+    return secrets - {""}

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.corpora import check, destination, layout
 from harness.corpora.kaggle import archive, client
 from harness.errors import UserError
-from harness.files import Report
+from harness.files import Report, put_in_place
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class Imported:
     """What was read, in words."""
 
 
-def name_of(given: str) -> str:
+def name_of(text: str) -> str:
     """A competition's name, from itself or from its address.
 
     Raises:
         UserError: it is neither.
     """
-    name = re.sub(r"^(https?://)?(www\.)?kaggle\.com/(competitions|c)/", "", given).split("/")[0].split("?")[0]
+    name = re.sub(r"^(https?://)?(www\.)?kaggle\.com/(competitions|c)/", "", text).split("/")[0].split("?")[0]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UserError(
-            f"{given!r} is no competition of Kaggle; one is named like 11785-hw1p2-f23, the end of its address"
+            f"{text!r} is no competition of Kaggle; one is named like 11785-hw1p2-f23, the end of its address"
         )
     return name
 
 
 def from_kaggle(competition: str, root: Path, progress: Report) -> Imported:
-    """Download with Kaggle's client. What an earlier call left is used; `root` appears when it is whole.
+    """A corpus from Kaggle's client. What an earlier call left is used; `root` appears when it is whole.
 
     Raises:
         UserError: no client or credentials, Kaggle refuses, no room, or there is no corpus in it.
@@ -49,30 +49,30 @@ def from_kaggle(competition: str, root: Path, progress: Report) -> Imported:
     destination.check_absent(root)
     api = client.connect(competition)
     with destination.reserve(root):
-        unpacked = client.n_bytes(api, competition, progress)
+        n_bytes = client.n_bytes(api, competition, progress)
         downloads = root.with_name(f"{root.name}.download")
-        there = destination.n_bytes(downloads) + destination.n_bytes(_unfinished(root))
+        n_there = destination.n_bytes(downloads) + destination.n_bytes(_unfinished(root))
         # The archive is hardly smaller than what is in it: MFCC do not compress.
-        destination.check_room(root, max(2 * unpacked - there, 0), f"{competition} (the archive, and unpacked)")
-        packed = client.download(api, competition, downloads, unpacked, progress)
-        _unpack(packed, root, progress)
+        destination.check_room(root, max(2 * n_bytes - n_there, 0), f"{competition} (the archive, and unpacked)")
+        zip_file = client.download(api, competition, downloads, n_bytes, progress)
+        _unpack(zip_file, root, progress)
         shutil.rmtree(downloads)
     return examine(root, progress)
 
 
-def from_zip(packed: Path, root: Path, progress: Report) -> Imported:
-    """From an archive that was downloaded by hand; it stays.
+def from_zip(zip_file: Path, root: Path, progress: Report) -> Imported:
+    """A corpus from an archive that was downloaded by hand, which stays.
 
     Raises:
         UserError: there is no such file, no room, or no corpus in it.
     """
     with destination.reserve(root):
-        _unpack(packed, root, progress)
+        _unpack(zip_file, root, progress)
     return examine(root, progress)
 
 
 def examine(root: Path, progress: Report) -> Imported:
-    """Check a corpus that is there.
+    """A corpus that is there, checked.
 
     Raises:
         UserError: there is none.
@@ -83,9 +83,9 @@ def examine(root: Path, progress: Report) -> Imported:
     return Imported(root, labelled, tuple(split for split in splits if split not in labelled), refused, fine)
 
 
-def _unpack(packed: Path, root: Path, progress: Report) -> None:
-    archive.unpack(packed, _unfinished(root), progress)
-    _unfinished(root).rename(root)
+def _unpack(zip_file: Path, root: Path, progress: Report) -> None:
+    archive.unpack(zip_file, _unfinished(root), progress)
+    put_in_place(_unfinished(root), root)
 
 
 def _unfinished(root: Path) -> Path:

@@ -1,0 +1,1 @@
+"""The default corpus: speech by espeak-ng with exact phoneme times, made on first use."""

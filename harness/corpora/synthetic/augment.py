@@ -1,4 +1,4 @@
-"""What lies between a mouth and a recording: a room, a microphone, noise; and 22,050 Hz to 16 kHz on the way.
+"""The way from a mouth to a recording: a room, a microphone, noise; and 22,050 Hz to 16 kHz.
 
 All of it is done on the spectrum of the whole utterance. Resampling then costs nothing: at a length of whole seconds
 a bin is 1/seconds Hz wide at either rate, so the lower rate is the same spectrum, cut off at its half.
@@ -9,13 +9,13 @@ Shapes: N samples at the rate of the synthesiser, S whole seconds, K = 8000 S + 
 import numpy as np
 
 RATE = 16000
-"""Hz, of what comes out."""
+"""Hz, of the recording."""
 
 _TAIL_SECONDS = 0.4  # room for the longest reverberation, so that none of it comes round to the beginning
 
 
 def record(samples: np.ndarray, rate: int, speech: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(N,) int16 at `rate` Hz, (N,) bool where somebody speaks -> (M,) float32 at 16 kHz, of 16-bit scale.
+    """A recording (M,) float32 at 16 kHz, of 16-bit scale, from (N,) int16 at `rate` Hz and (N,) bool where one speaks.
 
     Drawn: reverberation of 0.05 to 0.35 s, a channel with 5 dB of deviation, noise at 0 to 20 dB below the speech
     with a spectrum that falls by 0 to 6 dB per octave, a gain of -12 to +6 dB.
@@ -33,7 +33,7 @@ def record(samples: np.ndarray, rate: int, speech: np.ndarray, rng: np.random.Ge
 
 
 def resampled_spectrum(samples: np.ndarray, rate: int, seconds: int) -> np.ndarray:
-    """(N,) at `rate` Hz -> (K,) complex64 spectrum of the same sound at 16 kHz, padded to `seconds`."""
+    """Spectrum (K,) complex64 at 16 kHz of a sound (N,) at `rate` Hz, padded to `seconds`."""
     spectrum = np.fft.rfft(samples.astype(np.float32), rate * seconds)[: RATE // 2 * seconds + 1]
     spectrum *= np.float32(RATE / rate)
     spectrum[-1] = spectrum[-1].real  # half the rate has no phase
@@ -41,30 +41,32 @@ def resampled_spectrum(samples: np.ndarray, rate: int, seconds: int) -> np.ndarr
 
 
 def _energy(spectrum: np.ndarray) -> float:
-    """Of the (K,) spectrum, up to a constant."""
+    """The energy of a spectrum (K,), up to a constant."""
     return float(np.sum(spectrum.real**2 + spectrum.imag**2, dtype=np.float64))
 
 
 def _room(seconds: int, rng: np.random.Generator) -> np.ndarray:
-    """(K,) transfer function: the direct sound, then noise that dies away by 60 dB in the reverberation time."""
+    """Transfer function (K,): the direct sound, then noise that dies away by 60 dB in the reverberation time."""
     t60 = rng.uniform(0.05, 0.35)
     time = np.arange(int(_TAIL_SECONDS * RATE), dtype=np.float32) / RATE
     tail = rng.standard_normal(len(time), dtype=np.float32) * np.exp(-6.9 / t60 * time)
     direct_to_reverberant = rng.uniform(0, 12)  # dB
     tail *= np.sqrt(10 ** (-direct_to_reverberant / 10) / np.sum(tail**2))
     tail[0] += 1
-    return np.fft.rfft(tail, RATE * seconds)
+    transfer: np.ndarray = np.fft.rfft(tail, RATE * seconds)
+    return transfer
 
 
 def _channel(seconds: int, rng: np.random.Generator) -> np.ndarray:
-    """(K,) gain through 8 points evenly spaced on a logarithmic axis, joined by straight lines."""
+    """Gain (K,) through 8 points evenly spaced on a logarithmic axis, joined by straight lines."""
     points = np.geomspace(60, RATE / 2, 8)
     decibels = np.interp(_frequencies(seconds), points, rng.normal(0, 5, 8))
-    return (10 ** (decibels / 20)).astype(np.float32)
+    gain: np.ndarray = (10 ** (decibels / 20)).astype(np.float32)
+    return gain
 
 
 def _noise(seconds: int, rng: np.random.Generator) -> np.ndarray:
-    """(K,) complex64 spectrum of steady noise."""
+    """Spectrum (K,) complex64 of steady noise."""
     bins = RATE // 2 * seconds + 1
     noise = rng.standard_normal(2 * bins, dtype=np.float32).view(np.complex64)
     slope = rng.uniform(0, 6)  # dB per octave
@@ -72,5 +74,5 @@ def _noise(seconds: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _frequencies(seconds: int) -> np.ndarray:
-    """(K,) float32 Hz of the bins."""
+    """Frequencies (K,) float32 of the bins, Hz."""
     return np.arange(RATE // 2 * seconds + 1, dtype=np.float32) / np.float32(seconds)

@@ -29,7 +29,7 @@ _FASTEST = 449  # words a minute; from 450 event times are wrong
 
 @dataclass(frozen=True)
 class Phrase:
-    """What is said in one breath."""
+    """A phrase, said in one breath."""
 
     phonemes: str
     """espeak mnemonics, `|` between phonemes, a space between words. One that is unknown drops the rest in silence."""
@@ -48,7 +48,7 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class Speech:
     """A phrase as sound."""
 
     samples: np.ndarray
@@ -57,7 +57,7 @@ class Spoken:
     """(first sample, espeak mnemonic), in order of time."""
 
 
-def speak(voice: str, phrases: Sequence[Phrase]) -> list[Spoken]:
+def speak(voice: str, phrases: Sequence[Phrase]) -> list[Speech]:
     """Say phrases in a fresh process; the result depends on the voice and the phrases alone. May run in threads.
 
     Args:
@@ -76,15 +76,17 @@ def speak(voice: str, phrases: Sequence[Phrase]) -> list[Spoken]:
         request = {"library": library, "data": str(data), "voice": _VOICE, "phrases": [asdict(p) for p in phrases]}
         command = [sys.executable, "-I", "-S", espeak_process.__file__]  # -I -S: the standard library alone, sooner
         # A session of its own: Ctrl-C reaches us alone, and the engine ends by itself within a second.
-        done = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True, start_new_session=True)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise RunFailed(f"the speech synthesiser failed (exit {done.returncode}): {said[-1]}")
-    return _parse(done.stdout)
+        process = subprocess.run(
+            command, input=json.dumps(request).encode(), capture_output=True, start_new_session=True
+        )
+    if process.returncode:
+        words = process.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise RunFailed(f"the speech synthesiser failed (exit {process.returncode}): {words[-1]}")
+    return _parse(process.stdout)
 
 
 def find() -> tuple[str, Path]:
-    """Where the library and its data are.
+    """The library's path and the folder of its data.
 
     Raises:
         UserError: they are not installed.
@@ -117,13 +119,13 @@ def _with_voice(voice: str, source: Path, folder: Path) -> Path:
     return data
 
 
-def _parse(answer: bytes) -> list[Spoken]:
+def _parse(answer: bytes) -> list[Speech]:
     head, _, sound = answer.partition(b"\n")
     samples = np.frombuffer(sound, np.int16)
-    spoken, first = [], 0
+    speech, first = [], 0
     for phrase in json.loads(head):
         last = first + phrase["samples"]
-        spoken.append(Spoken(samples[first:last], tuple((at, name) for at, name in phrase["events"])))
+        speech.append(Speech(samples[first:last], tuple((at, name) for at, name in phrase["events"])))
         first = last
     assert first == len(samples), f"{len(samples)} samples came, {first} were announced"
-    return spoken
+    return speech

@@ -1,7 +1,7 @@
 """ARPAbet to espeak-ng's mnemonics (American English), and its phoneme events back to ARPAbet.
 
-What is labelled are the events, not what was asked for: the engine links words (an R between vowels), flaps T, and
-makes an N before K an NG.
+Labels follow the events, not what the engine was asked to say: it links words (an R between vowels), flaps T, and makes
+an N before K an NG.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ _STOPS = frozenset(p for p, broad in BROAD.items() if broad in ("plosive", "affr
 def mnemonics(pronunciation: list[str]) -> str:
     """One word, CMUdict's phonemes with stress digits -> espeak mnemonics: [HH, AH0, L, OW1] -> "h|@|l|'oU"."""
     plain = [phoneme.rstrip("012") for phoneme in pronunciation]
-    spelled = []
+    words = []
     for i, phoneme in enumerate(plain):
         stress = pronunciation[i][len(phoneme) :]
         if phoneme == "R" and _ends_syllable(plain, i) and plain[i - 1] in _COLOURED:
@@ -41,8 +41,8 @@ def mnemonics(pronunciation: list[str]) -> str:
             mnemonic = _COLOURED[phoneme]
         else:
             mnemonic = _UNSTRESSED.get(phoneme, _MNEMONIC[phoneme]) if stress == "0" else _MNEMONIC[phoneme]
-        spelled.append(_STRESS.get(stress, "") + mnemonic)
-    return "|".join(spelled)
+        words.append(_STRESS.get(stress, "") + mnemonic)
+    return "|".join(words)
 
 
 def _ends_syllable(plain: list[str], i: int) -> bool:
@@ -50,7 +50,7 @@ def _ends_syllable(plain: list[str], i: int) -> bool:
 
 
 def label(samples: np.ndarray, events: tuple[tuple[int, str], ...]) -> np.ndarray:
-    """(N,) samples and the phoneme events in them -> (N,) uint8 class of each sample.
+    """Classes (N,) uint8 of (N,) samples, by the phoneme events in them.
 
     Before the first event is silence. A stop's event comes at its burst; the closure, exact zeros, is the stop's
     too, but not after silence, where nobody can hear it begin. An L or R that no vowel follows has little or no time
@@ -71,11 +71,11 @@ def label(samples: np.ndarray, events: tuple[tuple[int, str], ...]) -> np.ndarra
 
 def _segments(events: tuple[tuple[int, str], ...], n_samples: int) -> list[tuple[int, int, str]]:
     """[(first sample, one past the last, phoneme)] in order; r-coloured vowels as two."""
-    named = [(at, name.strip("',%=")) for at, name in events]
-    named = [(at, name) for at, name in named if name not in _NO_PHONEME]
+    names = [(at, name.strip("',%=")) for at, name in events]
+    names = [(at, name) for at, name in names if name not in _NO_PHONEME]
     segments: list[tuple[int, int, str]] = []
-    for i, (first, name) in enumerate(named):
-        last = named[i + 1][0] if i + 1 < len(named) else n_samples
+    for i, (first, name) in enumerate(names):
+        last = names[i + 1][0] if i + 1 < len(names) else n_samples
         if name in _SECOND_HALF:
             vowel, second = _SECOND_HALF[name]
             middle = (first + last) // 2

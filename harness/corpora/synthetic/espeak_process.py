@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import sys
+from typing import Any
 
 SAMPLE_RATE = 22050
 
@@ -78,12 +79,12 @@ def _open(library: ctypes.CDLL, data: str, voice: str) -> None:
     library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
 
 
-def _speak(library: ctypes.CDLL, phrase: dict) -> tuple[bytes, list[tuple[int, str]]]:
+def _speak(library: ctypes.CDLL, phrase: dict[str, Any]) -> tuple[bytes, list[tuple[int, str]]]:
     """One clause: its int16 samples, and where each phoneme begins."""
     sound: list[bytes] = []
     events: list[tuple[int, str]] = []
 
-    def receive(samples: "ctypes._Pointer", n: int, event: "ctypes._Pointer") -> int:
+    def receive(samples: "ctypes._Pointer[ctypes.c_short]", n: int, event: "ctypes._Pointer[_Event]") -> int:
         if samples and n:
             sound.append(ctypes.string_at(samples, 2 * n))
         i = 0

@@ -1,10 +1,9 @@
-"""Makes the files of the synthetic corpus, on all cores; one that was stopped goes on where it was."""
+"""The making of the synthetic corpus' files, on all cores; one that was stopped goes on where it was."""
 
 import csv
 import json
 import os
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,13 @@ from threadpoolctl import threadpool_limits
 from harness.corpora import features
 from harness.corpora.synthetic import espeak, sentences
 from harness.corpora.synthetic.sentences import SPLITS, Speaker
-from harness.files import replacing
+from harness.files import Count, put_in_place, replacing
 from harness.phones import PHONEMES
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was made."""
+class Outcome:
+    """The outcome of a call."""
 
     frames: dict[str, int]
     """Of each split."""
@@ -36,8 +35,8 @@ def make(
     seed: int,
     n_speakers: int | None = None,
     processes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Made:
+    progress: Count | None = None,
+) -> Outcome:
     """Write a corpus in the HW1P2 layout to `root`; it appears there when it is whole.
 
     What an earlier call with the same arguments left unfinished beside it is used.
@@ -55,25 +54,25 @@ def make(
     everyone = sentences.speakers(minutes, seed, n_speakers)
     unfinished = root.with_name(root.name + ".unfinished")
     recipe = _recipe(minutes, seed, n_speakers)
-    written = unfinished / "recipe.json"
-    if not written.exists() or written.read_text(encoding="utf-8") != recipe:
+    recipe_file = unfinished / "recipe.json"
+    if not recipe_file.exists() or recipe_file.read_text(encoding="utf-8") != recipe:
         shutil.rmtree(unfinished, ignore_errors=True)
     for split in SPLITS:
         for kind in ("mfcc", "transcript"):
             (unfinished / split / kind).mkdir(parents=True, exist_ok=True)
-    written.write_text(recipe, encoding="utf-8")
+    recipe_file.write_text(recipe, encoding="utf-8")
     _describe(unfinished, everyone)
     _remove_strangers(unfinished, everyone)
-    made = _speak_all(everyone, unfinished, processes or os.cpu_count() or 1, progress)
-    unfinished.rename(root)
-    return made
+    outcome = _speak_all(everyone, unfinished, processes or os.cpu_count() or 1, progress)
+    put_in_place(unfinished, root)
+    return outcome
 
 
-def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Callable[[int, int], None] | None) -> Made:
+def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Count | None) -> Outcome:
     # Threads suffice: the engine speaks in processes of its own, and numpy lets go of the interpreter. Its matrix
     # products are small; with threads of their own under ours they cost half as much again.
     pool = ThreadPoolExecutor(at_once)
-    frames, spoken = dict.fromkeys(SPLITS, 0), 0
+    frames, n_spoken = dict.fromkeys(SPLITS, 0), 0
     with threadpool_limits(1, user_api="blas"):
         try:
             takes = [(speaker, take) for speaker in everyone for take in range(len(speaker.takes()))]
@@ -81,12 +80,12 @@ def _speak_all(everyone: list[Speaker], root: Path, at_once: int, progress: Call
             for done, job in enumerate(as_completed(jobs), start=1):
                 n_frames, was_there = job.result()
                 frames[jobs[job]] += n_frames
-                spoken += 0 if was_there else n_frames
+                n_spoken += 0 if was_there else n_frames
                 if progress:
                     progress(done, len(takes))
         finally:
             pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: those who speak finish, within a second
-    return Made(frames, spoken)
+    return Outcome(frames, n_spoken)
 
 
 def _write_take(speaker: Speaker, take: int, root: Path) -> tuple[int, bool]:
@@ -106,7 +105,7 @@ def _write_take(speaker: Speaker, take: int, root: Path) -> tuple[int, bool]:
 
 
 def _save(file: Path, array: np.ndarray) -> None:
-    """Whole or not at all, also after a kill."""
+    """Write an array, whole or not at all, also after a kill."""
     with replacing(file, sync=False) as temporary, temporary.open("wb") as stream:  # the folder is not yet in its place
         np.save(stream, array)
 

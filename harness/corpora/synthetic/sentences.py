@@ -18,7 +18,7 @@ import numpy as np
 from harness.corpora import mfcc
 from harness.corpora.features import Features
 from harness.corpora.synthetic import augment, espeak, espeak_phones, voices
-from harness.corpora.synthetic.espeak import SAMPLE_RATE, Phrase, Spoken
+from harness.corpora.synthetic.espeak import SAMPLE_RATE, Phrase, Speech
 
 VERSION = 1
 """Raised with every change of the recipe that changes a byte."""
@@ -40,7 +40,7 @@ def key(minutes: float, seed: int) -> str:
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks: everything about them follows from this."""
+    """A speaker: everything about them follows from this."""
 
     split: str
     number: int
@@ -61,7 +61,7 @@ class Speaker:
 
 
 def speakers(minutes: float, seed: int, n_speakers: int | None = None) -> list[Speaker]:
-    """All speakers of a corpus, split by split.
+    """The speakers of a corpus, split by split.
 
     Args:
         minutes: of speech in the training split; validation and test add a quarter each, of other speakers.
@@ -84,7 +84,7 @@ def speakers(minutes: float, seed: int, n_speakers: int | None = None) -> list[S
 
 
 def n_bytes(everyone: list[Speaker]) -> int:
-    """On disk, about: 1.1 MB a minute."""
+    """Bytes on disk, about: 1.1 MB a minute."""
     n_utterances = sum(speaker.n_utterances for speaker in everyone)
     return round(n_utterances / UTTERANCES_PER_SPEAKER * SECONDS_PER_SPEAKER / 60 * 1.1e6)
 
@@ -98,10 +98,10 @@ def say(speaker: Speaker, take: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
         rng = np.random.default_rng([*origin, take])
     texts = [_phrases(voice, rng) for _ in range(UTTERANCES_PER_SPEAKER)]
     texts = texts[: len(speaker.takes()[take])]  # after all are drawn: a longer take begins with the shorter one
-    spoken = iter(espeak.speak(voice.text, [phrase for text in texts for phrase in text]))
+    speech = iter(espeak.speak(voice.text, [phrase for text in texts for phrase in text]))
     result = []
     for text in texts:
-        samples, labels = join([next(spoken) for _ in text], rng)
+        samples, labels = join([next(speech) for _ in text], rng)
         frames = FEATURES.compute(augment.record(samples, SAMPLE_RATE, labels != 0, rng))
         at = mfcc.centres(len(frames), augment.RATE) * SAMPLE_RATE // augment.RATE
         result.append((frames, labels[at]))
@@ -115,18 +115,18 @@ def _phrases(voice: voices.Voice, rng: np.random.Generator) -> list[Phrase]:
     words, probabilities = lexicon()
     phrases = []
     for _ in range(rng.integers(2, 5)):
-        chosen = rng.choice(len(words), size=rng.integers(3, 10), p=probabilities)
-        text = " ".join(words[i] for i in chosen)
+        draws = rng.choice(len(words), size=rng.integers(3, 10), p=probabilities)
+        text = " ".join(words[i] for i in draws)
         phrases.append(Phrase(text, round(rate), int(pitch), int(pitch_range), int(rng.integers(1, 2**31))))
     return phrases
 
 
-def join(spoken: list[Spoken], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def join(phrases: list[Speech], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Phrases -> (N,) int16 samples and (N,) uint8 labels of an utterance, with silence around and between them."""
-    silences = [rng.uniform(0.1, 0.35), *rng.uniform(0.12, 0.5, len(spoken) - 1), rng.uniform(0.1, 0.35)]  # seconds
+    silences = [rng.uniform(0.1, 0.35), *rng.uniform(0.12, 0.5, len(phrases) - 1), rng.uniform(0.1, 0.35)]  # seconds
     gaps = [np.zeros(int(seconds * SAMPLE_RATE), np.int16) for seconds in silences]
     samples, labels = [gaps[0]], [gaps[0].astype(np.uint8)]
-    for phrase, gap in zip(spoken, gaps[1:], strict=True):
+    for phrase, gap in zip(phrases, gaps[1:], strict=True):
         samples += [phrase.samples, gap]
         labels += [espeak_phones.label(phrase.samples, phrase.events), gap.astype(np.uint8)]
     return np.concatenate(samples), np.concatenate(labels)

@@ -9,7 +9,7 @@ _FORMANTS = 9  # 0 is a low-frequency component, 1 to 3 make the vowels, 6 to 8 
 
 @dataclass(frozen=True)
 class Voice:
-    """How somebody speaks."""
+    """The voice of a speaker."""
 
     text: str
     """An espeak-ng voice file."""
