@@ -30,7 +30,7 @@ class StreamedFrames:
     labels: Tensor
     """(F,) uint8, on the device, where they stay."""
     chunk_frames: int
-    """At most so many frames are a chunk, unless one utterance has more."""
+    """The most frames of a chunk, unless one utterance has more."""
     padding: int
     dtype: torch.dtype
     left: int

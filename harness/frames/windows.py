@@ -36,7 +36,7 @@ class ResidentFrames:
     window: int
     """W, in frames."""
     part: Part
-    """Where it came from: utterances, speakers, lengths."""
+    """The part that it came from: utterances, speakers, lengths."""
 
     def __len__(self) -> int:
         return len(self.rows)
