@@ -166,15 +166,15 @@ def resident_frames(n_frames: int, left: int, right: int, device: torch.device, 
         digest="random",
     )
     dtype = dtype_of_frames(arithmetic)
-    frames = to_device(
+    return to_device(
         Normaliser(part, "none"),
         slice(None),
-        padding=max(left, right),
+        left=left,
+        right=right,
         boundary="utterance",
         device=device,
         dtype=dtype,
     )
-    return replace(frames, left=left, window=left + 1 + right)
 
 
 def step_of(

@@ -19,6 +19,9 @@ from harness.corpora.store import Part
 from harness.errors import UserError
 from harness.files import Report, count_of
 
+_MOST_NAMES = 5  # of shared speakers
+_T = TypeVar("_T")
+
 
 def of(part: Part) -> dict[str, Any]:
     """Facts of a split for `harness data info --json`: durations in ms, shares in [0, 1].
@@ -61,10 +64,6 @@ def segments(part: Part) -> tuple[np.ndarray, np.ndarray]:
     begins[np.cumsum(part.lengths) - part.lengths] = True
     at = np.flatnonzero(begins)
     return labels[at], np.diff(at, append=len(labels))
-
-
-_MOST_NAMES = 5  # of shared speakers
-_T = TypeVar("_T")
 
 
 @dataclass

@@ -29,7 +29,7 @@ class Corpus:
     validation: Part
     test: Part
     digest: str
-    """Of the content of all three."""
+    """The digest of the content of all three."""
 
     def summary(self) -> dict[str, Any]:
         """Facts for `comparison.json`: name, digest, and per split the utterances, speakers and frames."""

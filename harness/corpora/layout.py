@@ -232,7 +232,8 @@ def _load(path: str) -> np.ndarray:
     usual = _HEADER.match(content)
     try:
         if usual is None or usual.end() % 64:
-            return np.load(path, allow_pickle=False)
+            array: np.ndarray = np.load(path, allow_pickle=False)
+            return array
         shape = tuple(int(n) for n in usual[2].split(b",") if n.strip())
         return np.frombuffer(content, usual[1].decode(), offset=usual.end()).reshape(shape)
     except (ValueError, EOFError, OSError) as error:

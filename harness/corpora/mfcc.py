@@ -13,12 +13,12 @@ import numpy as np
 
 FRAMES_PER_SECOND = 100
 STEP_MS = 1000 // FRAMES_PER_SECOND
-"""From one frame to the next."""
+"""Milliseconds from one frame to the next."""
 FRAME_SECONDS = 0.025
 """The length of a frame."""
 PRE_EMPHASIS = 0.97
 LOG_FLOOR = 1.0
-"""Of a band's power, for samples of 16-bit scale: one unit squared is below anything that a microphone records."""
+"""The least power of a band, for samples of 16-bit scale: below anything that a microphone records."""
 
 
 def frame_length(rate: int) -> int:

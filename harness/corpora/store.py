@@ -55,9 +55,9 @@ class Part:
     phonemes: tuple[str, ...]
     """(C,) names of the classes."""
     digest: str
-    """Of the whole store's content."""
+    """The digest of the whole store's content."""
     features: Features | None = None
-    """How the frames were made, as the corpus says it; not part of the store or of its digest."""
+    """The making of the frames, as the corpus says it; not part of the store or of its digest."""
 
     @property
     def n_frames(self) -> int:

@@ -29,16 +29,16 @@ class Better:
     """Arm a is better than arm b, on test."""
 
     claim: str
-    """In words."""
+    """The claim in words."""
     a: str
     b: str
     metric: Measure = "accuracy"
     margin: Annotated[float, Between(0, below=1)] = 0.0
-    """By so much or more."""
+    """Accuracy by which a is better, or more."""
     parameters_at_most: Factor | None = None
-    """And with so many times the parameters of b, or fewer."""
+    """The most parameters of a, as a multiple of those of b."""
     flops_at_most: Factor | None = None
-    """The same for the FLOPs of a frame."""
+    """The most FLOPs of a frame, likewise."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Equal:
     a: str
     b: str
     margin: Share
-    """Their difference is no larger than this."""
+    """The largest difference that counts as none."""
     metric: Measure = "accuracy"
     parameters_at_most: Factor | None = None
     flops_at_most: Factor | None = None
@@ -64,7 +64,7 @@ class Threshold:
     stays_below: tuple[str, ...] = ()
     at: Share | None = None
     above_majority: Share | None = None
-    """Instead of `at`: so much above what always naming the commonest phoneme of the test split gives."""
+    """The value, instead of `at`, as so much above what always naming the commonest phoneme of the test split gives."""
     metric: Measure = "accuracy"
 
 

@@ -22,9 +22,9 @@ class Search:
     """The search of every arm's ranges, on validation."""
 
     trials: Annotated[int, Between(1)]
-    """Of each arm."""
+    """Trials of each arm."""
     epochs: Annotated[int, Between(1)]
-    """Of a trial; those of `[training]` unless given."""
+    """Epochs of a trial; those of `[training]` unless given."""
     sampler: Literal["tpe", "random", "grid"] = "tpe"
     seed: Annotated[int, Between(0)] = 0
     subset: Annotated[float, Between(above=0, high=1)] = 1.0
@@ -60,9 +60,9 @@ class ComparisonSettings:
     """The arm that the others are compared with; the first unless given, None with a single arm."""
     seeds: tuple[Annotated[int, Between(0)], ...] = (0, 1, 2)
     unit: Literal["speaker", "utterance"] = "speaker"
-    """What is resampled."""
+    """The unit that is resampled."""
     level: Annotated[float, Between(above=0.5, below=1)] = 0.95
-    """Of the intervals."""
+    """The level of the intervals."""
     resamples: Annotated[int, Between(200, 100_000)] = 2000
     match: Literal["parameters"] | Match | None = None
     """Parameters that every arm's width is solved for: the baseline's, or a number."""
@@ -77,7 +77,7 @@ class Cell:
     base: str
     """The arm of the file."""
     value: Any
-    """Of the swept setting."""
+    """The value of the swept setting."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Sweep:
     """Flat: params.depth."""
     values: tuple[Any, ...]
     cells: dict[str, Cell]
-    """By the name of the arm that was made for it."""
+    """Cells by the names of their arms."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Experiment:
     question: str
     study: str
     data: Data
-    """What the arms have in common; a searched value at its low end."""
+    """Data that the arms have in common; a searched value is at its low end."""
     training: Training
     ranges: dict[str, Range]
     """The common ones, flat; each arm has them too, unless it gives its own."""
@@ -180,11 +180,11 @@ class Experiment:
     comparison: ComparisonSettings
     limit: Limit = Limit()
     claims: tuple[Claim, ...] = ()
-    """What the report is to answer; they decide nothing about the runs."""
+    """Claims that the report is to answer; they decide nothing about the runs."""
     overrides: tuple[str, ...] = ()
     """`KEY=VALUE` each, as given beside the file."""
     notes: tuple[str, ...] = ()
-    """What a reader of the result must know."""
+    """Notes for readers of the result."""
     sweep: Sweep | None = None
 
     def compared_with(self, arm: str) -> str | None:

@@ -18,6 +18,17 @@ Table = dict[str, Any]
 KeyPath = tuple[str | int, ...]
 """Keys from the top; an int is an index into an array."""
 
+_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_KEY = re.compile(r"""[ \t]*("(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)[ \t]*""")
+_SCALAR = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}'  # up to two quotes may stand before the closing three
+    r"|'''.*?'{3,5}"
+    r'|"(?:\\.|[^"\\])*"'
+    r"|'[^']*'"
+    r"|[^,\]}#\n]+",
+    re.DOTALL,
+)
+
 
 class Mistakes:
     """The mistakes of a file, `(path, message)` each, while it is checked.
@@ -125,18 +136,6 @@ def unknown_word(what: str, word: str, known: Collection[str], deeper: Iterable[
     near = [d for d in deeper if d.endswith(f".{word}")] or difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {what} {word!r}; {hint}allowed: {', '.join(known) or 'none'}"
-
-
-_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
-_KEY = re.compile(r"""[ \t]*("(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)[ \t]*""")
-_SCALAR = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}'  # up to two quotes may stand before the closing three
-    r"|'''.*?'{3,5}"
-    r'|"(?:\\.|[^"\\])*"'
-    r"|'[^']*'"
-    r"|[^,\]}#\n]+",
-    re.DOTALL,
-)
 
 
 def places(text: str) -> dict[KeyPath, tuple[int, int]]:

@@ -20,10 +20,10 @@ class Range:
     kind: str
     """One of `KINDS`; log is even in the logarithm."""
     low: int | float | None = None
-    """Ends are None for a choice. Those of a log range are both ints, or both floats."""
+    """The low end. Both ends are None for a choice. Those of a log range are both ints, or both floats."""
     high: int | float | None = None
     step: int | float | None = None
-    """Between two values, from `low`; None is 1 for ints and nothing for floats."""
+    """The step between two values, from `low`; None is 1 for ints and nothing for floats."""
     choices: tuple[Any, ...] = ()
 
     @property

@@ -21,14 +21,14 @@ class Rung:
     """A stage of the search of every arm."""
 
     number: int
-    """From 1."""
+    """The number of the stage, from 1."""
     trials: int
-    """Of each arm."""
+    """Trials of each arm."""
     subset: float
     """Fraction of the training utterances; those of a rung are among those of the next."""
     epochs: int
     part: str
-    """What it trains on, by the name of the part: "train", or a subset of it."""
+    """The part that it trains on, by name: "train", or a subset of it."""
 
 
 def rungs(search: Search, full_epochs: int) -> tuple[Rung, ...]:

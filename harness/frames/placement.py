@@ -123,6 +123,8 @@ class DeviceData:
             return to_device(
                 normaliser,
                 slice(None),
+                left=0,
+                right=0,
                 padding=self.padding,
                 boundary=boundary,
                 device=self.device,

@@ -10,7 +10,7 @@ Legend: F frames, U utterances, B batch, W window, D features.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ class StreamedFrames:
     labels: Tensor
     """(F,) uint8, on the device, where they stay."""
     chunk_frames: int
-    """At most so many frames are a chunk, unless one utterance has more."""
+    """The most frames of a chunk, unless one utterance has more."""
     padding: int
     dtype: torch.dtype
     left: int
@@ -97,12 +97,14 @@ class StreamedFrames:
                 tensor.record_stream(user)
         else:
             frames = self._place(utterances)
-        return replace(frames, left=self.left, window=self.window)
+        return frames
 
     def _place(self, utterances: np.ndarray) -> ResidentFrames:
         return to_device(
             self.normaliser,
             utterances,
+            left=self.left,
+            right=self.window - 1 - self.left,
             padding=self.padding,
             boundary="utterance",
             device=self.labels.device,

@@ -36,7 +36,7 @@ class ResidentFrames:
     window: int
     """W, in frames."""
     part: Part
-    """Where it came from: utterances, speakers, lengths."""
+    """The part that it came from: utterances, speakers, lengths."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,18 +69,22 @@ def to_device(
     normaliser: Normaliser,
     which: slice | np.ndarray,
     *,
-    padding: int,
+    left: int,
+    right: int,
+    padding: int = 0,
     boundary: Boundary,
     device: torch.device,
     dtype: torch.dtype,
 ) -> ResidentFrames:
-    """Bring utterances to the device: normalised, padded, in the precision of the run. Windows are of one frame.
+    """Frames on the device: normalised, padded, in the precision of the run.
 
     Args:
         which: utterances of the normaliser's part.
-        padding: zeros at each end of an utterance ("utterance"), or of the whole ("stream").
+        left, right: frames of a window before and after the one that is classified.
+        padding: zeros at each end of an utterance ("utterance"), or of the whole ("stream"), for windows that will be
+            wider; at least as many as these windows need.
     """
-    part = normaliser.part.select(which)
+    part, padding = normaliser.part.select(which), max(padding, left, right)
     gap = padding if boundary == "utterance" else 0
     firsts = np.cumsum(part.lengths) - part.lengths  # (U,) of each utterance, among the frames ...
     begins = padding + np.arange(len(part.lengths)) * gap + firsts  # ... and among the padded rows
@@ -97,7 +101,7 @@ def to_device(
         host.index_copy_(0, rows[first:end].long() - int(begin), values)
         if host is not target:
             target.copy_(host, non_blocking=True)
-    return ResidentFrames(frames, rows.to(device), labels(part).to(device), 0, 1, part)
+    return ResidentFrames(frames, rows.to(device), labels(part).to(device), left, left + 1 + right, part)
 
 
 def labels(part: Part) -> Tensor:

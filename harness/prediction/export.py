@@ -26,7 +26,7 @@ from harness.prediction.model import TrainedModel
 
 ENDINGS = (".onnx", ".pt2")
 LARGEST_DIFFERENCE = 1e-4
-"""Of a logit, relative to the largest one where that is above 1."""
+"""The largest difference of a logit, relative to the largest one where that is above 1."""
 PT2_METADATA = "harness.json"
 """The extra file of a `.pt2` that holds what ONNX has as metadata."""
 

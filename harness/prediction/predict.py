@@ -5,7 +5,7 @@ Legend: F frames, U utterances, C classes, B batch, M models.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def predict(
     keep_posteriors: bool = False,
     progress: Count | None = None,
 ) -> Prediction:
-    """Label every frame in the arithmetic of the training; several models by the mean of their posteriors.
+    """A label for every frame, in the arithmetic of the training; of several models by the mean of their posteriors.
 
     With one model on the device that it was scored on, this is what its test was scored by, to the last bit.
 
@@ -54,12 +54,12 @@ def predict(
     resident = to_device(
         Normaliser(part, saved.normalisation, saved.statistics),
         slice(None),
-        padding=max(saved.left, saved.right),
+        left=saved.left,
+        right=saved.right,
         boundary=saved.boundary,
         device=device,
         dtype=dtype_of_frames(arithmetic),
     )
-    resident = replace(resident, left=saved.left, window=saved.left + 1 + saved.right)
     networks = [model.saved.model.to(device) for model in models]
     correct = torch.zeros(len(models), dtype=torch.int64, device=device)
     posteriors: list[np.ndarray] = []

@@ -26,7 +26,7 @@ class Input:
     rate: int
     """Hz, of the sound that the frames are from."""
     notes: tuple[str, ...] = ()
-    """What a reader must know."""
+    """Notes for readers of the labels."""
 
     def edges(self, utterance: int) -> np.ndarray:
         """Times (T + 1,) in seconds at which its frames begin and end: midway between the centres of neighbours."""

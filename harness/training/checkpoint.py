@@ -16,7 +16,7 @@ Schedule = LRScheduler
 
 @dataclass
 class TrainingState:
-    """Everything that decides how a training goes on."""
+    """The state of a training: everything that decides how it goes on."""
 
     totals: Tensor
     """(2,) float64 on the device, sums over the frames of the epoch in progress: loss, correct."""

@@ -30,9 +30,9 @@ class SavedModel:
     normalisation: Normalisation
     boundary: Boundary
     statistics: Statistics | None
-    """Of the training frames, for normalisation "global"."""
+    """Statistics of the training frames, for normalisation "global"."""
     features: Features | None = None
-    """How the frames of its corpus were made; None if the corpus did not say."""
+    """Features of its corpus; None if the corpus did not say."""
 
 
 def save(

@@ -28,7 +28,7 @@ class AlignmentIndex:
     """The alignments below a folder, or in one CTM file."""
 
     by_place: dict[str, AlignmentFile] = field(default_factory=dict)
-    """Path below the folder, without its ending, in lower case."""
+    """Alignments by their path below the folder, without its ending, in lower case."""
     by_name: dict[str, list[AlignmentFile]] = field(default_factory=dict)
     """The utterance's name, in lower case."""
 

@@ -16,6 +16,9 @@ import numpy as np
 
 from harness.corpora.alignments.segments import Segment
 
+TIER = "phones"
+"""The name that forced aligners give to the tier of phones."""
+
 _VALUE = re.compile(r'"((?:[^"]|"")*)"|!.*|(?<!\S)(-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)|<(\w+)>')
 
 
@@ -79,10 +82,6 @@ def _values(text: str) -> Iterator[str]:
             yield label.replace('""', '"')
         elif number is not None or flag is not None:
             yield number or flag
-
-
-TIER = "phones"
-"""The name that forced aligners give to the tier of phones."""
 
 
 def text(tiers: Sequence[tuple[str, np.ndarray, Sequence[str]]], edges: np.ndarray) -> str:

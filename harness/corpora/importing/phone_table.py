@@ -20,6 +20,7 @@ from harness.corpora.alignments.index import Segment
 from harness.errors import UserError
 from harness.phones import MOST_CLASSES
 
+_FOLDER = Path(__file__).with_name("phonesets")
 _VOWELS = "aeiouy"
 
 
@@ -55,9 +56,6 @@ def _align(letters: str, phones: tuple[str, ...], at: int, among: str) -> str:
 
 def _fits(phone: str, letter: str) -> bool:
     return letter in _VOWELS if phone[0] in _VOWELS[:5] else letter == phone[0]
-
-
-_FOLDER = Path(__file__).with_name("phonesets")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from harness.phones import SILENCE
 BEYOND = 0.1
 """Seconds that labels may go on after the sound has ended."""
 UNLABELLED = 0.5
-"""Of an utterance's frames: with more than that under no label, the labels are of something else."""
+"""Fraction of an utterance's frames: with more than that under no label, the labels are of something else."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Plan:
     """The recordings that are to be imported, as a corpus' reader lists them."""
 
     corpus: str
-    """Its name: timit, librispeech, folder."""
+    """The name of the corpus: timit, librispeech, folder."""
     recordings: list[Recording] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """A line for each recording that cannot be read at all."""
     notes: list[str] = field(default_factory=list)
-    """What was decided that its user should know."""
+    """Decisions that its user should know."""
 
     def splits(self) -> list[str]:
         return list(dict.fromkeys(recording.split for recording in self.recordings))
@@ -63,7 +63,7 @@ class Recipe:
     features: Features
     phones: PhoneTable
     tier: str | None = None
-    """Of TextGrids."""
+    """The tier of TextGrids that is read."""
 
     def as_json(self) -> dict[str, Any]:
         return {"features": self.features.as_json(), "phones": self.phones.as_json(), "tier": self.tier}
@@ -77,7 +77,7 @@ class Imported:
     unlabelled: int
     """Frames under no label, which are silence."""
     rate: int
-    """Of the file, Hz."""
+    """The rate of the file, Hz."""
 
 
 def import_one(recording: Recording, recipe: Recipe, root: Path) -> Imported:

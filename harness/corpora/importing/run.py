@@ -35,9 +35,9 @@ class Result:
     root: Path
     plan: Plan
     imported: dict[str, Imported]
-    """By name of the recording."""
+    """Outcomes by name of the recording."""
     refused: list[str]
-    """Those left out, if that was asked for."""
+    """Refusals of recordings that were left out."""
 
 
 def run(

@@ -20,9 +20,9 @@ class Imported:
     """Splits with transcripts."""
     unlabelled: tuple[str, ...]
     refused: list[str]
-    """What `harness data check` would say; empty if all is sound."""
+    """Refusals, as `harness data check` has them; empty if all is sound."""
     fine: str
-    """What was read, in words."""
+    """The content, in words."""
 
 
 def name_of(text: str) -> str:

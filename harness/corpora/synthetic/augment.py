@@ -70,7 +70,8 @@ def _noise(seconds: int, rng: np.random.Generator) -> np.ndarray:
     bins = RATE // 2 * seconds + 1
     noise = rng.standard_normal(2 * bins, dtype=np.float32).view(np.complex64)
     slope = rng.uniform(0, 6)  # dB per octave
-    return noise * (np.maximum(_frequencies(seconds), 60) / 1000) ** np.float32(-slope / 6.02)
+    spectrum: np.ndarray = noise * (np.maximum(_frequencies(seconds), 60) / 1000) ** np.float32(-slope / 6.02)
+    return spectrum
 
 
 def _frequencies(seconds: int) -> np.ndarray:

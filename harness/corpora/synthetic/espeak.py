@@ -40,7 +40,7 @@ class Phrase:
     pitch_range: int
     """0 to 100; 50 is the voice's own."""
     seed: int
-    """Of noise sounds."""
+    """The seed of noise sounds."""
 
     def __post_init__(self) -> None:
         assert len(self.phonemes) < _LONGEST_PHRASE, f"a phrase of {len(self.phonemes)} bytes would come out corrupt"

@@ -23,7 +23,7 @@ class Outcome:
     """The outcome of a call."""
 
     frames: dict[str, int]
-    """Of each split."""
+    """Frames of each split."""
     spoken: int
     """Frames of this call; the others were there."""
 

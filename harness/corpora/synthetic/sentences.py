@@ -26,9 +26,9 @@ VERSION = 1
 FEATURES = Features(rate=augment.RATE)
 SPLITS = ("train", "validation", "test")
 UTTERANCES_PER_SPEAKER = 3
-"""Unless the number of speakers is given; a take of a speaker has no more."""
+"""The number, unless that of speakers is given; a take of a speaker has no more."""
 SECONDS_PER_SPEAKER = 18.5
-"""On average, pauses included, for that many utterances."""
+"""Seconds on average, pauses included, of that many utterances."""
 LEAST_HELD_OUT = 8
 """Speakers in validation and in test: fewer than that make no interval."""
 
