@@ -1,36 +1,15 @@
-"""How a number is said, alike in the terminal, the page and the sentences: fractions as percent, differences in points.
+"""The wording of numbers, alike in the terminal, the page and the sentences: fractions as percent, differences in points.
 
 None is a number that does not exist (a spread over one seed, an interval over one speaker).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from harness.statistics.intervals import PRACTICALLY_EQUAL
-from harness.statistics.metrics import LOWER_IS_BETTER
+from harness.statistics.metrics import Spread
 
 ABSENT = "-"
 NOTHING_TO_COMPARE = "One arm: nothing to compare it with."
-
-METRICS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "accuracy_without_silence": "accuracy without silence",
-    "balanced_accuracy": "balanced accuracy",
-    "phone_error_rate": "phone error rate",
-    "accuracy_at_boundaries": "accuracy at boundaries",
-    "accuracy_away": "accuracy away from boundaries",
-}
-"""What a measure's key is called, those that arms are compared by."""
-SHORT = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "accuracy_without_silence": "no silence",
-    "balanced_accuracy": "balanced",
-    "phone_error_rate": "phone errors",
-    "accuracy_at_boundaries": "at boundaries",
-    "accuracy_away": "away",
-}
-"""The same, where there is little room."""
 
 
 def percent(fraction: float | None) -> str:
@@ -55,9 +34,9 @@ def points(fraction: float | None) -> str:
     return ABSENT if fraction is None else f"{100 * fraction:+.2f}"
 
 
-def spread(values: dict[str, Any]) -> str:
-    """{mean, std, per_seed} in percent: 77.41 ± 0.12, without the spread where one seed has none."""
-    return percent(values["mean"]) + (f" ± {percent(values['std'])}" if values["std"] is not None else "")
+def spread(values: Spread) -> str:
+    """In percent: 77.41 ± 0.12, without the standard deviation where one seed has none."""
+    return percent(values.mean) + (f" ± {percent(values.std)}" if values.std is not None else "")
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -102,32 +81,11 @@ def setting(name: str) -> str:
 
 def value(given: Any) -> str:
     """0.00213847 -> 0.00214; lists as in the experiment file."""
-    if isinstance(given, list):
+    if isinstance(given, list | tuple):
         return "[" + ", ".join(value(item) for item in given) + "]"
     return f"{given:.3g}" if isinstance(given, float) else str(given).lower() if isinstance(given, bool) else str(given)
 
 
-def settings(given: dict[str, Any]) -> str:
+def settings(given: Mapping[str, Any]) -> str:
     """context 9, depth 4, learning rate 0.00214"""
     return ", ".join(f"{setting(name)} {value(v)}" for name, v in sorted(given.items()))
-
-
-def sentence(pair: dict[str, Any]) -> str:
-    """What a pair of the comparison says, in words: who is better, by how much, within what interval."""
-    a, b, low, high = pair["a"], pair["b"], pair["low"], pair["high"]
-    measure = METRICS.get(pair["metric"], pair["metric"])
-    if low is None or high is None:
-        return f"{a} and {b} differ by {points(pair['difference'])} points of {measure}; {pair['verdict']}."
-    if pair["verdict"] == PRACTICALLY_EQUAL:
-        return (
-            f"{a} and {b} are practically equal: {points(pair['difference'])} points of {measure} "
-            f"({interval(low, high)}), within {100 * pair['margin']:g}."
-        )
-    if low <= 0 <= high:
-        return f"No difference shown between {a} and {b}: {points(pair['difference'])} points of {measure} " + (
-            f"({interval(low, high)})."
-        )
-    if (high < 0) != (pair["metric"] in LOWER_IS_BETTER):
-        a, b, low, high = b, a, -high, -low
-    size, near, far = percent(abs(pair["difference"])), *sorted((abs(low), abs(high)))
-    return f"{a} is better than {b} by {size} points of {measure} ({percent(near)} to {percent(far)})."

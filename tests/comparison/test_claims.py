@@ -10,7 +10,7 @@ import pytest
 
 from harness.comparison.compare import compare
 from harness.comparison.joining import joined
-from harness.display.terminal import Line
+from harness.display.document import Line
 from harness.display.wording import METRICS
 from harness.experiment import claims
 from harness.experiment.load import load
