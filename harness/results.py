@@ -243,6 +243,14 @@ class StudyRecord:
     sweep: dict[str, Any] | None = None
     """key (params.depth), values [...], cells {arm: {base, value}}: what each arm of a sweep stands for."""
 
+    studies: tuple[str, ...] = ()
+    """The names of the studies, or runs, that were joined into this record; empty if it is one alone."""
+
+    def base_of(self, arm: str) -> str:
+        """The arm of the file: in a sweep what this one is a cell of, else itself."""
+        base: str = self.sweep["cells"][arm]["base"] if self.sweep else arm
+        return base
+
     def compared_with(self, arm: str) -> str | None:
         """The arm that this one is compared with: the baseline, in a sweep at the same value; None if there is none."""
         if self.sweep is None:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from harness.comparison.compare import compare
+from harness.comparison.model import to_json
 from harness.phones import BROAD, PHONEMES, SILENCE
 from harness.results import ArmRecord, Epoch, Layers, RunResult, Scores, StudyRecord, Trial
 
@@ -83,6 +85,11 @@ def make_record(
             "seconds": 231.5,
         },
     )
+
+
+def comparison_json(record: StudyRecord) -> dict:
+    """The comparison of a record, as `comparison.json` has it."""
+    return to_json(compare(record))
 
 
 def _truth(

@@ -55,8 +55,9 @@ def report(
         _disagreements(record, disagreements, seed, out)
         return
     from harness.comparison.compare import compare
+    from harness.comparison.model import to_json
 
-    comparison = compare(record)
+    comparison: dict[str, Any] = to_json(compare(record))
     if markdown or latex:
         from harness.report import latex as latex_
         from harness.report import markdown as markdown_

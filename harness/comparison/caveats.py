@@ -5,9 +5,10 @@ Reads records only; whoever compares them has made sure that all were scored on 
 
 import contextlib
 import tomllib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from harness.comparison.json_form import Json
 from harness.display.wording import ABSENT, count, value
 from harness.results import ArmRecord, StudyRecord
 
@@ -17,27 +18,33 @@ _NOT_COMPARED = ("architecture", "params.", "data.memory", "training.precision")
 _RANGES = ("int", "float", "log", "choice")
 
 
-def caveats(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
-    """What differs between records, the data first.
+@dataclass(frozen=True)
+class Caveat:
+    """Something that is not the same for all studies."""
 
-    Returns:
-        A row each: what, and values, {study: in words}.
-    """
+    what: str
+    """A setting, or in words."""
+    values: Mapping[str, str]
+    """Study -> what it has, in words."""
+
+
+def caveats(records: Sequence[StudyRecord]) -> list[Caveat]:
+    """What differs between records, the data first."""
     rows = [*_data(records), *_settings(records), *_effort(records), *_circumstances(records)]
-    return [row for row in rows if len(set(row["values"].values())) > 1]
+    return [row for row in rows if len(set(row.values.values())) > 1]
 
 
-def sentence(row: dict[str, Any]) -> str:
+def sentence(caveat: Caveat) -> str:
     """training.epochs differs: 5 in ladnn, 8 in rivals."""
-    told = [f"{text} in {study}" for study, text in row["values"].items()]
-    return f"{row['what']} differs: {', '.join(told)}."
+    each = [f"{text} in {study}" for study, text in caveat.values.items()]
+    return f"{caveat.what} differs: {', '.join(each)}."
 
 
-def _row(what: str, records: Sequence[StudyRecord], tell: Callable[[StudyRecord], str]) -> dict[str, Any]:
-    return {"what": what, "values": {record.study: tell(record) for record in records}}
+def _row(what: str, records: Sequence[StudyRecord], tell: Callable[[StudyRecord], str]) -> Caveat:
+    return Caveat(what, {record.study: tell(record) for record in records})
 
 
-def _data(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
+def _data(records: Sequence[StudyRecord]) -> list[Caveat]:
     digests = [str(record.corpus.get("digest", ABSENT)).split("-") for record in records]
     if any(len(parts) != len(_PARTS) for parts in digests):
         return [_row("corpus", records, lambda record: str(record.corpus.get("digest", ABSENT)))]
@@ -48,7 +55,7 @@ def _data(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
     ]
 
 
-def _settings(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
+def _settings(records: Sequence[StudyRecord]) -> list[Caveat]:
     ranges = {record.study: _ranges(record.experiment) for record in records}
     names = dict.fromkeys(name for record in records for arm in record.arms for name in _settings_of(arm))
     same_data = len({record.corpus.get("digest") for record in records}) == 1
@@ -57,8 +64,7 @@ def _settings(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
     def tell(record: StudyRecord, name: str) -> str:
         if any(name in arm.chosen for arm in record.arms):
             return f"searched {ranges[record.study].get(name, '')}".rstrip()
-        found = dict.fromkeys(value(_settings_of(arm).get(name, "not recorded")) for arm in record.arms)
-        return " or ".join(found)
+        return " or ".join(dict.fromkeys(value(_settings_of(arm).get(name, "not recorded")) for arm in record.arms))
 
     return [
         _row(name, records, lambda record, name=name: tell(record, name))  # type: ignore[misc]
@@ -67,7 +73,7 @@ def _settings(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
     ]
 
 
-def _effort(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
+def _effort(records: Sequence[StudyRecord]) -> list[Caveat]:
     def several(tell: Callable[[ArmRecord], str]) -> Callable[[StudyRecord], str]:
         return lambda record: " or ".join(dict.fromkeys(tell(arm) for arm in record.arms))
 
@@ -82,11 +88,11 @@ def _longest_trial(arm: ArmRecord) -> str:
     return count(max((trial.frames for trial in arm.trials), default=0))
 
 
-def _circumstances(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
+def _circumstances(records: Sequence[StudyRecord]) -> list[Caveat]:
     def provenance(key: str) -> Callable[[StudyRecord], str]:
         def tell(record: StudyRecord) -> str:
-            found = dict.fromkeys(str(final.provenance.get(key)) for arm in record.arms for final in arm.finals)
-            return " or ".join(found).replace("None", "not recorded")
+            each = dict.fromkeys(str(final.provenance.get(key)) for arm in record.arms for final in arm.finals)
+            return " or ".join(each).replace("None", "not recorded")
 
         return tell
 
@@ -98,32 +104,32 @@ def _circumstances(records: Sequence[StudyRecord]) -> list[dict[str, Any]]:
     ]
 
 
-def _settings_of(arm: ArmRecord) -> dict[str, Any]:
+def _settings_of(arm: ArmRecord) -> Mapping[str, Json]:
     return arm.finals[0].settings if arm.finals else {}
 
 
 def _ranges(text: str) -> dict[str, str]:
     """Setting -> its range as an experiment file with its `--set` lines has it: {"data.context": "int [3, 15]"}."""
-    found: dict[str, str] = {}
+    ranges: dict[str, str] = {}
     with contextlib.suppress(tomllib.TOMLDecodeError):
-        found = _flat(tomllib.loads(text))
+        ranges = _flat(tomllib.loads(text))
     for line in text.splitlines():
-        name, is_set, given = line.removeprefix("# --set ").partition("=")
+        name, is_set, setting = line.removeprefix("# --set ").partition("=")
         if line.startswith("# --set ") and is_set:
-            found.pop(name.strip(), None)
+            ranges.pop(name.strip(), None)
             with contextlib.suppress(tomllib.TOMLDecodeError):
-                found |= _flat({name.strip(): tomllib.loads(f"given = {given}")["given"]})
-    return found
+                ranges |= _flat({name.strip(): tomllib.loads(f"setting = {setting}")["setting"]})
+    return ranges
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def _flat(tree: Mapping[str, Json], prefix: str = "") -> dict[str, str]:
     rows: dict[str, str] = {}
-    for key, given in tree.items():
-        if not isinstance(given, dict):
+    for key, setting in tree.items():
+        if not isinstance(setting, dict):
             continue
-        if len(given) == 1 and next(iter(given)) in _RANGES:
-            kind, ends = next(iter(given.items()))
+        if len(setting) == 1 and next(iter(setting)) in _RANGES:
+            kind, ends = next(iter(setting.items()))
             rows[prefix + key] = f"{kind} {value(ends)}"
         else:
-            rows |= _flat(given, f"{prefix}{key}.")
+            rows |= _flat(setting, f"{prefix}{key}.")
     return rows

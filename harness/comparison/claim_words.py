@@ -1,25 +1,22 @@
-"""How the answer to a claim is said."""
+"""The words of an answer to a claim."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Sequence
 
+from harness.comparison.model import Answer, Evidence, PartAnswer, Scale
 from harness.display.wording import counted, percent, points
-
-Scale = Literal["points", "percent", "share", "power"]
-"""Differences of fractions; fractions; ratios in percent; decadic logarithms of ratios."""
 
 
 def number(value: float, scale: Scale) -> str:
     """0.0052 -> +0.52; 0.7741 -> 77.41; 0.3 -> 30 %; -2 -> 0.01"""
     match scale:
-        case "points":
+        case Scale.POINTS:
             return points(value)
-        case "percent":
+        case Scale.PERCENT:
             return percent(value)
-        case "share":
+        case Scale.SHARE:
             return f"{100 * value:.3g} %"
-        case "power":
+        case Scale.POWER:
             return f"{10**value:.2g}"
 
 
@@ -28,36 +25,49 @@ def bounds(low: float, high: float, scale: Scale) -> str:
     if math.isinf(high):
         return f"≥ {number(low, scale) if low else 0}"
     if math.isinf(low):
-        return f"{'<' if scale in ('percent', 'power') else '≤'} {number(high, scale) if high else 0}"
+        sign = "<" if scale in (Scale.PERCENT, Scale.POWER) else "≤"
+        return f"{sign} {number(high, scale) if high else 0}"
     return f"within ±{number(high, scale).lstrip('+')}" if low < 0 else f"≤ {number(high, scale)}"
 
 
-def said(what: str, row: Mapping[str, Any], *, is_exact: bool) -> str:
-    """What was found of a part of a claim, with its interval, and what was claimed."""
-    scale: Scale = row["scale"]
-    found, claimed = what.format(number(row["value"], scale)), bounds(row["at_least"], row["at_most"], scale)
+def measured(
+    text: str,
+    scale: Scale,
+    value: float,
+    ends: tuple[float, float] | None,
+    claim: tuple[float, float],
+    *,
+    is_exact: bool,
+) -> str:
+    """What was found of a part of a claim, with its interval, and what was claimed.
+
+    Args:
+        text: with {} for the number.
+        ends: of the interval; None if there is none.
+        claim: that the value lies between these.
+        is_exact: nothing makes it uncertain, so that there is no interval to tell.
+    """
+    words = text.format(number(value, scale))
     if not is_exact:
-        ends = None if row["low"] is None else [number(row[end], scale) for end in ("low", "high")]
-        found += f" ({' to '.join(ends)})" if ends else " (no interval)"
-    return f"{found}; claimed {claimed}"
+        words += f" ({' to '.join(number(end, scale) for end in ends)})" if ends else " (no interval)"
+    return f"{words}; claimed {bounds(*claim, scale)}"
 
 
-def answered(entry: Mapping[str, Any]) -> str:
+def answer_line(claim: str, answer: Answer, *, is_late: bool) -> str:
     """A claim and its answer: `Supported: ...`"""
-    late = ", stated after the runs" if entry["stated_after_the_runs"] else ""
-    return f"{entry['answer'].capitalize()}{late}: {entry['claim']}"
+    late = ", stated after the runs" if is_late else ""
+    return f"{answer.value.capitalize()}{late}: {claim}"
 
 
-def more(entry: Mapping[str, Any], unit: str) -> str:
-    """What would decide it."""
-    needed = entry["more"]
-    if needed is None:
-        reasons = [row["why_not"] for row in entry["parts"] if row["why_not"]]
+def outlook(more: Evidence | None, parts: Sequence[PartAnswer], unit: str) -> str:
+    """What would decide a claim."""
+    if more is None:
+        reasons = [part.why_not for part in parts if part.why_not]
         return reasons[0] if reasons else f"there is no interval: one seed or one {unit} only"
-    ways = [counted(needed[key], f"more {thing}") for key, thing in (("units", unit), ("seeds", "seed")) if needed[key]]
+    ways = [counted(n, f"more {thing}") for n, thing in ((more.units, unit), (more.seeds, "seed")) if n]
     if ways:
         return f"about {' or '.join(ways)} would decide"
-    if needed["both"]:
-        n_units, n_seeds = needed["both"]
+    if more.both:
+        n_units, n_seeds = more.both
         return f"about {counted(n_units, f'more {unit}')} and {counted(n_seeds, 'more seed')} would decide"
-    return f"so near to what is claimed that {needed['most']:,} more {unit}s or seeds would hardly decide"
+    return f"so near to what is claimed that {more.most:,} more {unit}s or seeds would hardly decide"

@@ -17,18 +17,26 @@ above it: frames and seconds are in whole epochs. A training that ends below a t
 than it got, nobody knows how much. It therefore enters no mean. The median over seeds exists where more than half of
 the seeds reached the target, and is then the same whatever the others would have needed.
 
-What the search spent, rung by rung: whether every arm was given the same.
+What the search of an arm spent, rung by rung.
 """
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.stats import kstwo
 
-from harness.display.wording import count, counted
-from harness.results import ArmRecord, Epoch, RunResult, Trial
+from harness.comparison.arm_model import (
+    Amount,
+    BestOfTrials,
+    LearningSpeed,
+    LearningTarget,
+    RungSpending,
+    TuningEffort,
+)
+from harness.results import ArmRecord, Epoch, RunResult, StudyRecord, Trial
+
+History = Sequence[Epoch]
 
 
 def startup_trials(trials: int) -> int:
@@ -55,12 +63,22 @@ def score(trial: Trial) -> float:
     return trial.value or 0.0
 
 
-def tuning_curve(scores: np.ndarray, level: float = 0.95) -> list[dict[str, float | None]]:
+def tuning_effort(arm: ArmRecord, record: StudyRecord) -> TuningEffort:
+    """What the search of an arm is expected to find, from its random trials."""
+    trials = random_stage(arm.trials, record.random_trials)
+    return TuningEffort(
+        random_trials=len(trials),
+        frames_per_trial=float(np.mean([trial.frames for trial in trials])) if trials else None,
+        curve=tuple(tuning_curve(np.array([score(trial) for trial in trials]), record.level)),
+    )
+
+
+def tuning_curve(scores: np.ndarray, level: float = 0.95) -> list[BestOfTrials]:
     """What the best of k = 1 to n random trials scores.
 
-    Returns:
-        For each k: trials (k), expected (its mean), median, and low and high, between which the median lies for all k
-        together with a probability of `level` or more; None where the trials do not bound it.
+    Args:
+        scores: (n,) validation accuracies.
+        level: the probability in (0, 1), or more, with which the medians lie in their bands for all k together.
     """
     v = np.sort(np.asarray(scores, dtype=float))
     n = len(v)
@@ -70,115 +88,69 @@ def tuning_curve(scores: np.ndarray, level: float = 0.95) -> list[dict[str, floa
         place = math.ceil(quantile * n - 1e-9)
         return float(v[place - 1]) if 1 <= place <= n else None
 
-    curve: list[dict[str, float | None]] = []
+    curve = []
     for k in range(1, n + 1):
         weights = np.array([math.comb(i, k - 1) for i in range(n)], dtype=float) / math.comb(n, k)
         q = 0.5 ** (1 / k)
         curve.append(
-            {"trials": k, "expected": float(weights @ v), "median": at(q), "low": at(q - width), "high": at(q + width)}
+            BestOfTrials(trials=k, expected=float(weights @ v), median=at(q), low=at(q - width), high=at(q + width))
         )
     return curve
 
 
-History = Sequence[Epoch]
-
-
-def targets(finals: Sequence[RunResult]) -> list[dict[str, Any]]:
+def learning_targets(finals: Sequence[RunResult]) -> tuple[LearningTarget, ...]:
     """Accuracies to be reached: what an arm has, on average over its seeds, after 1, 2, 4, 8 ... epochs, and at the
-    epoch that was kept (`epochs` is None); those that are not above the one before are left out."""
+    epoch that was kept; those that are not above the one before are left out."""
     shortest = min(len(final.history) for final in finals)
-    found: list[dict[str, Any]] = []
+    targets: list[LearningTarget] = []
     steps: list[int | None] = [2**i for i in range(shortest.bit_length()) if 2**i <= shortest]
     for step in [*steps, None]:
         accuracy = float(np.mean([f.history[(step or f.best_epoch) - 1].validation_accuracy for f in finals]))
-        if not found or accuracy > found[-1]["accuracy"]:
-            found.append({"accuracy": accuracy, "epochs": step})
-    return found
+        if not targets or accuracy > targets[-1].accuracy:
+            targets.append(LearningTarget(accuracy=accuracy, epochs=step))
+    return tuple(targets)
 
 
-def reached(history: History, accuracy: float) -> tuple[int, float] | None:
+def reach(history: History, accuracy: float) -> tuple[int, float] | None:
     """Training frames and seconds until an accuracy; None if it was not reached."""
-    spent = 0.0
+    seconds = 0.0
     for epoch in history:
-        spent += epoch.seconds
+        seconds += epoch.seconds
         if epoch.validation_accuracy >= accuracy:
-            return epoch.frames, spent
+            return epoch.frames, seconds
     return None
 
 
-def speed(histories: Sequence[History], accuracy: float) -> dict[str, Any]:
-    """Of an arm's seeds: accuracy, reached (how many seeds), and frames and seconds {median, per_seed}, None where not
-    reached."""
-    each = [reached(history, accuracy) for history in histories]
-    frames, seconds = ([None if one is None else one[i] for one in each] for i in (0, 1))
-    return {
-        "accuracy": accuracy,
-        "reached": sum(one is not None for one in each),
-        "frames": {"median": _median(frames), "per_seed": frames},
-        "seconds": {"median": _median(seconds), "per_seed": seconds},
-    }
+def learning_speed(histories: Sequence[History], accuracy: float) -> LearningSpeed:
+    """Of an arm's seeds: how many reached an accuracy, and after what."""
+    each = [reach(history, accuracy) for history in histories]
+    return LearningSpeed(
+        accuracy=accuracy,
+        reached=sum(one is not None for one in each),
+        frames=_amount([None if one is None else one[0] for one in each]),
+        seconds=_amount([None if one is None else one[1] for one in each]),
+    )
 
 
-def _median(values: Sequence[float | None]) -> float | None:
+def _amount(values: Sequence[float | None]) -> Amount:
     """With "not reached" above every number."""
-    found = float(np.median([math.inf if v is None else v for v in values]))
-    return found if math.isfinite(found) else None
+    median = float(np.median([math.inf if v is None else v for v in values]))
+    return Amount(median=median if math.isfinite(median) else None, per_seed=tuple(values))
 
 
-Rows = tuple[tuple[str, ...], ...]
-
-HEADINGS = ("rung", ">trials", ">frames of a trial", ">frames of an arm")
-
-
-def spent(arm: ArmRecord) -> list[dict[str, Any]]:
-    """`rungs` of an arm in `comparison.json`: its trials, training frames and seconds in each."""
-    found = []
+def rung_spending(arm: ArmRecord) -> tuple[RungSpending, ...]:
+    """The trials of an arm, their training frames and seconds, in each rung."""
+    rungs = []
     for number in sorted({trial.rung for trial in arm.trials}):
         trials = [trial for trial in arm.trials if trial.rung == number]
         values = [trial.value for trial in trials if trial.state == "complete" and trial.value is not None]
-        found.append(
-            {
-                "rung": number,
-                "trials": len(trials),
-                "frames": sum(trial.frames for trial in trials),
-                "seconds": sum(trial.seconds for trial in trials),
-                "best": max(values, default=None),
-            }
-        )
-    return found
-
-
-def rows(comparison: dict[str, Any]) -> Rows:
-    """A line for each rung; none where no search had more than one."""
-    rungs = [arm["rungs"] for arm in comparison["arms"]]
-    longest = max((len(own) for own in rungs), default=0)
-    if longest < 2:
-        return ()
-    table = []
-    for i in range(longest):
-        here = [own[i] for own in rungs if i < len(own)]
-        per_trial = [row["frames"] / row["trials"] for row in here]
-        table.append(
-            (
-                str(i + 1),
-                _range([row["trials"] for row in here]),
-                _range(per_trial),
-                _range([r["frames"] for r in here]),
+        rungs.append(
+            RungSpending(
+                rung=number,
+                trials=len(trials),
+                frames=sum(trial.frames for trial in trials),
+                seconds=sum(trial.seconds for trial in trials),
+                best=max(values, default=None),
             )
         )
-    whole = [arm["search_frames"] for arm in comparison["arms"]]
-    return (*table, ("all", _range([sum(row["trials"] for row in own) for own in rungs]), "", _range(whole)))
-
-
-def sentence(comparison: dict[str, Any]) -> str:
-    """Whether all arms spent the same."""
-    arms = [arm for arm in comparison["arms"] if arm["search"]]
-    failed = {arm["arm"]: sum(trial["state"] == "failed" for trial in arm["search"]) for arm in arms}
-    told = ", ".join(f"{arm} {counted(n, 'trial')}" for arm, n in failed.items() if n)
-    if len({arm["search_frames"] for arm in arms}) == 1:
-        return "Every arm spent the same frames."
-    return f"The same frames were given to every arm; what failed ended early: {told}."
-
-
-def _range(values: list[float]) -> str:
-    return " to ".join(dict.fromkeys(count(value) for value in (min(values), max(values))))
+    return tuple(rungs)

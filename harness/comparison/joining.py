@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.comparison.caveats import caveats, sentence
+from harness.comparison.json_form import Json
 from harness.errors import UserError
 from harness.results import ArmRecord, Scores, StudyRecord
 
@@ -37,14 +38,15 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
             raise UserError(f"{record.study!r} has no finished final run: nothing to compare")
     mistakes = [line for record in records[1:] for line in _differing_tests(records[0], record)]
     if mistakes:
-        told = "not scored on the same test data, from which a difference of their numbers could come as well:"
-        raise UserError("\n".join([f"{' and '.join(r.study for r in records)}: {told}", *mistakes]))
+        why = "not scored on the same test data, from which a difference of their numbers could come as well:"
+        raise UserError("\n".join([f"{' and '.join(r.study for r in records)}: {why}", *mistakes]))
     names = [name for record in records for name in _names(record)]
     first, random = records[0], [record.random_trials for record in records]
     known = [number for number in random if number is not None]
     return replace(
         first,
         study=" + ".join(record.study for record in records),
+        studies=tuple(record.study for record in records),
         question=question or " / ".join(dict.fromkeys(record.question for record in records)),
         baseline=baseline or (first.baseline and _name(first, first.baseline, names)),
         arms=[_renamed(arm, _name(record, arm.arm, names)) for record in records for arm in record.arms],
@@ -63,7 +65,7 @@ def _check_sweeps(records: Sequence[StudyRecord]) -> None:
     swept = [(record.sweep["key"], list(record.sweep["values"])) if record.sweep else None for record in records]
     if all(one == swept[0] for one in swept):
         return
-    told = [
+    each = [
         f"  {record.study}: {one[0]} = {one[1]}" if one else f"  {record.study}: no sweep"
         for record, one in zip(records, swept, strict=True)
     ]
@@ -72,7 +74,7 @@ def _check_sweeps(records: Sequence[StudyRecord]) -> None:
             [
                 f"{' and '.join(r.study for r in records)}: the arms of a sweep are compared at each value, and these "
                 "studies do not have the same ones:",
-                *told,
+                *each,
                 "Compare single cells by their final runs instead: harness report --run ID --run ID",
             ]
         )
@@ -105,13 +107,16 @@ def _renamed(arm: ArmRecord, name: str) -> ArmRecord:
     return replace(arm, arm=name, finals=tuple(replace(final, arm=name) for final in arm.finals))
 
 
-def _restated(claim: Mapping[str, Any], record: StudyRecord, names: Sequence[str]) -> dict[str, Any]:
+def _restated(claim: Mapping[str, Json], record: StudyRecord, names: Sequence[str]) -> dict[str, Json]:
     """A claim of a study, about its arms under their new names."""
-    renamed: dict[str, Any] = {}
+    renamed: dict[str, Json] = {}
     for key in {"a", "b", "reaches", "stays_below"} & claim.keys():
-        given = claim[key]
-        arms = [_name(record, arm, names) for arm in ([given] if isinstance(given, str) else given)]
-        renamed[key] = arms[0] if isinstance(given, str) else arms
+        arms = claim[key]
+        renamed[key] = (
+            [_name(record, str(arm), names) for arm in arms]
+            if isinstance(arms, list)
+            else (_name(record, str(arms), names))
+        )
     return {**claim, **renamed}
 
 
@@ -135,18 +140,18 @@ def _notes(records: Sequence[StudyRecord], names: Sequence[str]) -> tuple[str, .
     return (head, *map(sentence, rows), *chosen, *everywhere, *own)
 
 
-def _provenance(records: Sequence[StudyRecord]) -> dict[str, Any]:
+def _provenance(records: Sequence[StudyRecord]) -> dict[str, Json]:
     """What all share once, the rest for each; seconds together."""
-    found: dict[str, Any] = {}
+    provenance: dict[str, Json] = {}
     for key in dict.fromkeys(key for record in records for key in record.provenance):
         values = [record.provenance.get(key) for record in records]
         if key == "seconds":
-            found[key] = sum(v for v in values if v is not None)
+            provenance[key] = sum(v for v in values if v is not None)
         elif all(v == values[0] for v in values):
-            found[key] = values[0]
+            provenance[key] = values[0]
         else:
-            found[key] = "; ".join(f"{record.study}: {v}" for record, v in zip(records, values, strict=True))
-    return found
+            provenance[key] = "; ".join(f"{record.study}: {v}" for record, v in zip(records, values, strict=True))
+    return provenance
 
 
 def _test(record: StudyRecord) -> tuple[Scores, tuple[str, ...]]:

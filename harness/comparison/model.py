@@ -14,21 +14,10 @@ from typing import TypeAlias
 
 from harness.comparison.arm_model import ComparedArm, LearningTarget
 from harness.comparison.json_form import IF_ANY, NOT_IN_JSON, Json, Keys, plain
+from harness.statistics.intervals import Verdict
 
 Numbers: TypeAlias = tuple[float, float]
 """Of arm a and of arm b."""
-
-
-class Verdict(Enum):
-    """What the interval of a difference says; which arm is better stands beside it."""
-
-    BETTER = "better"
-    EQUAL = "practically equal"
-    """The interval lies within the margin on both sides of zero."""
-    NO_DIFFERENCE = "no difference shown"
-    """The interval contains zero."""
-    NO_INTERVAL = "no interval"
-    """One unit only, from which nothing can be said of others."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,183 +1,152 @@
-"""The numbers of pairs of arms: every two of them in every measure.
+"""The pairs of arms: every two of them in every measure.
 
-Legend: F frames, U utterances, C classes.
+Legend: F frames, C classes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
+from harness.comparison.arm_model import ComparedArm
 from harness.comparison.frames import FrameResults
-from harness.display.wording import sentence
+from harness.comparison.measures import ComparedMeasure, MeasureTable
+from harness.comparison.model import Cost, Disagreement, Pair, Verdict
+from harness.display.wording import interval, percent, points
 from harness.results import ArmRecord, RunResult, StudyRecord
 from harness.statistics import intervals
-from harness.statistics.intervals import probability_better
-from harness.statistics.metrics import LOWER_IS_BETTER, Metric, accuracy, headline
+from harness.statistics.metrics import Metric
+from harness.statistics.superiority import probability_better
 
-_COSTS = ("parameters", "flops_per_frame", "seconds_training", "trials", "search_frames", "search_seconds")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Something that arms are compared by, with what is needed of each arm."""
-
-    name: str
-    metric: Metric
-    arms: Sequence[intervals.Resampled]
-    frames: np.ndarray | None
-    """(F,) bool, which frames it is about; None where it is not about frames."""
+Names = tuple[str, str]
+"""Of arm a and arm b."""
 
 
 def pairs(
-    record: StudyRecord,
-    arms: Sequence[ArmRecord],
-    numbers: Sequence[dict[str, Any]],
-    kept: FrameResults | None,
-    measured: Sequence[Measure],
-) -> list[dict[str, Any]]:
+    record: StudyRecord, arms: Sequence[ArmRecord], numbers: Sequence[ComparedArm], table: MeasureTable
+) -> tuple[Pair, ...]:
     """Every two arms in every measure: the baseline's pairs first, with it as b, then the others in the file's order.
     Of a sweep, each arm and the baseline at the same value.
 
     Args:
         numbers: of each arm, for what it cost.
-        measured: `measures` of the same.
     """
-    kinds = [[_kinds(final) for final in arm.finals] for arm in arms]
-    n_classes, order = len(arms[0].finals[0].phonemes), _order(record, arms)
-    found: dict[tuple[int, int], list[dict[str, Any]]] = {pair: [] for pair in order}
-    for measure in measured:
-        influences = [
-            intervals.influence([frames[measure.frames] for frames in seeds], n_classes, measure.metric)
-            if measure.frames is not None
-            else None
-            for seeds in kinds
-        ]
-        rows = [_pair(record, (arms[a], arms[b]), measure, (a, b), (influences[a], influences[b])) for a, b in order]
-        known = [row["p"] for row in rows if row["p"] is not None]
-        p_corrected = iter(intervals.corrected(np.array(known)).tolist() if known else ())
-        for pair, row in zip(order, rows, strict=True):
-            found[pair].append(row | {"p_corrected": None if row["p"] is None else next(p_corrected)})
-    shared = {
-        (a, b): {
-            "cost": {name: [numbers[a][name], numbers[b][name]] for name in _COSTS},
-            **({"disagreement": _disagreement(kept, arms[a].arm, arms[b].arm)} if kept else {}),
-        }
-        for a, b in order
-    }
-    return [row | shared[pair] for pair in order for row in found[pair]]
+    order = _order(record, arms)
+    kinds = {arm.arm: [_kinds(final) for final in arm.finals] for arm in arms}
+    cost = {pair: _cost(*(_numbers_of(numbers, name) for name in pair)) for pair in order}
+    disagreement = {pair: _disagreement(table.frames, *pair) if table.frames else None for pair in order}
+    rows: dict[Names, list[Pair]] = {pair: [] for pair in order}
+    for measure in table.measures.values():
+        p = {pair: _number(table.estimate(measure.metric.name, *pair).p) for pair in order}
+        p_corrected = _corrected(p)
+        influences = _influences(measure, kinds, len(table.phonemes))
+        for pair in order:
+            rows[pair].append(
+                _pair(record, table, measure, pair, influences, p_corrected[pair], cost[pair], disagreement[pair])
+            )
+    return tuple(row for pair in order for row in rows[pair])
 
 
-def units_of(record: StudyRecord, arms: Sequence[ArmRecord]) -> Sequence[str]:
-    """(U,) what is resampled as a whole: the speaker of each utterance, or itself."""
-    test = arms[0].finals[0].test
-    assert test
-    return test.speakers if record.unit == "speaker" else test.utterances
+def against_baseline(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[Names]:
+    """Each other arm and its rival: the baseline, in a sweep at its value; none where that has no finals."""
+    names = [arm.arm for arm in arms]
+    rivals = [(name, record.compared_with(name)) for name in names]
+    return [(a, b) for a, b in rivals if b in names and a != b and b is not None]
 
 
-def counts_of(arm: ArmRecord) -> list[np.ndarray]:
-    """(U, C, C) of each seed."""
-    return [final.test.counts for final in arm.finals if final.test]
-
-
-def against_baseline(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, int]]:
-    """Places of each other arm and its rival: the baseline, in a sweep at its value; none where that is not there."""
-    places = {arm.arm: place for place, arm in enumerate(arms)}
-    found = [(a, places.get(record.compared_with(arm.arm) or "")) for a, arm in enumerate(arms)]
-    return [(a, b) for a, b in found if b is not None and a != b]
-
-
-def _order(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[tuple[int, int]]:
+def _order(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[Names]:
     first = against_baseline(record, arms)
     if record.sweep is not None:  # what differs in two things at once answers nothing
         return first
-    others = [(a, b) for a, b in combinations(range(len(arms)), 2) if (a, b) not in first and (b, a) not in first]
-    return first + others
-
-
-def measures(record: StudyRecord, arms: Sequence[ArmRecord], kept: FrameResults | None) -> list[Measure]:
-    """All that arms are compared by."""
-    units = units_of(record, arms)
-
-    def resampled(tallies: list[intervals.Tally]) -> list[intervals.Resampled]:
-        return intervals.resample(tallies, record.resamples)
-
-    phonemes = arms[0].finals[0].phonemes
-    counts = resampled([intervals.Tally.of(counts_of(arm), units) for arm in arms])
-    whole = np.ones(counts[0].tally.total.true.sum(dtype=int), bool)
-    found = [Measure(name, metric, counts, whole) for name, metric in headline(phonemes).items()]
-    if kept is None:
-        return found
-    errors = [
-        intervals.Tally.of_shares([f.edits.total for f in finals], finals[0].edits.true, units)
-        for finals in kept.arms.values()
-    ]
-    found.append(Measure("phone_error_rate", accuracy, resampled(errors), None))
-    for name, frames in (("accuracy_at_boundaries", kept.is_near), ("accuracy_away", ~kept.is_near)):
-        if frames.any():
-            whole = kept.per_utterance(frames)
-            right = [
-                intervals.Tally.of_shares([kept.per_utterance(frames & f.correct) for f in finals], whole, units)
-                for finals in kept.arms.values()
-            ]
-            found.append(Measure(name, accuracy, resampled(right), frames))
-    return found
+    every = combinations([arm.arm for arm in arms], 2)
+    return first + [(a, b) for a, b in every if (a, b) not in first and (b, a) not in first]
 
 
 def _pair(
     record: StudyRecord,
-    arms: tuple[ArmRecord, ArmRecord],
-    measure: Measure,
-    places: tuple[int, int],
-    influences: tuple[np.ndarray | None, np.ndarray | None],
-) -> dict[str, Any]:
-    a, b = arms
-    first, second = (measure.arms[i] for i in places)
-    found = intervals.paired_difference(first, second, measure.metric, level=record.level)
-    naive = None
-    if influences[0] is not None and influences[1] is not None:
-        naive = intervals.naive_se(influences[0] - influences[1])
-    lower_is_better = measure.name in LOWER_IS_BETTER
-    higher = probability_better(first.tally, second.tally, measure.metric)
-    clustered = _number(found.clustered_se)
-    pair = {
-        "a": a.arm,
-        "b": b.arm,
-        "metric": measure.name,
-        "difference": _number(found.difference),
-        "low": _number(found.low),
-        "high": _number(found.high),
-        "level": record.level,
-        "margin": record.margin,
-        "unit": record.unit,
-        "units": first.tally.n_units,
-        "seeds": [len(a.finals), len(b.finals)],
-        "naive_se": naive,
-        "clustered_se": clustered,
-        "se_ratio": clustered / naive if clustered is not None and naive else None,
-        "se": _number(found.se),
-        "freedom": _number(found.degrees_of_freedom),
-        "p": _number(found.p),
-        "probability_a_better": None if higher is None else 1 - higher if lower_is_better else higher,
-        "verdict": intervals.verdict(
-            a.arm, b.arm, found, record.unit, margin=record.margin, lower_is_better=lower_is_better
-        ),
-    }
-    return pair | {"sentence": sentence(pair)}
+    table: MeasureTable,
+    measure: ComparedMeasure,
+    names: Names,
+    influences: Mapping[str, np.ndarray] | None,
+    p_corrected: float | None,
+    cost: Cost,
+    disagreement: Disagreement | None,
+) -> Pair:
+    a, b = names
+    metric, estimate = measure.metric, table.estimate(measure.metric.name, a, b)
+    difference, low, high = _number(estimate.difference), _number(estimate.low), _number(estimate.high)
+    assert difference is not None
+    naive = intervals.naive_se(influences[a] - influences[b]) if influences else None
+    clustered = _number(estimate.clustered_se)
+    higher = probability_better(measure.arms[a].tally, measure.arms[b].tally, measure.function)
+    outcome, better = intervals.verdict(a, b, estimate, margin=record.margin, lower_is_better=metric.lower_is_better)
+    return Pair(
+        a=a,
+        b=b,
+        metric=metric.name,
+        difference=difference,
+        low=low,
+        high=high,
+        level=record.level,
+        margin=record.margin,
+        unit=record.unit,
+        units=table.n_units,
+        seeds=(table.n_seeds(a), table.n_seeds(b)),
+        naive_se=naive,
+        clustered_se=clustered,
+        se_ratio=clustered / naive if clustered is not None and naive else None,
+        se=_number(estimate.se),
+        freedom=_number(estimate.degrees_of_freedom),
+        p=_number(estimate.p),
+        probability_a_better=None if higher is None else 1 - higher if metric.lower_is_better else higher,
+        verdict=_in_words(outcome, better, record.unit),
+        sentence=_sentence(names, metric, (difference, low, high), outcome, record),
+        p_corrected=p_corrected,
+        cost=cost,
+        disagreement=disagreement,
+        outcome=outcome,
+        better=better,
+    )
 
 
-def _number(value: np.ndarray | None) -> float | None:
-    return None if value is None else float(value)
+def _in_words(outcome: Verdict, better: str | None, unit: str) -> str:
+    if outcome is Verdict.NO_INTERVAL:
+        return f"{outcome.value}: one {unit} only"
+    return f"{better} {outcome.value}" if better else outcome.value
 
 
-def _disagreement(kept: FrameResults, a: str, b: str) -> dict[str, float]:
-    """Shares of frames that one arm has right and the other wrong, over all pairs of their seeds."""
-    right = [np.mean([final.correct for final in kept.arms[arm]], axis=0) for arm in (a, b)]
+def _sentence(
+    names: Names,
+    metric: Metric,
+    numbers: tuple[float, float | None, float | None],
+    outcome: Verdict,
+    record: StudyRecord,
+) -> str:
+    """What a pair says, in words: who is better, by how much, within what interval."""
+    (a, b), (difference, low, high) = names, numbers
+    by = f"{points(difference)} points of {metric.title}"
+    if low is None or high is None:
+        return f"{a} and {b} differ by {by}; {_in_words(outcome, None, record.unit)}."
+    if outcome is Verdict.EQUAL:
+        within = f"within {100 * record.margin:g}"
+        return f"{a} and {b} are practically equal: {by} ({interval(low, high)}), {within}."
+    if outcome is Verdict.NO_DIFFERENCE:
+        return f"No difference shown between {a} and {b}: {by} ({interval(low, high)})."
+    if (high < 0) != metric.lower_is_better:
+        a, b = b, a
+    size, near, far = percent(abs(difference)), *sorted((abs(low), abs(high)))
+    return f"{a} is better than {b} by {size} points of {metric.title} ({percent(near)} to {percent(far)})."
+
+
+def _influences(
+    measure: ComparedMeasure, kinds: Mapping[str, Sequence[np.ndarray]], n_classes: int
+) -> dict[str, np.ndarray] | None:
+    """Arm -> (F,) what each frame adds to the measure; None where it is not about frames."""
+    if measure.frames is None:
+        return None
     return {
-        "only_a_right": float((right[0] * (1 - right[1])).mean()),
-        "only_b_right": float((right[1] * (1 - right[0])).mean()),
+        arm: intervals.influence([frames[measure.frames] for frames in seeds], n_classes, measure.function)
+        for arm, seeds in kinds.items()
     }
 
 
@@ -188,3 +157,37 @@ def _kinds(final: RunResult) -> np.ndarray:
     if test.predicted is None or test.truth is None:
         return np.repeat(np.arange(test.confusion.size), test.confusion.ravel())
     return test.truth.astype(np.uint16) * np.uint16(len(final.phonemes)) + test.predicted
+
+
+def _corrected(p: Mapping[Names, float | None]) -> dict[Names, float | None]:
+    """p-values of one measure, corrected for their number."""
+    known = {pair: value for pair, value in p.items() if value is not None}
+    corrected = intervals.corrected(np.array(list(known.values()))).tolist() if known else []
+    return dict.fromkeys(p) | dict(zip(known, corrected, strict=True))
+
+
+def _numbers_of(numbers: Sequence[ComparedArm], name: str) -> ComparedArm:
+    return next(arm for arm in numbers if arm.arm == name)
+
+
+def _cost(a: ComparedArm, b: ComparedArm) -> Cost:
+    return Cost(
+        parameters=(a.parameters, b.parameters),
+        flops_per_frame=(a.flops_per_frame, b.flops_per_frame),
+        seconds_training=(a.seconds_training, b.seconds_training),
+        trials=(a.trials, b.trials),
+        search_frames=(a.search_frames, b.search_frames),
+        search_seconds=(a.search_seconds, b.search_seconds),
+    )
+
+
+def _disagreement(results: FrameResults, a: str, b: str) -> Disagreement:
+    right = [np.mean([final.correct for final in results.arms[arm]], axis=0) for arm in (a, b)]
+    return Disagreement(
+        only_a_right=float((right[0] * (1 - right[1])).mean()),
+        only_b_right=float((right[1] * (1 - right[0])).mean()),
+    )
+
+
+def _number(value: np.ndarray | None) -> float | None:
+    return None if value is None else float(value)

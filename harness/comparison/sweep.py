@@ -1,38 +1,39 @@
 """The curves of a sweep: what each arm reaches at each value, against the baseline at the same value."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from harness.comparison.arm_model import ComparedArm
+from harness.comparison.model import Pair, Sweep, SweepCurve, SweepPoint
 from harness.results import StudyRecord
 
-_OF_ARM = ("test", "parameters", "flops_per_frame", "seconds_training", "search_frames", "chosen")
-_OF_PAIR = ("difference", "low", "high", "p", "p_corrected", "probability_a_better", "verdict")
 
+def sweep(record: StudyRecord, numbers: Sequence[ComparedArm], pairs: Sequence[Pair]) -> Sweep | None:
+    """An arm's points in the order of the values; None if nothing was swept.
 
-def curves(
-    record: StudyRecord, numbers: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]
-) -> dict[str, Any] | None:
-    """`sweep` in `comparison.json`: an arm's points in the order of the values; None if nothing was swept.
-
-    A point has the numbers of its cell, and of the cell's pair with the baseline in accuracy, or says why it failed.
+    A point has the numbers of its cell, and the cell's pair with the baseline in accuracy, or says why it failed.
 
     Args:
         numbers: of each arm with finals.
-        pairs: as in `comparison.json`.
+        pairs: of the comparison.
     """
     if record.sweep is None:
         return None
-    cells, by_name = record.sweep["cells"], {arm["arm"]: arm for arm in numbers}
-    compared = {pair["a"]: pair for pair in pairs if pair["metric"] == "accuracy"}
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_name = {arm.arm: arm for arm in numbers}
+    compared = {pair.a: pair for pair in pairs if pair.metric == "accuracy"}
+    points: dict[str, list[SweepPoint]] = {}
     for arm in record.arms:
-        cell = cells[arm.arm]
-        point = {"value": cell["value"], "arm": arm.arm, "state": "complete", "failure": arm.failure or None}
-        if arm.arm in by_name:
-            point |= {key: by_name[arm.arm][key] for key in _OF_ARM}
-        else:
-            point["state"] = "failed"
-        point |= {key: compared[arm.arm][key] for key in _OF_PAIR} if arm.arm in compared else {}
-        found.setdefault(cell["base"], []).append(point)
-    points = [{"arm": base, "is_baseline": base == record.baseline, "points": rows} for base, rows in found.items()]
-    return {"key": record.sweep["key"], "values": list(record.sweep["values"]), "curves": points}
+        cell = record.sweep["cells"][arm.arm]
+        points.setdefault(cell["base"], []).append(
+            SweepPoint(
+                value=cell["value"],
+                arm=arm.arm,
+                state="complete" if arm.arm in by_name else "failed",
+                failure=arm.failure or None,
+                numbers=by_name.get(arm.arm),
+                pair=compared.get(arm.arm),
+            )
+        )
+    curves = tuple(
+        SweepCurve(arm=base, is_baseline=base == record.baseline, points=tuple(own)) for base, own in points.items()
+    )
+    return Sweep(key=record.sweep["key"], values=tuple(record.sweep["values"]), curves=curves)

@@ -330,8 +330,9 @@ def parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
 
 def _compare(record: StudyRecord, recorder: Recorder) -> dict[str, Any]:
     from harness.comparison.compare import compare
+    from harness.comparison.model import to_json
 
-    comparison = compare(record)
+    comparison: dict[str, Any] = to_json(compare(record))
     finished = {arm["arm"] for arm in comparison["arms"]}
     for arm in record.arms:
         if arm.arm in finished:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-from harness.statistics.intervals import corrected, grouped, satterthwaite
+from harness.statistics.intervals import corrected, satterthwaite
+from harness.statistics.tallies import grouped
 
 FEWEST = 20
 """Frames of a cell, of both arms and all seeds together, from which on it is tested."""

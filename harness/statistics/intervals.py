@@ -6,7 +6,7 @@ replacement, which makes the variance of a mean unbiased however few there are (
 out of n is short by (n - 1) / n). Speakers are drawn whole and are the same for both arms; seeds are drawn for each
 arm apart, since the same number starts different weights in different architectures.
 
-Two things that this does not do, both measured by simulation (`tests/test_stats.py`):
+Two things that this does not do, both measured by simulation (`tests/statistics/test_intervals.py`):
 - Draw utterances again within the drawn speakers. A whole speaker already carries the spread of its utterances;
   drawing them a second time counts it twice, and 95 % intervals then cover 98 to 100 %.
 - Take the replicates' variance as it is. Resampling two crossed factors counts their interaction three times (Owen
@@ -18,148 +18,32 @@ or four speakers it is as wide as so little evidence makes it. A percentile inte
 speakers it cannot even reach beyond the four.
 
 Legend: S seeds, U utterances, G units (speakers, say), C classes, R resamples.
-
-How probable is it that arm A beats arm B for a new speaker, each trained with a new seed?
-
-The interval of `stats` is about the mean over all speakers and seeds; this is about the next one. Let x[s, g] be the
-metric of an arm's seed s on the frames of unit g (a speaker, say), and d the difference of the two arms for a unit and
-a seed of each that were not seen. With
-
-    x[s, g] = mean + unit g + seed s + (seed s with unit g)
-
-for each arm, units shared by both, d is predicted by Student's t around the mean difference over units, with the
-variances of all of these terms and that of the mean itself; its degrees of freedom are Satterthwaite's. The answer is
-the share of that distribution above zero. The terms' variances come from the mean squares of the two crossed factors
-(Searle, Casella and McCulloch 1992, Variance components, ch. 4): what a unit does to the difference (MU), what a seed
-does to an arm (MS), and their interaction (MI).
-
-Every unit counts alike here, however much it says, and a new one is taken to say about as much as those seen.
-
-Legend: S seeds, G units.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from enum import Enum
 
 import numpy as np
 from scipy.stats import false_discovery_control, t
 
-from harness.statistics.metrics import Metric, marginals
+from harness.statistics.metrics import OfCounts, marginals
+from harness.statistics.tallies import Resampled, Tally, draw
 
 METHOD = "paired bootstrap of whole units and of seeds (n - 1 of n draws), Student's t with Satterthwaite's freedom"
-RESAMPLES = 2000
-NO_DIFFERENCE = "no difference shown"
-PRACTICALLY_EQUAL = "practically equal"
 
 
-@dataclass(frozen=True)
-class Tally:
-    """The confusion counts of one arm's seeds, as far as the metrics need them, summed over each unit."""
+class Verdict(Enum):
+    """What the interval of a difference says."""
 
-    correct: np.ndarray
-    """(S, G, C)"""
-    predicted: np.ndarray
-    """(S, G, C)"""
-    true: np.ndarray
-    """(G, C), the same for all seeds."""
-
-    @staticmethod
-    def of(counts: Sequence[np.ndarray], units: Sequence[str]) -> "Tally":
-        """From one (U, C, C) array of counts per seed and the unit (the speaker, say) of each of the U utterances."""
-        parts = [marginals(seed) for seed in counts]
-        correct, predicted, true = (np.stack([grouped(part[i], units) for part in parts]) for i in range(3))
-        return Tally(correct, predicted, true[0])
-
-    @staticmethod
-    def of_shares(parts: Sequence[np.ndarray], whole: np.ndarray, units: Sequence[str]) -> "Tally":
-        """Of anything that is a sum over a sum, such as errors over segments: its `accuracy` is that share.
-
-        Args:
-            parts: (U,) for each seed.
-            whole: (U,) the same for all seeds.
-        """
-        found = np.stack([grouped(part[:, None], units) for part in parts])
-        return Tally(found, found, grouped(whole[:, None], units))
-
-    @property
-    def n_seeds(self) -> int:
-        return self.correct.shape[0]
-
-    @property
-    def n_units(self) -> int:
-        return self.correct.shape[1]
-
-    @cached_property
-    def total(self) -> "Tally":
-        """All units as one."""
-        return Tally(*(part.sum(axis=-2, keepdims=True) for part in (self.correct, self.predicted, self.true)))
-
-    def weighted(self, weights: np.ndarray) -> "Tally":
-        """(R, G) weights of the units -> the weighted sums, with R in the place of G."""
-        correct, predicted = (np.tensordot(part, weights, (1, 1)) for part in (self.correct, self.predicted))
-        return Tally(correct.transpose(0, 2, 1), predicted.transpose(0, 2, 1), weights @ self.true)
-
-    def without_each(self) -> "Tally":
-        """What remains when one unit is left out, for each unit."""
-        whole = self.total
-        return Tally(whole.correct - self.correct, whole.predicted - self.predicted, whole.true - self.true)
-
-    def of_seeds(self, metric: Metric) -> np.ndarray:
-        """(S, G, ...) the metric of each seed and unit."""
-        return metric(self.correct, self.predicted, self.true)
-
-    def value(self, metric: Metric, weights: np.ndarray | None = None, *, pooled: bool = False) -> np.ndarray:
-        """(G, ...) the metric over all seeds: the mean of the seeds' metrics, or the metric of their pooled counts.
-
-        Args:
-            weights: (G, S), rows summing to 1; equal weights if None.
-        """
-        if weights is None:
-            weights = np.full((1, self.n_seeds), 1 / self.n_seeds)
-        if not pooled:
-            return _weigh(weights, self.of_seeds(metric))
-        return metric(_weigh(weights, self.correct), _weigh(weights, self.predicted), self.true)
-
-
-def _weigh(weights: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
-    """Weights (G or 1, S), values (S, G or 1, ...) -> (G, ...)."""
-    shape = weights.T.shape + (1,) * (per_seed.ndim - 2)
-    return (weights.T.reshape(shape) * per_seed).sum(axis=0)
-
-
-def grouped(values: np.ndarray, units: Sequence[str]) -> np.ndarray:
-    """(U, ...) -> (G, ...) float64 sums over the utterances of each unit, in the order of the units' names."""
-    _, codes = np.unique(np.asarray(units), return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    return np.add.reduceat(
-        values[order], np.searchsorted(codes[order], np.arange(codes.max() + 1)), axis=0, dtype=float
-    )
-
-
-def draw(n: int, n_resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """(R, n) how often each of n is drawn when n - 1 are drawn with replacement; one alone is always drawn."""
-    if n == 1:
-        return np.ones((n_resamples, 1))
-    drawn = generator.integers(n, size=(n_resamples, n - 1)) + n * np.arange(n_resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=n_resamples * n).reshape(n_resamples, n).astype(float)
-
-
-@dataclass(frozen=True)
-class Resampled:
-    """An arm with its resamples of units, made once for all the pairs and metrics that it takes part in."""
-
-    tally: Tally
-    resampled: Tally
-    """R in the place of G."""
-    place: int = 0
-    """Among the arms: each has draws of seeds of its own, the same in every pair and on either side of it."""
-
-
-def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
-    """Resample the units of arms that were tested on the same utterances, all alike: this makes comparisons paired."""
-    weights = draw(arms[0].n_units, n_resamples, np.random.default_rng([seed, 0]))
-    return [Resampled(arm, arm.weighted(weights), place) for place, arm in enumerate(arms)]
+    BETTER = "better"
+    """One of the two: the interval excludes zero."""
+    EQUAL = "practically equal"
+    """The interval lies within the margin on both sides of zero."""
+    NO_DIFFERENCE = "no difference shown"
+    """The interval contains zero."""
+    NO_INTERVAL = "no interval"
+    """One unit only, from which nothing can be said of others."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +77,7 @@ class Difference:
 
 
 def paired_difference(
-    a: Resampled, b: Resampled, metric: Metric, *, level: float = 0.95, seed: int = 0, pooled: bool = False
+    a: Resampled, b: Resampled, metric: OfCounts, *, level: float = 0.95, seed: int = 0, pooled: bool = False
 ) -> Difference:
     """The difference of two arms that were tested on the same utterances, with its interval.
 
@@ -240,7 +124,7 @@ def paired_difference(
     )
 
 
-def one_arm_interval(arm: Resampled, metric: Metric, *, level: float = 0.95, seed: int = 0) -> Difference:
+def one_arm_interval(arm: Resampled, metric: OfCounts, *, level: float = 0.95, seed: int = 0) -> Difference:
     """The metric of one arm with its interval: its difference from an arm that gets nothing right, always."""
 
     def nothing(tally: Tally) -> Tally:
@@ -274,7 +158,7 @@ def naive_se(influence: np.ndarray) -> float:
     return float(np.sqrt(len(influence)) * influence.std())
 
 
-def influence(seeds: Sequence[np.ndarray], n_classes: int, metric: Metric) -> np.ndarray:
+def influence(seeds: Sequence[np.ndarray], n_classes: int, metric: OfCounts) -> np.ndarray:
     """(F,) what each frame adds to the mean of a metric over seeds: the infinitesimal jackknife (Efron 1982, ch. 6).
 
     Args:
@@ -289,21 +173,21 @@ def influence(seeds: Sequence[np.ndarray], n_classes: int, metric: Metric) -> np
 
 
 def verdict(
-    a: str, b: str, difference: Difference, unit: str, *, margin: float = 0.0, lower_is_better: bool = False
-) -> str:
-    """In words: "a better", "b better", "practically equal", or why none can be said.
+    a: str, b: str, difference: Difference, *, margin: float = 0.0, lower_is_better: bool = False
+) -> tuple[Verdict, str | None]:
+    """What an interval says of two arms, and which of them is better where one is.
 
     Args:
         margin: differences up to this size are held for none; an interval that lies within it on both sides of zero
             says that the arms are practically equal, also where it excludes zero. 0: no difference is held for none.
     """
     if difference.low is None or difference.high is None:
-        return f"no interval: one {unit} only"
+        return Verdict.NO_INTERVAL, None
     if margin and -margin <= difference.low and difference.high <= margin:
-        return PRACTICALLY_EQUAL
+        return Verdict.EQUAL, None
     if difference.low <= 0 <= difference.high:
-        return NO_DIFFERENCE
-    return f"{a if (difference.low > 0) != lower_is_better else b} better"
+        return Verdict.NO_DIFFERENCE, None
+    return Verdict.BETTER, a if (difference.low > 0) != lower_is_better else b
 
 
 def selected_intervals(
@@ -333,32 +217,3 @@ def corrected(p: np.ndarray) -> np.ndarray:
     """p-values corrected for their number: the share of false findings among all that stay below a level is at most
     that level (Benjamini and Hochberg 1995)."""
     return false_discovery_control(p, method="bh")
-
-
-def probability_better(a: Tally, b: Tally, metric: Metric) -> float | None:
-    """The probability that the metric is higher for a than for b, in (0, 1); None where there is only one unit.
-
-    An arm with one seed has no variance over seeds: the probability is then for a new unit with that seed.
-    """
-    if a.n_units == 1:
-        return None
-    each = [tally.of_seeds(metric) for tally in (a, b)]
-    of_units = each[0].mean(axis=0) - each[1].mean(axis=0)
-    n_units = len(of_units)
-    parts = [((1 + 1 / n_units) * of_units.var(ddof=1), n_units - 1)]
-    for values in each:
-        n_seeds = len(values)
-        if n_seeds == 1:
-            continue
-        seeds = values.mean(axis=1)
-        interaction = values - values.mean(axis=0) - seeds[:, None] + values.mean()
-        degrees_of_freedom = (n_seeds - 1) * (n_units - 1)
-        parts.append(((1 + 1 / n_seeds) * seeds.var(ddof=1), n_seeds - 1))
-        share = 1 - 1 / n_seeds - 1 / n_units - 1 / (n_seeds * n_units)
-        parts.append((share * float((interaction**2).sum()) / degrees_of_freedom, degrees_of_freedom))
-    variance = max(sum(v for v, _ in parts), parts[0][0])
-    of_all = satterthwaite([np.asarray(v) for v, _ in parts], [f for _, f in parts])
-    mean = float(of_units.mean())
-    if variance == 0:
-        return 0.5 if mean == 0 else float(mean > 0)
-    return float(t.cdf(mean / np.sqrt(variance), of_all))

@@ -29,3 +29,8 @@ def compared() -> list[Metric]:
 def headline() -> list[Metric]:
     """The measures of the short table of arms."""
     return [metric for metric in METRICS.values() if metric.is_headline]
+
+
+def display_order() -> list[Metric]:
+    """All measures as a long table has them: those that arms are compared by first, log-loss, in nats, last."""
+    return sorted(METRICS.values(), key=lambda metric: (not metric.is_compared, metric.name == LOG_LOSS.name))

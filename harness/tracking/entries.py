@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from harness.results import ArmRecord, Epoch, RunResult, Scores, StudyRecord
-from harness.statistics import metrics
+from harness.statistics import metrics, registry
 from harness.tracking import pictures
 
 LONGEST_PARAM = 6000
@@ -195,7 +195,9 @@ def search(record: ArmRecord) -> dict[str, Any]:
 
 def study(record: StudyRecord) -> dict[str, Any]:
     """A study without its arms, as JSON; `tracking` reads it back."""
-    return {k: v for k, v in vars(record).items() if k != "arms"} | {"arms": [arm.arm for arm in record.arms]}
+    return {k: v for k, v in vars(record).items() if k not in ("arms", "studies")} | {
+        "arms": [arm.arm for arm in record.arms]
+    }
 
 
 def arm_markdown(record: ArmRecord) -> str:
@@ -262,7 +264,9 @@ def search_markdown(record: ArmRecord) -> str:
 
 def _scores(part: str, scores: Scores, phonemes: Sequence[str]) -> dict[str, float]:
     marginals = metrics.marginals(scores.confusion)
-    shares = {f"{name}/{part}": 100 * float(metric(*marginals)) for name, metric in metrics.headline(phonemes).items()}
+    shares = {
+        f"{name}/{part}": 100 * float(metric(*marginals)) for name, metric in registry.of_counts(phonemes).items()
+    }
     return shares | {f"log_loss/{part}": float(scores.log_loss.sum() / scores.confusion.sum())}
 
 
@@ -270,13 +274,13 @@ def _phonemes(confusion: np.ndarray, phonemes: Sequence[str]) -> dict[str, float
     names = metric_names(phonemes)
     return {
         f"phoneme_{measure}/{names[row['phoneme']]}": row[measure] * scale
-        for row in metrics.per_phoneme(confusion, phonemes)
+        for row in map(vars, metrics.per_phoneme(confusion, phonemes))
         for measure, scale in (("f1", 100), ("precision", 100), ("recall", 100), ("support", 1))
     }
 
 
 def _write_confusion(confusion: np.ndarray, phonemes: Sequence[str], title: str, folder: Path) -> None:
-    rows = metrics.per_phoneme(confusion, phonemes)
+    rows = [vars(row) for row in metrics.per_phoneme(confusion, phonemes)]
     (folder / "confusion.png").write_bytes(pictures.confusion_png(confusion, phonemes, title))
     with (folder / "confusion.csv").open("w", newline="") as file:
         writer = csv.writer(file)

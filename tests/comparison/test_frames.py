@@ -63,10 +63,10 @@ def test_the_bins_are_those_of_scikit_learn():
     correct = generator.random(20_000) < probability**1.5
     bins = reliability(probability, correct)
     accuracy, confidence = calibration_curve(correct, probability, n_bins=N_BINS)
-    assert [row["accuracy"] for row in bins] == pytest.approx(accuracy)
-    assert [row["confidence"] for row in bins] == pytest.approx(confidence)
+    assert [row.accuracy for row in bins] == pytest.approx(accuracy)
+    assert [row.confidence for row in bins] == pytest.approx(confidence)
     frames = np.histogram(probability, np.linspace(0, 1, N_BINS + 1))[0]
-    assert [row["frames"] for row in bins] == frames[frames > 0].tolist()
+    assert [row.frames for row in bins] == frames[frames > 0].tolist()
     assert calibration_error(bins) == pytest.approx(np.abs(accuracy - confidence) @ frames[frames > 0] / 20_000)
 
 

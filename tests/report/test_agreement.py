@@ -20,11 +20,12 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import main
-from harness.comparison.compare import compare
 from harness.display import terminal, wording
-from harness.report import files, latex, markdown, outline, page, paste, tables
+from harness.report import files, latex, markdown, outline, page, paste
 from harness.results import StudyRecord
+from harness.statistics.registry import METRICS, headline
 from harness.tracking.store import open_store
+from tests.records import comparison_json as compare
 from tests.records import make_record
 from tests.tracking.test_tracking import write
 
@@ -86,11 +87,14 @@ def comparison(root, printed) -> dict:
 
 def expected(comparison: dict) -> list[list[str]]:
     """The rows that each form must have: arms with their main measures, pairs in each of them."""
-    arms = [[arm["arm"], *(wording.spread(arm["test"][m]) for m in tables.MAIN)] for arm in comparison["arms"]]
+    arms = [
+        [arm["arm"], *(wording.spread(arm["test"][m]) for m in [metric.name for metric in headline()])]
+        for arm in comparison["arms"]
+    ]
     pairs = [
-        [wording.SHORT[p["metric"]], wording.points(p["difference"]), wording.interval(p["low"], p["high"])]
+        [METRICS[p["metric"]].short, wording.points(p["difference"]), wording.interval(p["low"], p["high"])]
         for p in comparison["pairs"]
-        if p["metric"] in tables.MAIN
+        if p["metric"] in [metric.name for metric in headline()]
     ]
     return arms + pairs
 
@@ -184,9 +188,9 @@ def test_the_page_agrees(root, comparison):
     parser = Rows()
     parser.feed(text[: text.index("<script>")])
     assert ["", *(arm["arm"] for arm in comparison["arms"])] in parser.rows
-    for metric in tables.MAIN:
+    for metric in [metric.name for metric in headline()]:
         own = [wording.spread(arm["test"][metric]) for arm in comparison["arms"]]
-        assert [f"{wording.METRICS[metric]}, %", *own] in parser.rows
+        assert [f"{METRICS[metric].title}, %", *own] in parser.rows
     rows = [" | ".join(row) for row in parser.rows]
     for pair in comparison["pairs"]:
         own = [wording.points(pair["difference"]), wording.interval(pair["low"], pair["high"])]

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.comparison.compare import compare
 from harness.display import wording
 from harness.report import figures, verdicts
 from harness.report.page import page as render_page
+from harness.statistics.registry import METRICS, compared
 from tests.browser import CHROMIUM, Browser
+from tests.records import comparison_json as compare
 from tests.records import make_record
 
 needs_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
@@ -58,7 +59,7 @@ def numbers(packed: list | dict) -> list[float]:
 def test_page_says_the_numbers_of_the_comparison(comparison, page):
     text = unescape(re.sub(r"<[^>]+>", "|", page[: page.index("<script>")]))
     for arm in comparison["arms"]:
-        for metric in wording.METRICS:
+        for metric in [metric.name for metric in compared()]:
             assert f"|{wording.spread(arm['test'][metric])}|" in text
         for row in arm["phonemes"]:
             assert f"|{wording.percent(row['f1'])}|" in text
@@ -87,10 +88,10 @@ def test_verdicts_come_before_everything_else(comparison, page):
 def test_figures_draw_the_numbers_of_the_comparison(comparison, page):
     found = drawn(page)
     by_name = {(name, at): trace for trace in found["differences"]["data"] for at, name in enumerate(trace["y"])}
-    for pair in comparison["pairs"][: 3 * len(wording.METRICS)]:
+    for pair in comparison["pairs"][: 3 * len(compared())]:
         if pair["metric"] == "phone_error_rate":
             continue
-        name = f"{wording.METRICS[pair['metric']]}, {pair['a']}"
+        name = f"{METRICS[pair['metric']].title}, {pair['a']}"
         at, trace = next((at, trace) for (row, at), trace in by_name.items() if row == name)
         assert trace["x"][at] == pytest.approx(100 * pair["difference"])
         assert trace["x"][at] + trace["error_x"]["array"][at] == pytest.approx(100 * pair["high"])

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
 
-from harness.comparison.compare import compare
 from harness.display import terminal, wording
 from harness.errors import UserError
 from harness.phones import PHONEMES
 from harness.report import files, outline, page
 from harness.results import RunResult, StudyRecord
 from harness.statistics.frame_measures import distances
+from harness.statistics.registry import METRICS, compared
+from tests.records import comparison_json as compare
 from tests.records import make_record
 
 FROM_FRAMES = ("phone_error_rate", "accuracy_at_boundaries", "accuracy_away")
@@ -98,7 +99,7 @@ def test_every_two_arms_are_compared_in_each_measure_those_with_the_baseline_fir
     pairs = [("ladnn", "ffdnn"), ("resmlp", "ffdnn"), ("linear", "ffdnn")]
     pairs += [("ladnn", "resmlp"), ("ladnn", "linear"), ("resmlp", "linear")]
     assert [(pair["a"], pair["b"], pair["metric"]) for pair in comparison["pairs"]] == [
-        (a, b, metric) for a, b in pairs for metric in wording.METRICS
+        (a, b, metric) for a, b in pairs for metric in [metric.name for metric in compared()]
     ]
     assert comparison["verdicts"] == [p["sentence"] for p in comparison["pairs"] if p["metric"] == "accuracy"]
 
@@ -284,7 +285,7 @@ def test_all_shows_every_long_table(comparison):
         assert wording.percent(arm["effort"]["curve"][-1]["expected"]) in printed
     for pair in comparison["pairs"]:
         own = re.search(rf"^{pair['a']} - {pair['b']} +difference.*\n.*\n((.+\n)*)", printed, re.MULTILINE)[1]
-        said = wording.SHORT[pair["metric"]], wording.points(pair["difference"])
+        said = METRICS[pair["metric"]].short, wording.points(pair["difference"])
         assert re.search(" +".join(map(re.escape, said)), own)
 
 

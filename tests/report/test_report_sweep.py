@@ -5,14 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harness.comparison import effort
-from harness.comparison.compare import compare
 from harness.comparison.joining import joined
 from harness.display.terminal import Line, Table
 from harness.errors import UserError
 from harness.report import files, outline
 from harness.report.page import page as render_page
 from harness.results import ArmRecord, Trial
+from tests.records import comparison_json as compare
 from tests.records import make_record
 
 CELLS = {
@@ -119,19 +118,19 @@ def test_what_every_rung_spent_is_told_and_whether_it_was_the_same():
     assert [(r["rung"], r["trials"], r["frames"]) for r in same["arms"][0]["rungs"]] == [(1, 4, 400), (2, 2, 400)]
     assert same["arms"][0]["trials"] == 4
     assert same["arms"][0]["search_frames"] == 800
-    assert effort.rows(same) == (
+    assert rungs.rows(same) == (
         ("1", "4", "100", "400"),
         ("2", "2", "200", "400"),
         ("all", "6", "", "800"),
     )
-    assert effort.sentence(same) == "Every arm spent the same frames."
+    assert rungs.sentence(same) == "Every arm spent the same frames."
     failed = dataclasses.replace(trials[0], state="failed", value=None, frames=50)
     record.arms[1] = dataclasses.replace(record.arms[1], trials=(failed, *trials[1:]))
     record.arms[0] = dataclasses.replace(record.arms[0], trials=trials)
     other = compare(record)
-    assert effort.rows(other)[0] == ("1", "4", "88 to 100", "350 to 400")
-    assert effort.sentence(other).endswith("what failed ended early: ffdnn 1 trial.")
-    assert effort.rows(compare(make_record())) == ()
+    assert rungs.rows(other)[0] == ("1", "4", "88 to 100", "350 to 400")
+    assert rungs.sentence(other).endswith("what failed ended early: ffdnn 1 trial.")
+    assert rungs.rows(compare(make_record())) == ()
 
 
 def test_old_records_have_no_sweep():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.statistics import intervals
+from harness.statistics import intervals, tallies
 from harness.statistics.confusions import FEWEST, compare_confusions
 
 C, SPEAKERS, PER_SPEAKER = 6, 16, 4
@@ -33,11 +33,10 @@ def test_p_is_that_of_resampling_speakers_and_seeds():
     a, b = (_counts(generator, truth, RATES) for _ in range(2))
     found = compare_confusions(a, b, UNITS)
     for true, predicted in ((0, 0), (1, 2), (5, 3)):
-        tallies = [
-            intervals.Tally.of_shares([seed[:, true, predicted] for seed in arm], truth[:, true], UNITS)
-            for arm in (a, b)
+        each = [
+            tallies.Tally.of_shares([seed[:, true, predicted] for seed in arm], truth[:, true], UNITS) for arm in (a, b)
         ]
-        slow = intervals.paired_difference(*intervals.resample(tallies, 20_000), lambda c, p, n: c[..., 0] / n[..., 0])
+        slow = intervals.paired_difference(*tallies.resample(each, 20_000), lambda c, p, n: c[..., 0] / n[..., 0])
         at = np.flatnonzero((found.true == true) & (found.predicted == predicted))[0]
         assert found.rate_a[at] - found.rate_b[at] == pytest.approx(slow.difference)
         assert found.p[at] == pytest.approx(slow.p, rel=0.2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import nct, t, ttest_1samp, ttest_ind
 
-from harness.statistics import evidence, intervals, metrics
+from harness.statistics import evidence, intervals, metrics, tallies
 from harness.statistics.evidence import Estimate
 
 N = 1e6  # frames of a unit: so many that shares are as good as continuous
@@ -15,7 +15,7 @@ N = 1e6  # frames of a unit: so many that shares are as good as continuous
 def tally(shares):
     """(S, G) shares of right frames."""
     correct = N * shares[:, :, None]
-    return intervals.Tally(correct, correct, np.full((shares.shape[1], 1), N))
+    return tallies.Tally(correct, correct, np.full((shares.shape[1], 1), N))
 
 
 def study(generator, n_units, n_seeds, gap, unit=0.02, seed=0.01, both=0.02):
@@ -26,7 +26,7 @@ def study(generator, n_units, n_seeds, gap, unit=0.02, seed=0.01, both=0.02):
 
 
 def estimated(a, b, n_resamples=400):
-    found = intervals.paired_difference(*intervals.resample([a, b], n_resamples), metrics.accuracy)
+    found = intervals.paired_difference(*tallies.resample([a, b], n_resamples), metrics.accuracy)
     return evidence.of_difference(found, 0.95, a.n_units, (a.n_seeds, b.n_seeds)), found
 
 
@@ -67,7 +67,7 @@ def test_more_units_and_seeds_divide_each_part_of_the_variance():
 
 def test_one_arm_alone_has_the_interval_of_a_t_test():
     shares = np.random.default_rng(2).normal(0.6, 0.04, (1, 12))
-    (only,) = intervals.resample([tally(shares)], 20_000)
+    (only,) = tallies.resample([tally(shares)], 20_000)
     found = intervals.one_arm_interval(only, metrics.accuracy)
     expected = ttest_1samp(shares[0], 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=0.01)

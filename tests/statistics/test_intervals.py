@@ -7,7 +7,8 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import norm, t, ttest_rel
 
-from harness.statistics import intervals, metrics
+from harness.statistics import intervals, metrics, tallies
+from harness.statistics.intervals import Verdict
 
 S, U, C, R = 3, 12, 4, 30
 UNITS = [f"speaker {i % 5}" for i in range(U)]
@@ -35,8 +36,8 @@ def _slow_metric(name: str, counts: np.ndarray) -> float:
 def _slow_standard_error(a: list[np.ndarray], b: list[np.ndarray], name: str) -> float:
     """Every resample built utterance by utterance and seed by seed."""
     speakers = sorted(set(UNITS))
-    speaker_draws = intervals.draw(len(speakers), R, np.random.default_rng([0, 0]))
-    seed_draws = [intervals.draw(S, R, np.random.default_rng([0, 1 + arm])) for arm in (0, 1)]
+    speaker_draws = tallies.draw(len(speakers), R, np.random.default_rng([0, 0]))
+    seed_draws = [tallies.draw(S, R, np.random.default_rng([0, 1 + arm])) for arm in (0, 1)]
 
     def value(arm: list[np.ndarray], drawn_speakers: list[str], drawn_seeds: list[int]) -> float:
         per_seed = []
@@ -66,7 +67,7 @@ def _slow_standard_error(a: list[np.ndarray], b: list[np.ndarray], name: str) ->
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1"])
 def test_standard_error_is_that_of_a_slow_loop(name):
     a, b = _counts(1), _counts(2)
-    resampled = intervals.resample([intervals.Tally.of(arm, UNITS) for arm in (a, b)], n_resamples=R)
+    resampled = tallies.resample([tallies.Tally.of(arm, UNITS) for arm in (a, b)], n_resamples=R)
     found = intervals.paired_difference(*resampled, getattr(metrics, name))
     assert found.se == pytest.approx(_slow_standard_error(a, b, name))
     assert found.difference == pytest.approx(
@@ -78,8 +79,8 @@ def test_standard_error_is_that_of_a_slow_loop(name):
 def test_clustered_se_is_that_of_statsmodels():
     """The difference in accuracy as a regression of frames, errors clustered by speaker."""
     counts = [_counts(arm) for arm in (1, 2)]
-    a, b = (intervals.Tally.of(arm, UNITS) for arm in counts)
-    found = intervals.paired_difference(*intervals.resample([a, b]), metrics.accuracy)
+    a, b = (tallies.Tally.of(arm, UNITS) for arm in counts)
+    found = intervals.paired_difference(*tallies.resample([a, b]), metrics.accuracy)
     right = [np.mean([seed.trace(axis1=1, axis2=2) for seed in arm], axis=0) for arm in counts]
     frames = counts[0][0].sum(axis=(1, 2))
     each, codes = (right[0] - right[1]) / frames, np.unique(UNITS, return_inverse=True)[1]
@@ -91,8 +92,8 @@ def test_clustered_se_is_that_of_statsmodels():
 def test_with_one_seed_and_equal_speakers_the_interval_is_that_of_a_paired_t_test():
     generator = np.random.default_rng(0)
     right = generator.binomial(1000, 0.7, (2, 12)).astype(float)
-    tallies = [intervals.Tally(arm[None, :, None], arm[None, :, None], np.full((12, 1), 1000.0)) for arm in right]
-    found = intervals.paired_difference(*intervals.resample(tallies, n_resamples=20_000), metrics.accuracy)
+    each = [tallies.Tally(arm[None, :, None], arm[None, :, None], np.full((12, 1), 1000.0)) for arm in right]
+    found = intervals.paired_difference(*tallies.resample(each, n_resamples=20_000), metrics.accuracy)
     expected = ttest_rel(*right / 1000)
     low, high = expected.confidence_interval(0.95)
     assert found.degrees_of_freedom == expected.df
@@ -102,9 +103,9 @@ def test_with_one_seed_and_equal_speakers_the_interval_is_that_of_a_paired_t_tes
 
 def test_shares_are_counted_per_unit():
     counts = _counts(1)
-    tally = intervals.Tally.of(counts, UNITS)
+    tally = tallies.Tally.of(counts, UNITS)
     right = [seed.trace(axis1=1, axis2=2) for seed in counts]
-    shares = intervals.Tally.of_shares(right, counts[0].sum(axis=(1, 2)), UNITS)
+    shares = tallies.Tally.of_shares(right, counts[0].sum(axis=(1, 2)), UNITS)
     assert shares.of_seeds(metrics.accuracy) == pytest.approx(tally.of_seeds(metrics.accuracy))
 
 
@@ -123,9 +124,9 @@ def test_naive_se_of_macro_f1_is_that_of_resampling_frames():
 
 
 def test_interval_is_deterministic_for_a_seed():
-    arms = [intervals.Tally.of(_counts(arm), UNITS) for arm in (1, 2)]
+    arms = [tallies.Tally.of(_counts(arm), UNITS) for arm in (1, 2)]
     first, again, other = (
-        intervals.paired_difference(*intervals.resample(arms, seed=seed), metrics.accuracy, seed=seed)
+        intervals.paired_difference(*tallies.resample(arms, seed=seed), metrics.accuracy, seed=seed)
         for seed in (0, 0, 1)
     )
     assert first.low == again.low
@@ -134,36 +135,36 @@ def test_interval_is_deterministic_for_a_seed():
 
 
 def test_a_pair_has_the_same_interval_from_either_side():
-    arms = intervals.resample([intervals.Tally.of(_counts(arm), UNITS) for arm in (1, 2, 3)])
+    arms = tallies.resample([tallies.Tally.of(_counts(arm), UNITS) for arm in (1, 2, 3)])
     one, other = (intervals.paired_difference(*pair, metrics.accuracy) for pair in (arms[1:], arms[:0:-1]))
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-12)
 
 
 def test_p_value_and_interval_agree():
-    arms = intervals.resample([intervals.Tally.of(_counts(arm), UNITS) for arm in (1, 2)])
+    arms = tallies.resample([tallies.Tally.of(_counts(arm), UNITS) for arm in (1, 2)])
     p = intervals.paired_difference(*arms, metrics.accuracy).p
     edge = intervals.paired_difference(*arms, metrics.accuracy, level=1 - p)
     assert min(abs(edge.low), abs(edge.high)) == pytest.approx(0, abs=1e-9)
 
 
 def test_an_arm_against_itself_shows_no_difference():
-    arm = intervals.Tally.of(_counts(1), UNITS)
-    found = intervals.paired_difference(*intervals.resample([arm, arm]), metrics.accuracy)
+    arm = tallies.Tally.of(_counts(1), UNITS)
+    found = intervals.paired_difference(*tallies.resample([arm, arm]), metrics.accuracy)
     assert found.difference == 0
     assert found.p == 1
-    assert intervals.verdict("a", "b", found, "speaker") == "no difference shown"
+    assert intervals.verdict("a", "b", found) == (Verdict.NO_DIFFERENCE, None)
 
 
 def test_of_one_speaker_there_is_no_interval():
-    arms = [intervals.Tally.of(_counts(arm), ["one"] * U) for arm in (1, 2)]
-    found = intervals.paired_difference(*intervals.resample(arms), metrics.accuracy)
+    arms = [tallies.Tally.of(_counts(arm), ["one"] * U) for arm in (1, 2)]
+    found = intervals.paired_difference(*tallies.resample(arms), metrics.accuracy)
     assert found.low is found.high is found.clustered_se is found.p is None
-    assert intervals.verdict("a", "b", found, "speaker") == "no interval: one speaker only"
+    assert intervals.verdict("a", "b", found) == (Verdict.NO_INTERVAL, None)
 
 
 def test_of_one_seed_speakers_alone_make_the_interval():
-    arms = [intervals.Tally.of(_counts(arm, n_seeds=1), UNITS) for arm in (1, 2)]
-    found = intervals.paired_difference(*intervals.resample(arms), metrics.accuracy)
+    arms = [tallies.Tally.of(_counts(arm, n_seeds=1), UNITS) for arm in (1, 2)]
+    found = intervals.paired_difference(*tallies.resample(arms), metrics.accuracy)
     assert found.degrees_of_freedom == len(set(UNITS)) - 1
     assert found.se == pytest.approx(found.clustered_se, rel=0.1)
     assert found.high - found.difference == pytest.approx(t.ppf(0.975, 4) * found.se)
@@ -172,37 +173,34 @@ def test_of_one_seed_speakers_alone_make_the_interval():
 def test_verdicts_name_the_better_arm():
     arm = np.stack([np.diag([8, 8])] * 4)
     worse = np.stack([np.array([[7, 1], [k, 8 - k]]) for k in (1, 1, 2, 2)])
-    tallies = [intervals.Tally.of([counts], list("abcd")) for counts in (arm, worse)]
-    good, bad = intervals.resample(tallies)
-    assert (
-        intervals.verdict("x", "y", intervals.paired_difference(good, bad, metrics.accuracy), "speaker") == "x better"
-    )
-    assert (
-        intervals.verdict("y", "x", intervals.paired_difference(bad, good, metrics.accuracy), "speaker") == "x better"
-    )
+    each = [tallies.Tally.of([counts], list("abcd")) for counts in (arm, worse)]
+    good, bad = tallies.resample(each)
+    better = (Verdict.BETTER, "x")
+    assert intervals.verdict("x", "y", intervals.paired_difference(good, bad, metrics.accuracy)) == better
+    assert intervals.verdict("y", "x", intervals.paired_difference(bad, good, metrics.accuracy)) == better
 
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (-0.004, 0.005, "practically equal"),
-        (0.001, 0.004, "practically equal"),  # surely better, and surely not by what would matter
-        (-0.004, 0.006, "no difference shown"),
-        (0.001, 0.006, "a better"),
-        (-0.006, -0.001, "b better"),
+        (-0.004, 0.005, (Verdict.EQUAL, None)),
+        (0.001, 0.004, (Verdict.EQUAL, None)),  # surely better, and surely not by what would matter
+        (-0.004, 0.006, (Verdict.NO_DIFFERENCE, None)),
+        (0.001, 0.006, (Verdict.BETTER, "a")),
+        (-0.006, -0.001, (Verdict.BETTER, "b")),
     ],
 )
 def test_practically_equal_is_an_interval_within_the_margin(low, high, expected):
     low, high = np.float64(low), np.float64(high)
     difference = intervals.Difference((low + high) / 2, None, None, low, high, None, None)
-    assert intervals.verdict("a", "b", difference, "speaker", margin=0.005) == expected
-    lower = {"a better": "b better", "b better": "a better"}.get(expected, expected)
-    assert intervals.verdict("a", "b", difference, "speaker", margin=0.005, lower_is_better=True) == lower
-    assert intervals.verdict("a", "b", difference, "speaker") != "practically equal"
+    assert intervals.verdict("a", "b", difference, margin=0.005) == expected
+    lower = expected[0], {"a": "b", "b": "a"}.get(expected[1])
+    assert intervals.verdict("a", "b", difference, margin=0.005, lower_is_better=True) == lower
+    assert intervals.verdict("a", "b", difference)[0] is not Verdict.EQUAL
 
 
 def test_per_class_metrics_give_one_interval_per_class():
-    arms = intervals.resample([intervals.Tally.of(_counts(arm), UNITS) for arm in (1, 2)])
+    arms = tallies.resample([tallies.Tally.of(_counts(arm), UNITS) for arm in (1, 2)])
     found = intervals.paired_difference(*arms, metrics.f1, pooled=True)
     assert found.low.shape == found.p.shape == intervals.corrected(found.p).shape == (C,)
     assert (intervals.corrected(found.p) >= found.p).all()
@@ -218,7 +216,7 @@ def _simulated(
     *,
     truth: float = 0.01,
     n_utterances: int = 20,
-) -> list[intervals.Tally]:
+) -> list[tallies.Tally]:
     """Two arms whose accuracies differ by `truth`; speakers, utterances and seeds each have a share in what is seen.
 
     What a speaker does to the difference has the standard deviation 0.4 points, what a seed does to an arm 0.15;
@@ -227,14 +225,14 @@ def _simulated(
     frames = generator.integers(300, 1500, (n_speakers, n_utterances))
     hard = generator.normal(0, 0.05, (n_speakers, 1)) + generator.normal(0, 0.05, (n_speakers, n_utterances))
     taste = generator.normal(0, 0.004, (n_speakers, 1)) + generator.normal(0, 0.015, (n_speakers, n_utterances))
-    tallies = []
+    each = []
     for side in (0.5, -0.5):
         of_seed = generator.normal(0, 0.0015, (n_seeds, 1, 1))
         noise = generator.normal(0, interaction, (n_seeds, n_speakers, n_utterances))
         accuracy = 0.74 + hard + side * (truth + taste) + of_seed + noise
         correct = generator.binomial(frames, np.clip(accuracy, 0, 1)).sum(axis=2)[..., None].astype(float)
-        tallies.append(intervals.Tally(correct, correct, frames.sum(axis=1)[:, None].astype(float)))
-    return tallies
+        each.append(tallies.Tally(correct, correct, frames.sum(axis=1)[:, None].astype(float)))
+    return each
 
 
 def _coverage(repetitions: int, n_speakers: int, n_seeds: int, interaction: float = 0.01, truth: float = 0.01) -> float:
@@ -243,7 +241,7 @@ def _coverage(repetitions: int, n_speakers: int, n_seeds: int, interaction: floa
     covered = 0
     for repetition in range(repetitions):
         arms = _simulated(generator, n_speakers, n_seeds, interaction, truth=truth)
-        resampled = intervals.resample(arms, n_resamples=400, seed=repetition)
+        resampled = tallies.resample(arms, n_resamples=400, seed=repetition)
         found = intervals.paired_difference(*resampled, metrics.accuracy, seed=repetition)
         covered += bool(found.low <= truth <= found.high)
     return covered / repetitions
@@ -285,7 +283,7 @@ def test_drawing_utterances_again_within_speakers_would_count_their_spread_twice
     for _ in range(repetitions):
         found = generator.normal(0, 0.4, (n_speakers, 1)) + generator.normal(0, 1.5, (n_speakers, n_utterances))
         means.append(found.mean())
-        speakers = intervals.draw(n_speakers, 200, generator)
+        speakers = tallies.draw(n_speakers, 200, generator)
         whole.append((speakers @ found.mean(axis=1) / (n_speakers - 1)).std())
         again = generator.integers(n_utterances, size=(200, n_speakers, n_utterances))
         drawn = np.take_along_axis(np.broadcast_to(found, again.shape), again, axis=2).mean(axis=2)
@@ -298,9 +296,9 @@ def test_two_thousand_resamples_of_2700_utterances_take_about_a_second():
     generator = np.random.default_rng(0)
     frames = generator.integers(100, 1500, 2700)
     correct = generator.binomial(frames, 0.75, (2, 5, 2700)).astype(float)[..., None]
-    tallies = [intervals.Tally(arm, arm, frames[:, None].astype(float)) for arm in correct]
+    each = [tallies.Tally(arm, arm, frames[:, None].astype(float)) for arm in correct]
     start = time.perf_counter()
-    intervals.paired_difference(*intervals.resample(tallies, n_resamples=2000), metrics.accuracy)
+    intervals.paired_difference(*tallies.resample(each, n_resamples=2000), metrics.accuracy)
     assert time.perf_counter() - start < 4  # 0.2 s on an idle core
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import (
 )
 
 from harness.phones import BROAD
-from harness.statistics import metrics
+from harness.statistics import metrics, registry
 
 PHONEMES = ["[SIL]", "AA", "IH", "S", "Z", "ZH"]
 C = len(PHONEMES)
@@ -50,7 +50,7 @@ def test_balanced_accuracy(predictions, confusion):
 
 def test_broad_classes_are_those_of_relabelled_predictions(predictions, confusion):
     relabelled = [np.array([BROAD[name] for name in PHONEMES])[part] for part in predictions]
-    rows = {row["broad"]: row for row in metrics.per_broad_class(confusion, PHONEMES)}
+    rows = {row.broad: row for row in metrics.per_broad_class(confusion, PHONEMES)}
     classes = sorted(set(relabelled[0]))
     assert sorted(rows) == classes
     expected = precision_recall_fscore_support(*relabelled, labels=classes)
@@ -59,25 +59,25 @@ def test_broad_classes_are_those_of_relabelled_predictions(predictions, confusio
     true, predicted = predictions
     for broad in classes:
         frames = relabelled[0] == broad
-        assert rows[broad]["accuracy"] == pytest.approx((true == predicted)[frames].mean())
+        assert rows[broad].accuracy == pytest.approx((true == predicted)[frames].mean())
 
 
 def test_phonemes_that_nobody_knows_have_no_broad_classes():
     assert metrics.per_broad_class(np.eye(3, dtype=int), ["x", "y", "z"]) == []
-    assert [row["broad"] for row in metrics.per_broad_class(np.eye(2, dtype=int), ["AA", "y"])] == ["vowel", "other"]
+    assert [row.broad for row in metrics.per_broad_class(np.eye(2, dtype=int), ["AA", "y"])] == ["vowel", "other"]
 
 
 def test_accuracy_without_silence_leaves_out_frames_whose_truth_is_silence(predictions, confusion):
     true, predicted = predictions
     speech = true != 0
-    without_silence = metrics.headline(PHONEMES)["accuracy_without_silence"]
+    without_silence = registry.of_counts(PHONEMES)["accuracy_without_silence"]
     assert without_silence(*metrics.marginals(confusion)) == pytest.approx(
         accuracy_score(true[speech], predicted[speech])
     )
 
 
 def test_without_a_silence_class_accuracy_without_silence_is_accuracy(confusion):
-    without_silence = metrics.headline(list("abcdef"))["accuracy_without_silence"]
+    without_silence = registry.of_counts(list("abcdef"))["accuracy_without_silence"]
     marginals = metrics.marginals(confusion)
     assert without_silence(*marginals) == metrics.accuracy(*marginals)
 
@@ -85,14 +85,14 @@ def test_without_a_silence_class_accuracy_without_silence_is_accuracy(confusion)
 def test_per_phoneme(predictions, confusion):
     expected = precision_recall_fscore_support(*predictions, labels=range(C), zero_division=0)
     rows = metrics.per_phoneme(confusion, PHONEMES)
-    assert [row["phoneme"] for row in rows] == PHONEMES
+    assert [row.phoneme for row in rows] == PHONEMES
     for column, name in zip(expected, ("precision", "recall", "f1", "support"), strict=True):
-        assert [row[name] for row in rows] == pytest.approx(column)
+        assert [getattr(row, name) for row in rows] == pytest.approx(column)
 
 
 def test_metrics_take_any_leading_axes(confusion):
     counts = np.stack([[confusion, 2 * confusion, confusion.T]] * 4)
-    for metric in metrics.headline(PHONEMES).values():
+    for metric in registry.of_counts(PHONEMES).values():
         values = metric(*metrics.marginals(counts))
         assert values.shape == (4, 3)
         assert values[2, 1] == pytest.approx(metric(*metrics.marginals(confusion)))
@@ -101,10 +101,8 @@ def test_metrics_take_any_leading_axes(confusion):
 def test_nothing_over_nothing_is_zero():
     nothing = np.zeros((C, C), int)
     marginals = metrics.marginals(nothing)
-    assert {float(metric(*marginals)) for metric in metrics.headline(PHONEMES).values()} == {0}
-    assert {(row["precision"], row["recall"], row["f1"]) for row in metrics.per_phoneme(nothing, PHONEMES)} == {
-        (0, 0, 0)
-    }
+    assert {float(metric(*marginals)) for metric in registry.of_counts(PHONEMES).values()} == {0}
+    assert {(row.precision, row.recall, row.f1) for row in metrics.per_phoneme(nothing, PHONEMES)} == {(0, 0, 0)}
     assert metrics.top_confusions(nothing, PHONEMES) == []
 
 
@@ -123,8 +121,8 @@ def test_top_confusions_are_the_most_frequent_errors(predictions, confusion):
     wrong = true != predicted
     pairs, counts = np.unique(np.stack([true, predicted])[:, wrong], axis=1, return_counts=True)
     first = metrics.top_confusions(confusion, PHONEMES, 3)
-    assert [row["count"] for row in first] == sorted(counts.tolist(), reverse=True)[:3]
+    assert [row.count for row in first] == sorted(counts.tolist(), reverse=True)[:3]
     i, j = pairs[:, counts.argmax()]
-    assert (first[0]["true"], first[0]["predicted"]) == (PHONEMES[i], PHONEMES[j])
-    assert first[0]["rate"] == pytest.approx(counts.max() / (true == i).sum())
-    assert first[0]["share_of_errors"] == pytest.approx(counts.max() / wrong.sum())
+    assert (first[0].true, first[0].predicted) == (PHONEMES[i], PHONEMES[j])
+    assert first[0].rate == pytest.approx(counts.max() / (true == i).sum())
+    assert first[0].share_of_errors == pytest.approx(counts.max() / wrong.sum())

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from harness.statistics import intervals, metrics
-from harness.statistics.intervals import probability_better
+from harness.statistics import metrics, tallies
+from harness.statistics.superiority import probability_better
 
 FRAMES = 10_000.0
 
 
-def _tally(accuracy: np.ndarray) -> intervals.Tally:
+def _tally(accuracy: np.ndarray) -> tallies.Tally:
     """(S, G) accuracies, all units with the same frames."""
     correct = (accuracy * FRAMES)[..., None]
-    return intervals.Tally(correct, correct, np.full((accuracy.shape[1], 1), FRAMES))
+    return tallies.Tally(correct, correct, np.full((accuracy.shape[1], 1), FRAMES))
 
 
 def _arms(generator, mean, n_units, n_seeds, unit=0.01, seed=0.006, both=0.008):

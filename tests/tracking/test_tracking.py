@@ -22,12 +22,12 @@ import pytest
 from PIL import Image
 from sklearn.metrics import precision_recall_fscore_support
 
-from harness.comparison.compare import compare
 from harness.errors import UserError
 from harness.results import ArmRecord, RunResult, StudyRecord
 from harness.tracking import entries, pictures, recorder, refusals, views
 from harness.tracking.store import Store, open_store
 from tests.browser import CHROMIUM, Browser
+from tests.records import comparison_json as compare
 from tests.records import make_record
 
 REPOSITORY = Path(__file__).parents[2]

@@ -21,6 +21,7 @@ from harness.report.sections import (
     learning,
     making,
     phonemes,
+    rungs,
     search,
     speakers,
     sweep,
@@ -45,7 +46,7 @@ SECTIONS: tuple[Callable[[Comparison], Section], ...] = (
     layers.section,
     budget.section,
     search.section,
-    search.rungs,
+    rungs.section,
     making.section,
 )
 

@@ -5,7 +5,7 @@ from harness.display.document import Block, Cell, Column, Figure, Group, Heading
 from harness.display.wording import ABSENT, count, counted, percent, rounded, seconds, setting, settings, spread, value
 from harness.report.figures import colour, downwards, figure, percents, scatter, symbol
 from harness.statistics.metrics import Metric, Spread
-from harness.statistics.registry import LOG_LOSS, METRICS, headline
+from harness.statistics.registry import LOG_LOSS, display_order, headline
 
 
 def section(comparison: Comparison) -> Section:
@@ -88,8 +88,7 @@ def _other_measures(comparison: Comparison) -> list[Block]:
 def _every_measure(comparison: Comparison) -> Table:
     """A row per measure, a column per arm; the best in bold."""
     arms = comparison.arms
-    measures = sorted(METRICS.values(), key=lambda metric: (not metric.is_compared, metric is LOG_LOSS))
-    rows = [_measure(comparison, metric) for metric in measures if metric.name in arms[0].test]
+    rows = [_measure(comparison, metric) for metric in display_order() if metric.name in arms[0].test]
     rows += [
         ["accuracy on validation, %", *(spread(arm.validation["accuracy"]) for arm in arms)],
         ["parameters", *(count(arm.parameters) for arm in arms)],

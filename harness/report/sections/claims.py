@@ -1,6 +1,6 @@
 """What the file claims, and what the study says of it."""
 
-from harness.comparison.claim_words import answered
+from harness.comparison.claim_words import answer_line
 from harness.comparison.model import ClaimAnswer, Comparison
 from harness.display.document import Block, Heading, Item, Items, Line, Section
 
@@ -9,7 +9,7 @@ def section(comparison: Comparison) -> Section:
     """The answer to each claim, and what it rests on."""
     if not comparison.claims:
         return Section("claims")
-    items = [Item(answered(claim), strong=True, details=_rests_on(claim)) for claim in comparison.claims]
+    items = [Item(_answer(claim), strong=True, details=_rests_on(claim)) for claim in comparison.claims]
     lines: list[Block] = [Heading("Claims")]
     for item in items:
         lines += [Line(item.text, strong=True), *(Line(f"  {detail}") for detail in item.details)]
@@ -18,6 +18,10 @@ def section(comparison: Comparison) -> Section:
         "lies outside. All parts of a claim must be supported for it to be."
     )
     return Section("claims", "Claims", page=[Line(about), Items(items, "claims")], short=lines, pasted=lines)
+
+
+def _answer(claim: ClaimAnswer) -> str:
+    return answer_line(claim.claim, claim.answer, is_late=claim.stated_after_the_runs)
 
 
 def _rests_on(claim: ClaimAnswer) -> list[str]:

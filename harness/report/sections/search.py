@@ -1,12 +1,11 @@
-"""The search of each arm: every trial, what mattered, and what was spent rung by rung."""
+"""The search of each arm: every trial, and what mattered."""
 
 from collections.abc import Sequence
 from itertools import accumulate
 
-from harness.comparison import effort
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.model import Comparison
-from harness.display.document import Figure, Group, Heading, Line, Section, Table, numbers
+from harness.display.document import Figure, Group, Section, Table, numbers
 from harness.display.wording import count, percent, seconds, setting, value
 from harness.report.figures import (
     bars,
@@ -34,18 +33,6 @@ def section(comparison: Comparison) -> Section:
     # the cells of a sweep are too many to be told apart
     plots = [] if comparison.sweep else [Group(figures, "columns")]
     return Section("search", "Search", page=[_table(comparison, arms), *plots])
-
-
-def rungs(comparison: Comparison) -> Section:
-    """In the terminal, what successive halving spent."""
-    rows = effort.rows(comparison)
-    if not rows:
-        return Section("rungs")
-    table = Table(["rung", *numbers("trials", "frames of a trial", "frames of an arm")], rows)
-    return Section(
-        "rungs",
-        short=[Heading("Search: training frames, rung by rung"), table, Line(effort.sentence(comparison))],
-    )
 
 
 def _table(comparison: Comparison, arms: Sequence[ComparedArm]) -> Table:

@@ -1,0 +1,136 @@
+"""The counts of an arm's seeds, summed over speakers or other units, and their resamples.
+
+Legend: S seeds, U utterances, G units (speakers, say), C classes, R resamples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harness.statistics.metrics import OfCounts, marginals
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The confusion counts of one arm's seeds, as far as the metrics need them, summed over each unit."""
+
+    correct: np.ndarray
+    """(S, G, C)"""
+    predicted: np.ndarray
+    """(S, G, C)"""
+    true: np.ndarray
+    """(G, C), the same for all seeds."""
+
+    @staticmethod
+    def of(counts: Sequence[np.ndarray], units: Sequence[str]) -> "Tally":
+        """From one (U, C, C) array of counts per seed and the unit (the speaker, say) of each of the U utterances."""
+        parts = [marginals(seed) for seed in counts]
+        correct, predicted, true = (np.stack([grouped(part[i], units) for part in parts]) for i in range(3))
+        return Tally(correct, predicted, true[0])
+
+    @staticmethod
+    def of_shares(parts: Sequence[np.ndarray], whole: np.ndarray, units: Sequence[str]) -> "Tally":
+        """Of anything that is a sum over a sum, such as errors over segments: its `accuracy` is that share.
+
+        Args:
+            parts: (U,) for each seed.
+            whole: (U,) the same for all seeds.
+        """
+        found = np.stack([grouped(part[:, None], units) for part in parts])
+        return Tally(found, found, grouped(whole[:, None], units))
+
+    @property
+    def n_seeds(self) -> int:
+        return self.correct.shape[0]
+
+    @property
+    def n_units(self) -> int:
+        return self.correct.shape[1]
+
+    @cached_property
+    def total(self) -> "Tally":
+        """All units as one."""
+        return Tally(*(part.sum(axis=-2, keepdims=True) for part in (self.correct, self.predicted, self.true)))
+
+    def weighted(self, weights: np.ndarray) -> "Tally":
+        """(R, G) weights of the units -> the weighted sums, with R in the place of G."""
+        correct, predicted = (np.tensordot(part, weights, (1, 1)) for part in (self.correct, self.predicted))
+        return Tally(correct.transpose(0, 2, 1), predicted.transpose(0, 2, 1), weights @ self.true)
+
+    def without_each(self) -> "Tally":
+        """What remains when one unit is left out, for each unit."""
+        whole = self.total
+        return Tally(whole.correct - self.correct, whole.predicted - self.predicted, whole.true - self.true)
+
+    def of_seeds(self, metric: OfCounts) -> np.ndarray:
+        """(S, G, ...) the metric of each seed and unit."""
+        return metric(self.correct, self.predicted, self.true)
+
+    def value(self, metric: OfCounts, weights: np.ndarray | None = None, *, pooled: bool = False) -> np.ndarray:
+        """(G, ...) the metric over all seeds: the mean of the seeds' metrics, or the metric of their pooled counts.
+
+        Args:
+            weights: (G, S), rows summing to 1; equal weights if None.
+        """
+        if weights is None:
+            weights = np.full((1, self.n_seeds), 1 / self.n_seeds)
+        if not pooled:
+            return _weigh(weights, self.of_seeds(metric))
+        return metric(_weigh(weights, self.correct), _weigh(weights, self.predicted), self.true)
+
+
+def _weigh(weights: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
+    """Weights (G or 1, S), values (S, G or 1, ...) -> (G, ...)."""
+    shape = weights.T.shape + (1,) * (per_seed.ndim - 2)
+    return (weights.T.reshape(shape) * per_seed).sum(axis=0)
+
+
+def grouped(values: np.ndarray, units: Sequence[str]) -> np.ndarray:
+    """(U, ...) -> (G, ...) float64 sums over the utterances of each unit, in the order of the units' names."""
+    _, codes = np.unique(np.asarray(units), return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    return np.add.reduceat(
+        values[order], np.searchsorted(codes[order], np.arange(codes.max() + 1)), axis=0, dtype=float
+    )
+
+
+def draw(n: int, n_resamples: int, generator: np.random.Generator) -> np.ndarray:
+    """(R, n) how often each of n is drawn when n - 1 are drawn with replacement; one alone is always drawn."""
+    if n == 1:
+        return np.ones((n_resamples, 1))
+    drawn = generator.integers(n, size=(n_resamples, n - 1)) + n * np.arange(n_resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=n_resamples * n).reshape(n_resamples, n).astype(float)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """An arm with its resamples of units, made once for all the pairs and metrics that it takes part in."""
+
+    tally: Tally
+    resampled: Tally
+    """R in the place of G."""
+    place: int = 0
+    """Among the arms: each has draws of seeds of its own, the same in every pair and on either side of it."""
+
+
+def draw_units(n_units: int, n_resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """(R, G) how often each unit is drawn in each resample: one draw for all arms and measures of a comparison."""
+    return draw(n_units, n_resamples, np.random.default_rng([seed, 0]))
+
+
+def resample_with(weights: np.ndarray, arms: Sequence[Tally]) -> list[Resampled]:
+    """Arms that were tested on the same utterances, all resampled alike: this makes comparisons paired.
+
+    Args:
+        weights: (R, G) as `draw_units` gives them.
+    """
+    return [Resampled(arm, arm.weighted(weights), place) for place, arm in enumerate(arms)]
+
+
+def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
+    """The same with a draw of their own."""
+    return resample_with(draw_units(arms[0].n_units, n_resamples, seed), arms)
