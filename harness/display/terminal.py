@@ -55,9 +55,7 @@ class _Paper(Console):
 def _line(paper: Console, text: str, style: str) -> None:
     """In a terminal what does not fit goes on below, indented, so that one sees where the next line begins."""
     if paper.is_terminal and len(text) > paper.width and " " in text[: paper.width]:
-        lines = textwrap.wrap(
-            text, paper.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        )
+        lines = textwrap.wrap(text, paper.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         text = "\n".join(lines)
     paper.print(Text(text, style), soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""The wording of numbers, alike in the terminal, the page and the sentences: fractions as percent, differences in points.
+"""The wording of numbers, alike in the terminal, the page and the sentences: shares as percent, differences in points.
 
 None is a number that does not exist (a spread over one seed, an interval over one speaker).
 """

@@ -32,9 +32,7 @@ def section(comparison: Comparison) -> Section:
         *([_segments(comparison, segments)] if segments else []),
     ]
     page = [Group(figures, "columns"), Folded("As tables", tables)] if figures else []
-    return Section(
-        "boundaries", "Boundaries", page=page, long=_printed(near, segments) if near and segments else []
-    )
+    return Section("boundaries", "Boundaries", page=page, long=_printed(near, segments) if near and segments else [])
 
 
 def _kinds(segments: SegmentErrors) -> dict[str, Spread]:

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 
 from harness.comparison.model import Comparison, Pair, Verdict
-from harness.display.document import Block, Cell, Column, Figure, Folded, Heading, Line, PageBlock, Section, Table, numbers
+from harness.display.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Folded,
+    Heading,
+    Line,
+    PageBlock,
+    Section,
+    Table,
+    numbers,
+)
 from harness.display.wording import ABSENT, chance, interval, percent, points, ratio
 from harness.report.figures import colour, downwards, excludes_zero, figure, forest, from_zero, symbol
 from harness.report.sections.arms import arm_cell
@@ -130,9 +142,7 @@ def _page_table(comparison: Comparison) -> PageBlock:
         f"Differences in percentage points, first less second. Better for a new {comparison.unit}: the chance that "
         "the first arm is, when both are trained with a new seed."
     )
-    columns = numbers(
-        "difference", f"{100 * comparison.level:g} % interval", f"better for a new {comparison.unit}"
-    )
+    columns = numbers("difference", f"{100 * comparison.level:g} % interval", f"better for a new {comparison.unit}")
     table = Table(["measure", "first", "second", *columns, "verdict"], rows, caption)
     return table if len(rows) <= _N_ROWS else Folded(f"All {len(rows)} differences as a table", [table])
 

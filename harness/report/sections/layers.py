@@ -34,9 +34,7 @@ def section(comparison: Comparison) -> Section:
         words = ("layers_paths", "Linear over non-linear path.", caption)
         lines.append(by_layer(comparison, shown, "path_ratio", words))
     maps = [gradients(arm, ends) for arm in arms]
-    return Section(
-        "layers", "Layers", page=[Line(about), Group(maps, "columns"), Group(lines, "columns")]
-    )
+    return Section("layers", "Layers", page=[Line(about), Group(maps, "columns"), Group(lines, "columns")])
 
 
 def _of_last_value(comparison: Comparison, arms: Sequence[ComparedArm]) -> tuple[Sequence[ComparedArm], str]:

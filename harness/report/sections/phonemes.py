@@ -97,8 +97,7 @@ def _tools(comparison: Comparison) -> TableTools:
     orders = [("class", "broad class"), ("0", "name"), ("2", "frames"), ("3", f"F1 of {comparison.arms[0].arm}")]
     first = 3 + 3 * len(comparison.arms)
     orders += [
-        (str(first + 3 * i), f"difference {pair.a} - {pair.b}")
-        for i, pair in enumerate(comparison.phoneme_differences)
+        (str(first + 3 * i), f"difference {pair.a} - {pair.b}") for i, pair in enumerate(comparison.phoneme_differences)
     ]
     return TableTools(_KEY, orders, example="vowel, or S Z SH", rows="phonemes or broad classes")
 
@@ -170,8 +169,7 @@ def differences(comparison: Comparison, pair: PhonemeDifferences, key: str) -> F
         better = [
             rows[name]
             for name in order
-            if rows[name].survives == is_shown
-            and (not is_shown or (rows[name].difference > 0) == (arm == pair.a))
+            if rows[name].survives == is_shown and (not is_shown or (rows[name].difference > 0) == (arm == pair.a))
         ]
         names = [row.phoneme for row in better]
         labels = [f"<b>{name}</b>: {f'{arm} better' if is_shown else 'no difference shown'}" for name in names]

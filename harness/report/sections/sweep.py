@@ -122,9 +122,7 @@ def _difference(point: SweepPoint) -> str | Cell:
 
 def _costs(sweep: Sweep) -> list[Block]:
     """Parameters and seconds of every cell."""
-    rows = [
-        [value(where), *(_cost(curve.points[i]) for curve in sweep.curves)] for i, where in enumerate(sweep.values)
-    ]
+    rows = [[value(where), *(_cost(curve.points[i]) for curve in sweep.curves)] for i, where in enumerate(sweep.values)]
     return [Heading("Parameters, and seconds per training"), Table([setting(sweep.key), *_arm_columns(sweep)], rows)]
 
 
