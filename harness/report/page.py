@@ -62,7 +62,7 @@ def _own(name: str) -> Markup:
 def _in_script(drawings: dict[str, str]) -> Markup:
     """JSON of JSONs that cannot end the element that it stands in."""
     text = ",".join(f"{json.dumps(key)}:{drawing}" for key, drawing in drawings.items())
-    return Markup("{" + text.replace("</", "<\\/") + "}")
+    return Markup("{" + text.replace("<", "\\u003c") + "}")
 
 
 def _figures(blocks: Iterable[PageBlock]) -> Iterator[Figure]:

@@ -13,17 +13,11 @@ _N_ROWS = 5
 
 def section(comparison: Comparison) -> Section:
     """A point for each speaker and arm, and the worst in words; in the terminal the hardest, with --all."""
-    page = [
-        Line(_worst(comparison)),
-        dots(comparison),
-        Folded("All speakers as a table", [_table(comparison)]),
-    ]
-    return Section(
-        "speakers",
-        "Speakers",
-        page=page if len(comparison.arms[0].speakers) > 1 else [],
-        long=_printed(comparison),
-    )
+    if len(comparison.arms[0].speakers) < 2:
+        return Section("speakers", long=_printed(comparison))
+    table = Folded("All speakers as a table", [_table(comparison)])
+    page = [Line(_worst(comparison)), dots(comparison), table]
+    return Section("speakers", "Speakers", page=page, long=_printed(comparison))
 
 
 def _by_name(arm: ComparedArm) -> dict[str, SpeakerRow]:
