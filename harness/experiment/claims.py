@@ -141,7 +141,7 @@ def _keys(kind: type[Claim]) -> Keys:
     """What a claim may state; a measure is one that arms are compared by."""
     keys = keys_of(kind)
     if "metric" in keys:
-        keys["metric"] = Key(Literal[*(metric.name for metric in registry.compared())])
+        keys["metric"] = Key(Literal[*(metric.name for metric in registry.comparable())])
     return keys
 
 

@@ -1,19 +1,16 @@
-"""Phone error rate: frames collapsed to segments, and what it takes to turn the predicted ones into the true ones.
+"""Measures that take every frame: phone error rate, accuracy by distance from a boundary, and calibration.
 
-A predicted segment lasts at least three frames, as a phone does in a left-to-right hidden Markov model of three
-states (Rabiner 1989, Proc. IEEE 77): shorter ones are dropped, and equal neighbours become one. There is no language
-model. Two equal phonemes in a row are one segment: labels per frame cannot tell them apart. Silence is a segment like
-any other.
+Phone error rate: frames collapsed to segments, and what it takes to turn the predicted ones into the true ones. A
+predicted segment lasts at least three frames, as a phone does in a left-to-right hidden Markov model of three states
+(Rabiner 1989, Proc. IEEE 77): shorter ones are dropped, and equal neighbours become one. There is no language model.
+Two equal phonemes in a row are one segment: labels per frame cannot tell them apart. Silence is a segment like any
+other.
+
+Distance: how far a frame lies from where one phoneme becomes another; there the truth itself is least sure.
+
+Calibration: the probability that a model gave its prediction, against how often it was right.
 
 Legend: F frames, U utterances. The only importer of rapidfuzz.
-
-How far a frame lies from where one phoneme becomes another: there the truth itself is least sure.
-
-Legend: F frames, U utterances.
-
-Does a model know how sure it may be? The probability that it gave its prediction, against how often it was right.
-
-Legend: F frames.
 """
 
 import itertools

@@ -26,11 +26,11 @@ def of_counts(phonemes: Sequence[str]) -> dict[str, OfCounts]:
     return {metric.name: metric.function(phonemes) for metric in METRICS.values() if metric.of_counts}
 
 
-def compared() -> list[Metric]:
+def comparable() -> list[Metric]:
     """The measures that pairs of arms are compared by, and that claims may name.
 
     Example:
-        >>> [metric.name for metric in compared() if metric.lower_is_better]
+        >>> [metric.name for metric in comparable() if metric.lower_is_better]
         ['phone_error_rate']
     """
     return [metric for metric in METRICS.values() if metric.is_compared]

@@ -9,8 +9,8 @@ import pytest
 
 from harness.comparison.compare import compare
 from harness.comparison.joining import joined
-from harness.comparison.model import Answer, to_json
-from harness.display.terminal import Line
+from harness.comparison.model import Answer
+from harness.display.document import Line
 from harness.errors import UserError
 from harness.experiment import claims
 from harness.experiment.load import load
@@ -100,7 +100,7 @@ def test_a_claim_survives_json(kind):
 def test_every_measure_that_arms_are_compared_by_can_be_claimed(tmp_path, metric):
     file = tmp_path / "x.toml"
     file.write_text(FILE.replace('b     = "ffdnn"', f'b     = "ffdnn"\nmetric = "{metric}"'))
-    if metric in {own.name for own in registry.compared()}:
+    if metric in {own.name for own in registry.comparable()}:
         assert load(file).claims[0].metric == metric
     else:
         with pytest.raises(UserError, match="accuracy_without_silence"):
@@ -254,7 +254,7 @@ def test_claims_are_shown_everywhere(record, tmp_path):
         claims.Gradients("They arrive", 0.5, reaches=("ladnn",), stays_below=("ffdnn",)),
     ]
     given = [claims.to_json(stated[0]), {**claims.to_json(stated[1]), "is_late": True}]
-    comparison = to_json(compare(replace(record, claims=given)))
+    comparison = compare(replace(record, claims=given))
     lines = [block.text for block in outline.blocks(comparison) if isinstance(block, Line)]
     assert "Supported: The <first> wins" in lines
     assert next(line for line in lines if "They arrive" in line).startswith("Undecided, stated after the runs: ")

@@ -16,7 +16,7 @@ from harness.report.page import page as render_page
 from harness.statistics.metrics import Metric, marginals
 from harness.statistics.registry import METRICS
 from harness.tracking import entries
-from tests.records import comparison_json, make_record
+from tests.records import make_record
 
 TITLE, SHORT = "chance-corrected agreement", "agreement"
 
@@ -62,7 +62,7 @@ def test_a_measure_from_counts_is_one_entry():
 
 @pytest.mark.usefixtures("_with_kappa")
 def test_a_measure_from_counts_is_shown_everywhere():
-    comparison = comparison_json(make_record())
+    comparison = compare(make_record())
     assert SHORT in str(outline.blocks(comparison))
     assert SHORT in str(outline.blocks(comparison, everything=True))
     assert f"{TITLE}, %" in render_page(comparison)
