@@ -27,6 +27,8 @@ class ArmCounts:
 
     of_utterances: Sequence[np.ndarray]
     """For each seed (U, C, C)."""
+    kinds: Sequence[np.ndarray]
+    """For each seed (F,) true * C + predicted of each frame; of finals that kept none, in the order of the counts."""
     confusions: np.ndarray
     """(S, C, C) int64, over all utterances."""
     speakers: Tally
@@ -162,12 +164,19 @@ def _counts(
     return {
         arm: ArmCounts(
             counts,
+            [_kinds(test) for test in tests[arm]],
             np.stack([test.confusion for test in tests[arm]]),
             of_unit.tally if units == speakers else Tally.of(counts, speakers),
             of_unit,
         )
         for arm, counts, of_unit in zip(tests, of_utterances, of_units, strict=True)
     }
+
+
+def _kinds(test: Scores) -> np.ndarray:
+    if test.predicted is None or test.truth is None:
+        return np.repeat(np.arange(test.confusion.size), test.confusion.ravel())
+    return test.truth.astype(np.uint16) * np.uint16(test.counts.shape[-1]) + test.predicted
 
 
 def _of_frames(
