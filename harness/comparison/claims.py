@@ -106,5 +106,5 @@ def _evidence(parts: Sequence[ClaimPart], answers: Sequence[PartAnswer]) -> Evid
 
 
 def _largest(numbers: Sequence[int | None]) -> int | None:
-    known = [n for n in numbers if n is not None]
-    return max(known) if len(known) == len(numbers) else None
+    finite = [n for n in numbers if n is not None]
+    return max(finite) if len(finite) == len(numbers) else None

@@ -147,9 +147,9 @@ def _influences(measure: ComparedMeasure, table: MeasureTable) -> dict[str, np.n
 
 def _corrected(p: Mapping[Names, float | None]) -> dict[Names, float | None]:
     """p-values of one measure, corrected for their number."""
-    known = {pair: value for pair, value in p.items() if value is not None}
-    corrected = intervals.corrected(np.array(list(known.values()))).tolist() if known else []
-    return dict.fromkeys(p) | dict(zip(known, corrected, strict=True))
+    values = {pair: value for pair, value in p.items() if value is not None}
+    corrected = intervals.corrected(np.array(list(values.values()))).tolist() if values else []
+    return dict.fromkeys(p) | dict(zip(values, corrected, strict=True))
 
 
 def _numbers_of(numbers: Sequence[ComparedArm], name: str) -> ComparedArm:

@@ -87,11 +87,11 @@ class Estimate:
         )
 
 
-def of_difference(found: Difference, level: float, n_units: int, n_seeds: Sequence[int]) -> Estimate:
-    """From a difference in one number; its interval is that of `found`.
+def of_difference(difference: Difference, level: float, n_units: int, n_seeds: Sequence[int]) -> Estimate:
+    """From a difference in one number; its interval is that of `difference`.
 
     Args:
-        n_seeds: of each arm; of one alone if the difference is from nothing (`stats.single`).
+        n_seeds: of each arm; of one alone if the difference is from nothing (`intervals.one_arm_interval`).
 
     Example:
         >>> from harness.statistics.intervals import Difference
@@ -99,13 +99,14 @@ def of_difference(found: Difference, level: float, n_units: int, n_seeds: Sequen
         >>> of_difference(of_one_unit, 0.95, n_units=1, n_seeds=(3, 3)).is_known
         False
     """
-    value, seeds = float(found.difference), tuple(n_seeds)
-    if found.sources is None or found.se is None or found.clustered_se is None:
+    value, seeds = float(difference.difference), tuple(n_seeds)
+    if difference.sources is None or difference.se is None or difference.clustered_se is None:
         return Estimate(value, level, 0.0, (0.0,) * len(seeds), 0.0, n_units, seeds)
-    of_units, of_seeds = float(found.clustered_se) ** 2, tuple(float(v) for v in found.sources.seeds[: len(seeds)])
-    of_both = min(float(found.sources.both), of_units, sum(of_seeds))
-    made = Estimate(value, level, of_units, of_seeds, of_both, n_units, seeds)
-    return replace(made, scale=(float(found.se) / made.se) ** 2) if made.se else made
+    of_units = float(difference.clustered_se) ** 2
+    of_seeds = tuple(float(v) for v in difference.sources.seeds[: len(seeds)])
+    of_both = min(float(difference.sources.both), of_units, sum(of_seeds))
+    estimate = Estimate(value, level, of_units, of_seeds, of_both, n_units, seeds)
+    return replace(estimate, scale=(float(difference.se) / estimate.se) ** 2) if estimate.se else estimate
 
 
 def of_means(arms: Sequence[Sequence[float]], level: float) -> Estimate:

@@ -77,9 +77,9 @@ def _segments(labels: np.ndarray, lengths: np.ndarray, least: int = 1) -> list[s
     utterance = np.repeat(np.arange(len(lengths)), lengths)
     begins = np.flatnonzero(_changes(labels) | _changes(utterance))
     long = begins[np.diff(begins, append=len(labels)) >= least]
-    kept = long[_changes(labels[long]) | _changes(utterance[long])]  # equal ones beside a short one are one
-    letters = labels[kept].astype(np.uint8).tobytes().decode("latin-1")
-    where = np.searchsorted(utterance[kept], np.arange(len(lengths) + 1))
+    segments = long[_changes(labels[long]) | _changes(utterance[long])]  # equal ones beside a short one are one
+    letters = labels[segments].astype(np.uint8).tobytes().decode("latin-1")
+    where = np.searchsorted(utterance[segments], np.arange(len(lengths) + 1))
     return [letters[begin:end] for begin, end in itertools.pairwise(where)]
 
 
@@ -186,20 +186,20 @@ def pooled(bins: Sequence[Sequence[ReliabilityBin]]) -> list[ReliabilityBin]:
         >>> pooled(parts)[0].frames, pooled(parts)[0].accuracy
         (2, 0.5)
     """
-    found: dict[float, ReliabilityBin] = {}
+    together: dict[float, ReliabilityBin] = {}
     for own in (own for part in bins for own in part):
-        before = found.get(own.low)
+        before = together.get(own.low)
         if before is None:
-            found[own.low] = own
+            together[own.low] = own
             continue
         frames = before.frames + own.frames
-        found[own.low] = replace(
+        together[own.low] = replace(
             own,
             frames=frames,
             confidence=(before.frames * before.confidence + own.frames * own.confidence) / frames,
             accuracy=(before.frames * before.accuracy + own.frames * own.accuracy) / frames,
         )
-    return [found[low] for low in sorted(found)]
+    return [together[low] for low in sorted(together)]
 
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:

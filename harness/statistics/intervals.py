@@ -164,10 +164,10 @@ def satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarra
         >>> float(satterthwaite([np.array(2.0), np.array(2.0)], [4, 4]))
         8.0
     """
-    known = [(np.asarray(v), f) for v, f in zip(variances, freedoms, strict=True) if f > 0]
-    total = sum(v for v, _ in known)
-    spread = sum(v**2 / f for v, f in known)
-    smallest = float(min(f for _, f in known))
+    parts = [(np.asarray(v), f) for v, f in zip(variances, freedoms, strict=True) if f > 0]
+    total = sum(v for v, _ in parts)
+    spread = sum(v**2 / f for v, f in parts)
+    smallest = float(min(f for _, f in parts))
     return np.divide(total**2, spread, out=np.full(np.shape(total), smallest), where=np.asarray(spread) > 0)
 
 
@@ -232,7 +232,7 @@ def verdict(
 
 
 def selected_intervals(
-    found: Difference, p_corrected: np.ndarray, level: float
+    differences: Difference, p_corrected: np.ndarray, level: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Intervals of differences of which some were picked out because they survived the correction for their number.
 
@@ -241,7 +241,7 @@ def selected_intervals(
     An interval excludes zero exactly where the difference survives.
 
     Args:
-        found: one entry per class, all that were corrected for.
+        differences: one entry per class, all that were corrected for.
         p_corrected: (C,) as `corrected` gives them.
 
     Returns:
@@ -253,11 +253,11 @@ def selected_intervals(
         >>> low.round(3).tolist(), round(level, 3)  # one of two was selected
         ([0.009, -0.027], 0.975)
     """
-    assert found.se is not None
+    assert differences.se is not None
     n_selected = max(1, int((p_corrected <= 1 - level).sum()))
     own = 1 - (1 - level) * n_selected / len(p_corrected)
-    half = t.ppf((1 + own) / 2, found.degrees_of_freedom) * found.se
-    return found.difference - half, found.difference + half, own
+    half = t.ppf((1 + own) / 2, differences.degrees_of_freedom) * differences.se
+    return differences.difference - half, differences.difference + half, own
 
 
 def corrected(p: np.ndarray) -> np.ndarray:

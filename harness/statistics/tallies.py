@@ -51,8 +51,8 @@ class Tally:
             >>> errors.correct[0, :, 0].tolist(), errors.true[:, 0].tolist()
             ([5.0, 1.0], [20.0, 20.0])
         """
-        found = np.stack([grouped(part[:, None], units) for part in parts])
-        return Tally(found, found, grouped(whole[:, None], units))
+        sums = np.stack([grouped(part[:, None], units) for part in parts])
+        return Tally(sums, sums, grouped(whole[:, None], units))
 
     @property
     def n_seeds(self) -> int:
@@ -148,8 +148,8 @@ def draw(n: int, n_resamples: int, generator: np.random.Generator) -> np.ndarray
     """
     if n == 1:
         return np.ones((n_resamples, 1))
-    drawn = generator.integers(n, size=(n_resamples, n - 1)) + n * np.arange(n_resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=n_resamples * n).reshape(n_resamples, n).astype(float)
+    draws = generator.integers(n, size=(n_resamples, n - 1)) + n * np.arange(n_resamples)[:, None]
+    return np.bincount(draws.ravel(), minlength=n_resamples * n).reshape(n_resamples, n).astype(float)
 
 
 @dataclass(frozen=True)
