@@ -31,7 +31,7 @@ def compare(record: StudyRecord) -> Comparison:
     rival = next((arm for arm in arms if arm.arm == record.baseline), arms[0])
     targets = learning_targets(rival.finals)
     numbers = tuple(compared_arm(arm, record, table, targets) for arm in arms)
-    rows = pairs(record, arms, numbers, table)
+    rows = pairs(record, numbers, table)
     return Comparison(
         study=record.study,
         question=record.question,
@@ -53,8 +53,8 @@ def compare(record: StudyRecord) -> Comparison:
         pairs=rows,
         sweep=sweep(record, numbers, rows),
         claims=claims(record, arms, numbers, table),
-        phoneme_differences=phoneme_differences(record, arms, table),
-        confusion_differences=confusion_differences(record, arms, table),
+        phoneme_differences=phoneme_differences(record, table),
+        confusion_differences=confusion_differences(record, table),
         experiment=record.experiment,
         provenance=record.provenance,
         studies=record.studies or (record.study,),

@@ -4,36 +4,31 @@ Legend: C classes.
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
 from harness.comparison.measures import MeasureTable
 from harness.comparison.model import ConfusionDifference, ConfusionDifferences, PhonemeDifference, PhonemeDifferences
 from harness.comparison.pairs import against_baseline
-from harness.results import ArmRecord, StudyRecord
+from harness.results import StudyRecord
 from harness.statistics import confusions, intervals
 from harness.statistics.intervals import Difference
 from harness.statistics.metrics import f1
 
 
-def phoneme_differences(
-    record: StudyRecord, arms: Sequence[ArmRecord], table: MeasureTable
-) -> tuple[PhonemeDifferences, ...]:
+def phoneme_differences(record: StudyRecord, table: MeasureTable) -> tuple[PhonemeDifferences, ...]:
     """Each arm against the baseline in F1 of every phoneme, pooled over seeds; of a sweep none, they would be many."""
     if record.sweep is not None:
         return ()
-    return tuple(_phoneme_differences(table, a, b) for a, b in against_baseline(record, arms))
+    return tuple(_phoneme_differences(table, a, b) for a, b in against_baseline(record, table))
 
 
-def confusion_differences(
-    record: StudyRecord, arms: Sequence[ArmRecord], table: MeasureTable
-) -> tuple[ConfusionDifferences, ...]:
+def confusion_differences(record: StudyRecord, table: MeasureTable) -> tuple[ConfusionDifferences, ...]:
     """Each arm against the baseline, confusion by confusion: those that survive the correction, the largest first.
     Of a sweep none."""
     if record.sweep is not None:
         return ()
-    return tuple(_confusion_differences(table, a, b) for a, b in against_baseline(record, arms))
+    return tuple(_confusion_differences(table, a, b) for a, b in against_baseline(record, table))
 
 
 def _phoneme_differences(table: MeasureTable, a: str, b: str) -> PhonemeDifferences:

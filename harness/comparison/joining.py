@@ -42,7 +42,7 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
         raise UserError("\n".join([f"{' and '.join(r.study for r in records)}: {why}", *mistakes]))
     names = [name for record in records for name in _names(record)]
     first, random = records[0], [record.random_trials for record in records]
-    known = [number for number in random if number is not None]
+    numbers = [number for number in random if number is not None]
     return replace(
         first,
         study=" + ".join(record.study for record in records),
@@ -52,7 +52,7 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
         arms=[_renamed(arm, _name(record, arm.arm, names)) for record in records for arm in record.arms],
         claims=[_restated(claim, record, names) for record in records for claim in record.claims],
         # the first trials of a search are random: of fewer of them the same can be said
-        random_trials=min(known) if len(known) == len(records) else None,
+        random_trials=min(numbers) if len(numbers) == len(records) else None,
         notes=_notes(records, names),
         experiment="\n".join(f"# {record.study}\n{record.experiment}" for record in records),
         provenance=_provenance(records),

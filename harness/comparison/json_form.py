@@ -44,8 +44,8 @@ def plain(value: Any) -> Json:
         return plain(value.value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    found: Json = value
-    return found
+    scalar: Json = value
+    return scalar
 
 
 def _object(value: Any) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from harness.comparison.frames import FrameResults
 from harness.comparison.measures import ComparedMeasure, MeasureTable
 from harness.comparison.model import Cost, Disagreement, Pair, Verdict
 from harness.display.wording import interval, percent, points
-from harness.results import ArmRecord, RunResult, StudyRecord
+from harness.results import StudyRecord
 from harness.statistics import intervals
 from harness.statistics.metrics import Metric
 from harness.statistics.superiority import probability_better
@@ -22,24 +22,21 @@ Names = tuple[str, str]
 """Of arm a and arm b."""
 
 
-def pairs(
-    record: StudyRecord, arms: Sequence[ArmRecord], numbers: Sequence[ComparedArm], table: MeasureTable
-) -> tuple[Pair, ...]:
+def pairs(record: StudyRecord, numbers: Sequence[ComparedArm], table: MeasureTable) -> tuple[Pair, ...]:
     """Every two arms in every measure: the baseline's pairs first, with it as b, then the others in the file's order.
     Of a sweep, each arm and the baseline at the same value.
 
     Args:
         numbers: of each arm, for what it cost.
     """
-    order = _order(record, arms)
-    kinds = {arm.arm: [_kinds(final) for final in arm.finals] for arm in arms}
+    order = _order(record, table)
     cost = {pair: _cost(*(_numbers_of(numbers, name) for name in pair)) for pair in order}
     disagreement = {pair: _disagreement(table.frames, *pair) if table.frames else None for pair in order}
     rows: dict[Names, list[Pair]] = {pair: [] for pair in order}
     for measure in table.measures.values():
         p = {pair: _number(table.estimate(measure.metric.name, *pair).p) for pair in order}
         p_corrected = _corrected(p)
-        influences = _influences(measure, kinds, len(table.phonemes))
+        influences = _influences(measure, table)
         for pair in order:
             rows[pair].append(
                 _pair(record, table, measure, pair, influences, p_corrected[pair], cost[pair], disagreement[pair])
@@ -47,18 +44,17 @@ def pairs(
     return tuple(row for pair in order for row in rows[pair])
 
 
-def against_baseline(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[Names]:
+def against_baseline(record: StudyRecord, table: MeasureTable) -> list[Names]:
     """Each other arm and its rival: the baseline, in a sweep at its value; none where that has no finals."""
-    names = [arm.arm for arm in arms]
-    rivals = [(name, record.compared_with(name)) for name in names]
-    return [(a, b) for a, b in rivals if b in names and a != b and b is not None]
+    rivals = [(name, record.compared_with(name)) for name in table.counts]
+    return [(a, b) for a, b in rivals if b is not None and b in table.counts and a != b]
 
 
-def _order(record: StudyRecord, arms: Sequence[ArmRecord]) -> list[Names]:
-    first = against_baseline(record, arms)
+def _order(record: StudyRecord, table: MeasureTable) -> list[Names]:
+    first = against_baseline(record, table)
     if record.sweep is not None:  # what differs in two things at once answers nothing
         return first
-    every = combinations([arm.arm for arm in arms], 2)
+    every = combinations(table.counts, 2)
     return first + [(a, b) for a, b in every if (a, b) not in first and (b, a) not in first]
 
 
@@ -138,32 +134,22 @@ def _sentence(
     return f"{a} is better than {b} by {size} points of {metric.title} ({percent(near)} to {percent(far)})."
 
 
-def _influences(
-    measure: ComparedMeasure, kinds: Mapping[str, Sequence[np.ndarray]], n_classes: int
-) -> dict[str, np.ndarray] | None:
+def _influences(measure: ComparedMeasure, table: MeasureTable) -> dict[str, np.ndarray] | None:
     """Arm -> (F,) what each frame adds to the measure; None where it is not about frames."""
-    if measure.frames is None:
+    frames, n_classes = measure.frames, len(table.phonemes)
+    if frames is None:
         return None
     return {
-        arm: intervals.influence([frames[measure.frames] for frames in seeds], n_classes, measure.function)
-        for arm, seeds in kinds.items()
+        arm: intervals.influence([kinds[frames] for kinds in counts.kinds], n_classes, measure.function)
+        for arm, counts in table.counts.items()
     }
-
-
-def _kinds(final: RunResult) -> np.ndarray:
-    """(F,) true * C + predicted of each test frame; without predictions, in the order of the counts."""
-    test = final.test
-    assert test
-    if test.predicted is None or test.truth is None:
-        return np.repeat(np.arange(test.confusion.size), test.confusion.ravel())
-    return test.truth.astype(np.uint16) * np.uint16(len(final.phonemes)) + test.predicted
 
 
 def _corrected(p: Mapping[Names, float | None]) -> dict[Names, float | None]:
     """p-values of one measure, corrected for their number."""
-    known = {pair: value for pair, value in p.items() if value is not None}
-    corrected = intervals.corrected(np.array(list(known.values()))).tolist() if known else []
-    return dict.fromkeys(p) | dict(zip(known, corrected, strict=True))
+    values = {pair: value for pair, value in p.items() if value is not None}
+    corrected = intervals.corrected(np.array(list(values.values()))).tolist() if values else []
+    return dict.fromkeys(p) | dict(zip(values, corrected, strict=True))
 
 
 def _numbers_of(numbers: Sequence[ComparedArm], name: str) -> ComparedArm:

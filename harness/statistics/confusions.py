@@ -1,9 +1,9 @@
 """Which single confusions differ between two arms, after correction for how many there are.
 
-A cell is the share of a true phoneme's frames that were taken for one phoneme. Its difference has the standard error
-that `stats` gives, here in closed form since a share is linear in the counts: what speakers do to it (leaving each
-out), plus what each arm's seeds do to it, less their interaction, which is in both. Cells of few frames are not tested:
-there is nothing to find in them, and each takes from the others.
+A confusion is the share of a true phoneme's frames that were taken for one phoneme. Its difference has the standard
+error that `intervals` gives, here in closed form since a share is linear in the counts: what speakers do to it (leaving
+each out), plus what each arm's seeds do to it, less their interaction, which is in both. Those of few frames are not
+tested: there is nothing to find in them, and each takes from the others.
 
 Legend: S seeds, U utterances, G units, C classes.
 """
@@ -18,12 +18,12 @@ from harness.statistics.intervals import corrected, satterthwaite
 from harness.statistics.tallies import grouped
 
 FEWEST = 20
-"""Frames of a cell, of both arms and all seeds together, from which on it is tested."""
+"""Frames of a confusion, of both arms and all seeds together, from which on it is tested."""
 
 
 @dataclass(frozen=True)
 class ConfusionDifferences:
-    """The cells that were tested, (N,) each."""
+    """The confusions that were tested, (N,) each."""
 
     true: np.ndarray
     predicted: np.ndarray
@@ -37,11 +37,18 @@ class ConfusionDifferences:
 def compare_confusions(
     a: Sequence[np.ndarray], b: Sequence[np.ndarray], units: Sequence[str]
 ) -> ConfusionDifferences | None:
-    """Compare two arms cell by cell; None where there is only one unit.
+    """Compare two arms confusion by confusion; None where there is only one unit.
 
     Args:
         a, b: (U, C, C) counts of each seed, of the same utterances.
         units: the unit of each utterance.
+
+    Example:
+        >>> a = np.array([[[90, 10], [0, 100]], [[88, 12], [0, 100]]])  # two speakers, two classes
+        >>> b = np.array([[[70, 30], [0, 100]], [[68, 32], [0, 100]]])
+        >>> found = compare_confusions([a], [b], ["anna", "ben"])
+        >>> found.rate_a[1].item(), found.rate_b[1].item()  # of class 0 taken for class 1
+        (0.11, 0.31)
     """
     if len(set(units)) == 1:
         return None
