@@ -3,6 +3,7 @@
 None is a number that does not exist (a spread over one seed, an interval over one speaker).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.statistics.intervals import PRACTICALLY_EQUAL
@@ -107,7 +108,7 @@ def value(given: Any) -> str:
     return f"{given:.3g}" if isinstance(given, float) else str(given).lower() if isinstance(given, bool) else str(given)
 
 
-def settings(given: dict[str, Any]) -> str:
+def settings(given: Mapping[str, Any]) -> str:
     """context 9, depth 4, learning rate 0.00214"""
     return ", ".join(f"{setting(name)} {value(v)}" for name, v in sorted(given.items()))
 

@@ -378,12 +378,12 @@ def statuses(folder):
 
 SLOWED = """
 import time
-from harness import train
-step = train.step
+from harness.training import trainer
+step = trainer.step
 def slow(*arguments):
     time.sleep(0.05)
     step(*arguments)
-train.step = slow  # in worker processes too: they import this file
+trainer.step = slow  # in worker processes too: they import this file
 if __name__ == "__main__":
     from harness.cli.main import main
     main(prog_name='harness')
