@@ -217,6 +217,7 @@ class Conductor:
             if isinstance(event, Fault):
                 raise event.error
             return Outcome(job, failure=event.error, epochs=tuple(now.epochs[request.seeds[0]]))
+        self.is_stopping = True
         for run in now.runs.values():
             run.failed("KILLED")
         return None
