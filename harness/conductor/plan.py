@@ -8,13 +8,12 @@ import torch
 from torch import nn
 
 import architectures
-from harness.conductor.conduct import parts
 from harness.conductor.search import n_ended
 from harness.conductor.workspace import Workspace, cache
-from harness.corpora.corpus import Corpus, open_corpus
+from harness.corpora.corpus import Corpus, open_corpus, subset
 from harness.corpora.store import Part
 from harness.display.document import Block, Heading, Line, Table, numbers
-from harness.display.progress import Progress
+from harness.display.progress import Progress, Workload
 from harness.display.wording import count, counted, rounded, setting, value
 from harness.display.wording import settings as said
 from harness.experiment import rungs, sizes
@@ -24,6 +23,26 @@ from harness.frames.placement import placement
 from harness.settings import Settings
 
 _COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, the best epoch's
+
+
+def workload(experiment: Experiment, n_frames: int, n_runs: int) -> Workload:
+    """The work of a study whose training split has `n_frames`, with `n_runs` of its runs side by side."""
+    stages, seeds = rungs.of_experiment(experiment), len(experiment.comparison.seeds)
+    per_arm = seeds * experiment.training.epochs * n_frames
+    per_arm += sum(round(rung.trials * rung.epochs * rung.subset * n_frames) for rung in stages)
+    trials = tuple(rung.trials for rung in stages)
+    return Workload(
+        experiment.study, experiment.question, tuple(experiment.arms), trials, seeds, n_frames, per_arm, n_runs
+    )
+
+
+def study_parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
+    """What a study sees: "train", "validation", "test", and what trials see that is fewer training utterances."""
+    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
+    for rung in rungs.of_experiment(experiment):
+        if rung.part not in parts:
+            parts[rung.part] = subset(corpus.train, rung.subset)
+    return parts
 
 
 def plan(experiment: Experiment, root: Path, device: str, progress: Progress) -> list[Block]:
@@ -39,9 +58,9 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     corpus = open_corpus(experiment.data, cache(root), progress.reading)
     experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
     search, seeds = experiment.search, experiment.comparison.seeds
-    stages, seen = rungs.of_experiment(experiment), parts(experiment, corpus)
+    stages, parts = rungs.of_experiment(experiment), study_parts(experiment, corpus)
     trials = sum(rung.trials for rung in stages)
-    search_frames = sum(rung.trials * rung.epochs * seen[rung.part].n_frames for rung in stages)
+    search_frames = sum(rung.trials * rung.epochs * parts[rung.part].n_frames for rung in stages)
     final_frames = corpus.train.n_frames * experiment.training.epochs
     d_features, n_classes = corpus.train.d_features, len(corpus.train.phonemes)
     rows, memory = [], 0
@@ -64,7 +83,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         *_swept(experiment),
         *_ranges(experiment),
         *_widths(experiment),
-        *(_rungs(stages, seen) if len(stages) > 1 else []),
+        *(_rungs(stages, parts) if len(stages) > 1 else []),
         Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
         Table(["part", *numbers("utterances", "speakers", "frames")], frames),
         Heading("Cost"),
@@ -84,11 +103,11 @@ def _swept(experiment: Experiment) -> list[Block]:
     return [Line(f"swept: {setting(experiment.sweep.key)} {values}; every cell is searched and compared by itself")]
 
 
-def _rungs(stages: Sequence[rungs.Rung], seen: Mapping[str, Part]) -> list[Block]:
+def _rungs(stages: Sequence[rungs.Rung], parts: Mapping[str, Part]) -> list[Block]:
     """What every arm's search spends."""
     rows, total = [], 0
     for rung in stages:
-        part = seen[rung.part]
+        part = parts[rung.part]
         total += (frames := rung.trials * rung.epochs * part.n_frames)
         cells = (rung.number, rung.trials, len(part.utterances), rung.epochs, rung.epochs * part.n_frames, frames)
         rows.append(tuple(count(cell) for cell in cells))
@@ -103,8 +122,9 @@ def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared:
     """Which parts stay on the device and which pass through, and why."""
     wanted = experiment.training.precision
     dtype = dtype_of_frames(choose(device) if wanted == "auto" else wanted)
-    limit, seen = memory_limit(device, experiment.data.memory) // shared.memory_shares, parts(experiment, corpus)
-    placed = placement(seen, max(experiment.widest_context), dtype, limit)
+    limit = memory_limit(device, experiment.data.memory) // shared.memory_shares
+    parts = study_parts(experiment, corpus)
+    placed = placement(parts, max(experiment.widest_context), dtype, limit)
     allowed = "data.memory" if experiment.data.memory else "half of its memory"
     if shared.memory_shares > 1:
         allowed = f"{allowed} for each of {shared.memory_shares} runs"
@@ -112,7 +132,7 @@ def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared:
     if not placed.streamed:
         return [f"{sizes} they stay there"]
     chunks = f"  {', '.join(placed.streamed)} pass through in chunks of {count(placed.chunk_frames)} frames"
-    staying = [name for name in seen if name not in placed.streamed]
+    staying = [name for name in parts if name not in placed.streamed]
     return [sizes, chunks + (f"; {', '.join(staying)} stay" if staying else "")]
 
 
@@ -131,8 +151,8 @@ def _ranges(experiment: Experiment) -> list[Block]:
 
 
 def _of_arm(arm: Arm) -> list[str]:
-    told = ", ".join(f"{name.partition('.')[2]} {r}" for name, r in arm.ranges.items())
-    return [f"{arm.name}: {told}"] if told else []
+    ranges = ", ".join(f"{name.partition('.')[2]} {r}" for name, r in arm.ranges.items())
+    return [f"{arm.name}: {ranges}"] if ranges else []
 
 
 def _cost(settings: Settings, d_features: int, n_classes: int) -> tuple[architectures.Size, int]:

@@ -126,12 +126,12 @@ class Workspace:
             shutil.move(self.folder, archive / f"{self.folder.name} {datetime.now():%Y-%m-%d %H.%M.%S}")
 
     def trial(self, arm: str, number: int) -> Path:
-        return self._made(f"{arm}-trial-{number}")
+        return self._run_folder(f"{arm}-trial-{number}")
 
     def final(self, arm: str, seed: int) -> Path:
-        return self._made(f"{arm}-seed-{seed}")
+        return self._run_folder(f"{arm}-seed-{seed}")
 
-    def _made(self, name: str) -> Path:
+    def _run_folder(self, name: str) -> Path:
         folder = self.folder / "runs" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

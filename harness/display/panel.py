@@ -79,7 +79,7 @@ def _arms(facts: Facts) -> RichTable:
     arms = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("arm", "done", "best on validation", "test, each seed"):
         arms.add_column(name, no_wrap=True)
-    busy = {arm for arm, _ in facts.running}
+    busy = {run.arm for run in facts.running}
     for name, standing in facts.arms.items():
         best = f"{100 * standing.best:.2f}" if standing.best is not None else ""
         finals = " ".join(f"{100 * accuracy:.2f}" for accuracy in standing.finals)
@@ -89,7 +89,7 @@ def _arms(facts: Facts) -> RichTable:
 
 def _runs(facts: Facts, has_blocks: bool) -> list[Text]:
     """A line each: its name, epoch, score and settings, one below the other."""
-    rows = [(f"{arm} {label}", _epoch(r), _score(r, has_blocks), r.values) for (arm, label), r in facts.running.items()]
+    rows = [(str(run), _epoch(r), _score(r, has_blocks), r.values) for run, r in facts.running.items()]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     overflow: OverflowMethod = "ellipsis" if has_blocks else "crop"
     return [

@@ -4,6 +4,7 @@ Work is counted in training frames, the same for every arm, so that the time lef
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +28,25 @@ class Workload:
     """Training frames of all trials and finals of an arm."""
     n_runs: int
     """Runs that may be in progress side by side."""
+
+
+@dataclass(frozen=True)
+class RunName:
+    """A run of a study: a trial of an arm, or its final with a seed."""
+
+    arm: str
+    trial: int | None = None
+    """The trial's number."""
+    seed: int | None = None
+    """Of a final."""
+
+    @property
+    def label(self) -> str:
+        """Without the arm."""
+        return f"trial {self.trial}" if self.trial is not None else f"seed {self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.arm} {self.label}"
 
 
 @dataclass
@@ -68,8 +88,8 @@ class Facts:
     """Of them behind us, also in earlier processes."""
     at_once: int = 1
     """Runs that may be in progress side by side."""
-    running: dict[tuple[str, str], Running] = field(default_factory=dict)
-    """Those that are, by arm and label (trial 3, seed 0)."""
+    running: dict[RunName, Running] = field(default_factory=dict)
+    """Those that are."""
     reading: str = ""
     """What is being prepared, while it is."""
     fraction_read: float = 0.0
@@ -125,59 +145,65 @@ class Progress:
         )
         self.display.line(f"study {work.study}: {', '.join(work.arms)}; {spent} each, {work.frames:,} frames")
 
-    def begins(self, arm: str, label: str, epochs: int, frames_per_epoch: int, values: dict[str, Any]) -> None:
-        """A run starts, or goes on."""
-        told = wording.settings(values)
-        self.facts.running[arm, label] = Running(epochs, frames_per_epoch, told, time.perf_counter())
+    def begins(self, run: RunName, epochs: int, frames_per_epoch: int, values: Mapping[str, Any]) -> None:
+        """A run starts, or goes on. `values` are its searched settings."""
+        line = wording.settings(values)
+        self.facts.running[run] = Running(epochs, frames_per_epoch, line, time.perf_counter())
         self.display.refresh(self.facts)
 
-    def epoch(self, arm: str, label: str, epoch: Epoch) -> None:
+    def epoch(self, run: RunName, epoch: Epoch) -> None:
         """An epoch of a run is done, in this process or (replayed) in an earlier one."""
-        run, now = self.facts.running[arm, label], time.perf_counter()
-        self.facts.done_frames += run.frames_per_epoch
-        if now - run.since > 0.5 * epoch.seconds:  # a replayed one takes no time
-            self._own_frames += run.frames_per_epoch
-            self._own_seconds += now - run.since
-        run.since = now
-        run.curve.append(epoch)
+        running, now = self.facts.running[run], time.perf_counter()
+        self.facts.done_frames += running.frames_per_epoch
+        if now - running.since > 0.5 * epoch.seconds:  # a replayed one takes no time
+            self._own_frames += running.frames_per_epoch
+            self._own_seconds += now - running.since
+        running.since = now
+        running.curve.append(epoch)
         if self._own_seconds:
             begun = sum(now - other.since for other in self.facts.running.values())  # in epochs that are not done yet
             busy = (self._own_seconds + begun) / (now - self._started)  # runs in progress at a time, on average
             self.facts.frames_per_second = busy * self._own_frames / self._own_seconds
         self.display.refresh(self.facts)
 
-    def ends(self, arm: str, label: str, accuracy: float | None, state: str) -> None:
-        """The run is over. `accuracy` is a trial's on validation, a final's on test; None if it failed."""
-        facts, run = self.facts, self.facts.running.pop((arm, label))
-        facts.done_frames += (run.epochs - len(run.curve)) * run.frames_per_epoch  # pruned or stopped early
-        seconds = sum(epoch.seconds for epoch in run.curve)
-        told_state = "on validation" if state == "complete" else state
-        told = [f"{arm:<10} {label:<9} {_percent(accuracy)} {told_state}", f"{seconds:.1f} s"]
-        self._count(arm, label, accuracy, state == "complete")
+    def ends(self, run: RunName, accuracy: float | None, state: str) -> None:
+        """The run is over. `accuracy` is a trial's on validation, a final's on test; None if it failed.
+
+        Args:
+            state: as `RunResult` has it, or "failed".
+        """
+        facts, running = self.facts, self.facts.running.pop(run)
+        n_left = running.epochs - len(running.curve)  # pruned or stopped early
+        facts.done_frames += n_left * running.frames_per_epoch
+        seconds = sum(epoch.seconds for epoch in running.curve)
+        words = {"complete": "on validation" if run.seed is None else "on test"}.get(state, state)
+        cells = [_line(run, accuracy, words), f"{seconds:.1f} s"]
+        self._count(run, accuracy, state == "complete")
         left = facts.seconds_left
         if left is not None:
-            told.append(f"{wording.duration(left)} left")
-        self.display.line("  ".join([*told, run.values]).rstrip(), may_be_cut=True)
+            cells.append(f"{wording.duration(left)} left")
+        self.display.line("  ".join([*cells, running.values]).rstrip(), may_be_cut=True)
         self.display.refresh(facts)
 
-    def known(self, arm: str, label: str, accuracy: float | None, frames: int) -> None:
+    def known(self, run: RunName, accuracy: float | None, frames: int) -> None:
         """A run that an earlier process finished."""
-        self.display.line(f"{arm:<10} {label:<9} {_percent(accuracy)} kept from an earlier run of this command")
+        self.display.line(_line(run, accuracy, "kept from an earlier run of this command"))
         self.facts.done_frames += frames
-        self._count(arm, label, accuracy, True)
+        self._count(run, accuracy, True)
         self.display.refresh(self.facts)
 
     def say(self, text: str) -> None:
         self.display.line(text)
 
-    def _count(self, arm: str, label: str, accuracy: float | None, is_complete: bool) -> None:
-        standing = self.facts.arms[arm]
+    def _count(self, run: RunName, accuracy: float | None, is_complete: bool) -> None:
+        standing = self.facts.arms[run.arm]
         standing.done += 1
-        if label.startswith("seed") and accuracy is not None:
+        if run.seed is not None and accuracy is not None:
             standing.finals.append(accuracy)
         elif accuracy is not None and is_complete:
             standing.best = max(accuracy, standing.best or 0.0)
 
 
-def _percent(accuracy: float | None) -> str:
-    return f"{100 * accuracy:5.2f} %" if accuracy is not None else "      -"
+def _line(run: RunName, accuracy: float | None, words: str) -> str:
+    percent = f"{100 * accuracy:5.2f} %" if accuracy is not None else "      -"
+    return f"{run.arm:<10} {run.label:<9} {percent} {words}"

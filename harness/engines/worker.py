@@ -1,105 +1,166 @@
-"""One process that trains, as the process that started it sees it, and what it does.
+"""What a worker does: it is sent requests, tells each epoch, and hears whether that was the last.
 
-It is handed a run, tells each epoch, and is told whether that was the last. It knows nothing of the search, the tracker
-or the screen, leaves Ctrl-C to the process that started it, and ends with that one, however that ends.
+It knows nothing of the search, the tracker or the screen. In a process of its own it leaves Ctrl-C to the process that
+started it, and ends with that one, however that ends.
 """
 
 import contextlib
 import mmap
-import multiprocessing
 import os
-import signal
 import threading
 import traceback
-from collections.abc import Callable
-from multiprocessing import reduction, resource_tracker
+from collections.abc import Callable, Container
+from functools import partial
+from multiprocessing import reduction
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from harness.engines.request import CorpusParts, Done, EpochEnd, Event, Failed, Fault, Request, Stop
 from harness.errors import Interrupted, RunFailed, UserError
+from harness.frames.device import dtype_of_frames
 from harness.frames.placement import DeviceData
 from harness.results import Epoch, RunResult
-from harness.training import run
+from harness.training import provenance, run
+
+READY = "ready"
+"""What a worker says once it listens."""
 
 
-class Worker:
-    """Starts at once; is killed when it is not needed any more."""
+def serve_process(connection: Connection, stops: Connection, device: str, folder: Path) -> None:
+    """As `serve`, in a process that ends when its conductor is gone.
 
-    def __init__(self, threads: int) -> None:
-        fresh = multiprocessing.get_context("spawn")  # a fork would inherit locks that OpenMP's threads hold
-        self._connection, theirs = fresh.Pipe()
-        stops, self._stop = fresh.Pipe(duplex=False)
-        self.process = fresh.Process(target=_serve, args=(theirs, stops, threads), daemon=True)
-        self._residents: DeviceData | None = None
-        self.is_idle = True
-        resource_tracker.ensure_running()  # which unblocks these signals when it starts
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])  # for good in the worker
-        try:
-            self.process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()  # so that reading ends when the worker does
-        stops.close()
-
-    def run(self, residents: DeviceData, request: dict[str, Any], on_epoch: Callable[[Epoch], bool]) -> RunResult:
-        """Raises EOFError or ConnectionError if the worker is gone."""
-        self.is_idle = False
-        if self._residents is not residents:
-            self._connection.send(residents)
-            self._residents = residents
-        self._connection.send(request)
-        while isinstance(told := self._connection.recv(), Epoch):
-            self._connection.send(on_epoch(told))
-        self.is_idle = True
-        if isinstance(told, Exception):
-            raise told
-        return told
-
-    def stop(self) -> None:
-        with contextlib.suppress(OSError):  # it is gone
-            self._stop.send_bytes(b"stop")
-
-    def status(self) -> str:
-        """How the process ended."""
-        self.process.join(5)
-        code = self.process.exitcode or 0
-        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
-
-
-def _serve(connection: Connection, stops: Connection, threads: int) -> None:
-    """What a worker does, until it is killed or its conductor is gone."""
-    stopping = threading.Event()
+    Args:
+        stops: says ids of requests that are to stop, None for all.
+    """
+    stopping: set[int | None] = set()
     threading.Thread(target=_watch, args=(stops, stopping), daemon=True).start()
-    torch.set_num_threads(threads)
+    serve(connection, stopping, device, folder)
 
-    def on_epoch(epoch: Epoch) -> bool:
-        connection.send(epoch)
-        return connection.recv()
 
-    with contextlib.suppress(EOFError, ConnectionError):
+def serve(connection: Connection, stopping: Container[int | None], device: str, folder: Path) -> None:
+    """Train what is sent until the connection ends.
+
+    Args:
+        connection: brings `CorpusParts`, (id, `Request`) and answers to epochs; takes READY and events.
+        stopping: ids of requests that are to stop, None among them for all; filled by another thread.
+        folder: the study's, in which the requests' folders lie.
+    """
+    corpus: CorpusParts | None = None
+    data: DeviceData | None = None
+    with contextlib.suppress(EOFError, OSError):
+        connection.send(READY)
         while True:
-            told = connection.recv()
-            if isinstance(told, DeviceData):
-                residents = told
+            message = connection.recv()
+            if isinstance(message, CorpusParts):
+                corpus, data = message, None
                 continue
+            id, request = message
+            assert corpus is not None, "a corpus is offered before the first request"
             try:
-                result = run.run(residents=residents, on_epoch=on_epoch, should_stop=stopping.is_set, **told)
-                connection.send(result)
-            except (RunFailed, Interrupted, UserError) as error:
-                connection.send(error)
+                if data is None or data.dtype != dtype_of_frames(request.precision):
+                    data = _device_data(corpus, request, torch.device(device))
+                event: Event = Done(id, _train(id, request, data, folder, connection, stopping))
+            except Interrupted:
+                event = Stop(id)
+            except RunFailed as error:
+                event = Failed(id, error)
+            except UserError as error:
+                event = Fault(id, error)
             except Exception:
-                connection.send(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
+                event = Fault(id, RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
+            connection.send(event)
 
 
-def _watch(stops: Connection, stopping: threading.Event) -> None:
-    """Hears when the runs are to stop, and when the conductor is gone: then this process is to be gone as well."""
+def _device_data(corpus: CorpusParts, request: Request, device: torch.device) -> DeviceData:
+    assert corpus.digest == request.corpus, "the corpus that was sent last"
+    return DeviceData(
+        dict(corpus.parts), corpus.padding, device, dtype_of_frames(request.precision), limit=corpus.memory
+    )
+
+
+def _train(
+    id: int,
+    request: Request,
+    data: DeviceData,
+    folder: Path,
+    connection: Connection,
+    stopping: Container[int | None],
+) -> tuple[RunResult, ...]:
+    """Train a request on its threads, and write the results into its folders."""
+    if torch.get_num_threads() != request.threads:
+        torch.set_num_threads(request.threads)
+
+    def on_epoch(seed: int, epoch: Epoch) -> bool:
+        connection.send(EpochEnd(id, seed, epoch))
+        return bool(connection.recv())
+
+    results = train(request, data, folder, on_epoch, lambda: None in stopping or id in stopping)
+    for name, result in zip(request.folders, results, strict=True):
+        result.save(folder / name)
+    return results
+
+
+def train(
+    request: Request,
+    data: DeviceData,
+    folder: Path,
+    on_epoch: Callable[[int, Epoch], bool],
+    should_stop: Callable[[], bool],
+) -> tuple[RunResult, ...]:
+    """The results of a request, one for each seed. Seeds that were not begun are trained as one batched model.
+
+    Args:
+        folder: the study's.
+        on_epoch: called after each epoch with its seed; true ends the run, where it is trained by itself.
+        should_stop: asked after every step.
+
+    Raises:
+        RunFailed, Interrupted: as `run.run`.
+    """
+    own = provenance.of_machine(str(data.device), request.precision) | dict(request.facts)
+    folders = {seed: folder / name for seed, name in zip(request.seeds, request.folders, strict=True)}
+    new = [seed for seed in request.seeds if not (folders[seed] / "state.pt").exists()]
+    results: dict[int, RunResult] = {}
+    if len(new) > 1:
+        batch = run.run_together(
+            request.arm,
+            request.settings,
+            data,
+            seeds=new,
+            precision=request.precision,
+            folders=[folders[seed] for seed in new],
+            provenance=own,
+            on_epoch=on_epoch,
+            should_stop=should_stop,
+        )
+        results |= zip(new, batch, strict=True)
+    for seed in request.seeds:
+        if seed not in results:
+            results[seed] = run.run(
+                request.arm,
+                request.settings,
+                data,
+                seed=seed,
+                precision=request.precision,
+                trial=request.trial,
+                part=request.part,
+                folder=folders[seed],
+                provenance=own,
+                on_epoch=partial(on_epoch, seed),
+                should_stop=should_stop,
+            )
+    return tuple(results[seed] for seed in request.seeds)
+
+
+def _watch(stops: Connection, stopping: set[int | None]) -> None:
+    """Hears what is to stop, and when the conductor is gone: then this process is to be gone as well."""
     with contextlib.suppress(EOFError, OSError):
         while True:
-            stops.recv_bytes()
-            stopping.set()
+            stopping.add(stops.recv())
     os._exit(1)
 
 

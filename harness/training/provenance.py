@@ -1,5 +1,6 @@
 """Where a result comes from: hardware, versions, commit."""
 
+import functools
 import importlib.metadata
 import platform
 import subprocess
@@ -11,11 +12,11 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "scipy", "pandas", "mlflow", "opt
 
 
 def of_machine(device: str, precision: str) -> dict[str, Any]:
-    """Facts that every run of this process shares. `device` is "cpu" or "cuda"."""
+    """Facts that every run of this process on a device shares: "cpu", "cuda" or "cuda:1", say."""
     import torch
 
     return {
-        "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor(),
         "precision": precision,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
@@ -32,15 +33,16 @@ def of_code(folder: Path) -> dict[str, Any]:
     return {"commit": commit or "none", "dirty": bool(_git(folder, "status", "--porcelain")) if commit else False}
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Of the packages that a result may depend on."""
-    found = {}
+    installed = {}
     for package in _PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -51,6 +53,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
+@functools.cache
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 import architectures
-from harness.frames.placement import DeviceData
+from harness.corpora.store import Part
+from harness.frames.placement import DeviceData, Placement
 from harness.results import Epoch, RunResult
 from harness.settings import Settings
 from harness.training import diagnostics, evaluate, saved_model
@@ -103,16 +104,15 @@ def run_together(
     ]
 
 
-def is_small(settings: Settings, residents: DeviceData) -> bool:
+def is_small(settings: Settings, train: Part, placement: Placement) -> bool:
     """Whether a GPU is not filled by training one such model, and `run_together` can train several."""
-    size = architectures.measure(settings.architecture, *_shape(settings, residents), settings.params)
-    fits = "train" not in residents.placement.streamed and not settings.training.early_stopping
+    size = architectures.measure(settings.architecture, *_shape(settings, train), settings.params)
+    fits = "train" not in placement.streamed and not settings.training.early_stopping
     return fits and size.parameters < SMALL
 
 
-def _shape(settings: Settings, residents: DeviceData) -> tuple[int, int, int]:
+def _shape(settings: Settings, part: Part) -> tuple[int, int, int]:
     """Window, features, classes."""
-    part = residents.parts["train"]
     return settings.data.window, part.d_features, len(part.phonemes)
 
 
@@ -126,11 +126,11 @@ def _new_models(
             folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    models = []
+    models, shape = [], _shape(settings, residents.parts["train"])
     for seed in seeds:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            model = architectures.build(settings.architecture, *_shape(settings, residents), settings.params)
+            model = architectures.build(settings.architecture, *shape, settings.params)
         models.append(model.to(device))
     return models
 
@@ -148,7 +148,8 @@ def _result(
     state: TrainingState,
 ) -> RunResult:
     """The scores of a trained model, which is saved if it is a final's."""
-    part, shape = residents.parts["train"], _shape(settings, residents)
+    part = residents.parts["train"]
+    shape = _shape(settings, part)
     validation = residents.get("validation", settings.data)
     test = None
     if trial is None:

@@ -339,6 +339,71 @@ def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project
 
 @two_cores
 @pytest.mark.slow
+def test_a_worker_that_is_killed_in_a_trial_and_in_a_final_changes_no_bit(project, tmp_path):
+    folder = make_project(tmp_path)
+    (folder / "slowed.py").write_text(SLOWED)
+    (folder / "corpus").rename(folder / "other")
+    (folder / "corpus").symlink_to(project / "corpus")
+    process = subprocess.Popen(
+        [sys.executable, "slowed.py", "run", "tiny.toml"],
+        cwd=folder,
+        env=ENVIRONMENT | SIDE_BY_SIDE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    runs, deadline = folder / ".harness" / "studies" / "tiny" / "runs", time.monotonic() + 120
+    for stage in ("ffdnn-trial-1/state.pt", "ffdnn-seed-0/state.pt"):
+        while not (runs / stage).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert process.poll() is None, "it ended before a worker could be killed"
+        time.sleep(0.07)  # into the next epoch
+        for pid in children(process.pid):
+            if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, signal.SIGKILL)
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
+    for run in ("ffdnn trial 1", "ffdnn seed 0"):
+        assert f"{run}: its process died (SIGKILL); it goes on from its last epoch" in printed
+    one, other = (
+        json.loads((where / "reports" / "tiny" / "comparison.json").read_text()) for where in (project, folder)
+    )
+    assert timeless(one) == timeless(other)
+    for name in (f"{arm}-seed-{seed}" for arm in ("ladnn", "ffdnn") for seed in (0, 1)):
+        for file in ("arrays.npz", "model/model.safetensors"):
+            whole, cut = (where / ".harness/studies/tiny/runs" / name / file for where in (project, folder))
+            if file.endswith("npz"):
+                whole, cut = np.load(whole), np.load(cut)
+                for key in whole.files:
+                    np.testing.assert_array_equal(whole[key], cut[key])
+            else:
+                assert whole.read_bytes() == cut.read_bytes()
+
+
+@two_cores
+@pytest.mark.slow
+def test_a_run_whose_process_dies_again_and_again_ends_the_study_with_a_sentence_and_can_go_on(project, tmp_path):
+    folder = make_project(tmp_path)
+    (folder / "deadly.py").write_text(DEADLY)
+    (folder / "corpus").rename(folder / "other")
+    (folder / "corpus").symlink_to(project / "corpus")
+    command = [sys.executable, "deadly.py", "run", "tiny.toml"]
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT | SIDE_BY_SIDE, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("failed: ")
+    assert "trial 0: its process died 3 times (SIGKILL, SIGKILL, SIGKILL), perhaps for want of memory; " in last
+    assert "RUNNING" not in statuses(folder)
+    again = harness("run", "tiny.toml", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    one, other = (
+        json.loads((where / "reports" / "tiny" / "comparison.json").read_text()) for where in (project, folder)
+    )
+    assert timeless(one) == timeless(other)
+
+
+@two_cores
+@pytest.mark.slow
 def test_arms_side_by_side_give_what_they_give_one_after_the_other(project, tmp_path):
     folder = make_project(tmp_path)
     command = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')"]
@@ -378,17 +443,31 @@ def statuses(folder):
 
 SLOWED = """
 import time
-from harness import train
-step = train.step
+from harness.training import trainer
+step = trainer.step
 def slow(*arguments):
     time.sleep(0.05)
     step(*arguments)
-train.step = slow  # in worker processes too: they import this file
+trainer.step = slow  # in worker processes too: they import this file
 if __name__ == "__main__":
     from harness.cli.main import main
     main(prog_name='harness')
 """
 """The command with steps slow enough to be cut off within."""
+
+
+DEADLY = """
+import multiprocessing, os, signal
+from harness.training import trainer
+def die(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+if multiprocessing.parent_process() is not None:
+    trainer.step = die
+if __name__ == "__main__":
+    from harness.cli.main import main
+    main(prog_name='harness')
+"""
+"""The command with workers that die with their first step."""
 
 
 def test_two_processes_do_not_run_one_study(tmp_path, monkeypatch):

@@ -69,14 +69,14 @@ seeds = [0, 1]
 """
 CUT = """\
 import os, signal, sys
-from harness.study import ArmStudy
-tell, left = ArmStudy.tell, [int(sys.argv.pop(1))]
+from harness.conductor.search import ArmSearch
+tell, left = ArmSearch.tell, [int(sys.argv.pop(1))]
 def cut(study, trial):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     tell(study, trial)
-ArmStudy.tell = cut
+ArmSearch.tell = cut
 from harness.cli.main import main
 main(prog_name="harness")
 """

@@ -124,9 +124,10 @@ def test_finals_together_are_finals(residents, tmp_path):
 
 def test_small_models_that_stay_on_the_device_can_be_trained_together(residents):
     small = Settings("ffdnn", {"depth": 2, "width": 32}, DATA, OWN)
-    assert is_small(small, residents)
-    assert not is_small(replace(small, params={"depth": 2, "width": 1000}), residents)
-    assert not is_small(replace(small, training=replace(OWN, early_stopping=2)), residents)
+    train, placement = residents.parts["train"], residents.placement
+    assert is_small(small, train, placement)
+    assert not is_small(replace(small, params={"depth": 2, "width": 1000}), train, placement)
+    assert not is_small(replace(small, training=replace(OWN, early_stopping=2)), train, placement)
 
 
 def test_a_stopped_one_goes_on_with_each_model_by_itself(residents, tmp_path):

@@ -1,0 +1,213 @@
+"""One arm's way through a study: its search, then its finals, as a generator of jobs that is sent what became of them.
+
+It decides what is to be trained, and in which order; not when, not where, and not what is recorded of it.
+"""
+
+import shutil
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.conductor.search import ArmSearch, PendingTrial
+from harness.conductor.workspace import Workspace
+from harness.corpora.corpus import Corpus
+from harness.corpora.store import Part
+from harness.display.progress import Progress, RunName
+from harness.engines.request import Fact, Request
+from harness.errors import Diverged, RunFailed
+from harness.experiment.experiment import Arm, Experiment
+from harness.frames.placement import Placement
+from harness.results import ArmRecord, Epoch, RunResult, Trial
+from harness.settings import Settings
+from harness.tracking.recorder import Recorder
+from harness.training.run import is_small
+
+
+@dataclass(frozen=True)
+class StudyContext:
+    """What the arms of a study share."""
+
+    experiment: Experiment
+    workspace: Workspace
+    corpus: Corpus
+    parts: Mapping[str, Part]
+    placement: Placement
+    precision: str
+    threads: int
+    """Of each run."""
+    takes_batches: bool
+    """Whether the finals of a small model are trained faster together."""
+    facts: Mapping[str, Fact]
+    """Of the study, for the provenance of its results."""
+
+    def request(
+        self, arm: Arm, settings: Settings, seeds: Sequence[int], trial: int | None = None, part: str = "train"
+    ) -> Request:
+        """Of a trial, or without one of finals."""
+        if trial is None:
+            folders = [self.workspace.final(arm.name, seed) for seed in seeds]
+        else:
+            folders = [self.workspace.trial(arm.name, trial)]
+        return Request(
+            arm=arm.name,
+            settings=settings,
+            seeds=tuple(seeds),
+            corpus=self.corpus.digest,
+            precision=self.precision,
+            threads=self.threads,
+            folders=tuple(folder.relative_to(self.workspace.folder).as_posix() for folder in folders),
+            trial=trial,
+            part=part,
+            facts=self.facts,
+        )
+
+    def folder(self, request: Request, seed: int) -> Path:
+        """Where a run of a request has its state and its result."""
+        return self.workspace.folder / request.folders[request.seeds.index(seed)]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request, and the search that it is a trial of."""
+
+    request: Request
+    trial: PendingTrial | None = None
+    """None for finals."""
+    search: ArmSearch | None = None
+
+    def name(self, seed: int) -> RunName:
+        """Of one of its runs."""
+        arm, trial = self.request.arm, self.request.trial
+        return RunName(arm, trial=trial) if trial is not None else RunName(arm, seed=seed)
+
+    def should_end(self, epoch: Epoch) -> bool:
+        """Whether the search prunes the trial after an epoch."""
+        if self.search is None or self.trial is None:
+            return False
+        return self.search.should_prune(self.trial.number, epoch.epoch, epoch.validation_accuracy)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    job: Job
+    results: tuple[RunResult, ...] = ()
+    """In the order of its seeds; none if it failed."""
+    failure: RunFailed | None = None
+    epochs: tuple[Epoch, ...] = ()
+    """Those that a run made before it failed."""
+
+
+Jobs = Generator[Sequence[Job], Outcome, ArmRecord]
+"""Yields what can be trained from now on, and is sent one outcome at a time, in any order; returns the arm's record."""
+
+
+def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progress) -> Jobs:
+    """All jobs of an arm.
+
+    Raises:
+        RunFailed: none of its trials could be trained to the end, or a final could not; but in a sweep, where a final
+            that diverges, too, is the result of its cell.
+    """
+    search = None
+    if study.experiment.search:
+        search = ArmSearch(study.workspace.journal, arm, study.experiment.search)
+        for known in search.trials():
+            progress.known(RunName(arm.name, trial=known.number), known.value, known.frames)
+        yield from _trials(search, study)
+        if search.best() is None:
+            recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.fixed)
+            return _without_trial(arm, search.trials(), is_cell=study.experiment.sweep is not None)
+    best = search.best() if search else None
+    chosen = best.settings if best else {}
+    settings = arm.settings(chosen)
+    recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
+    outcomes = yield from _finals(arm, settings, study)
+    return ArmRecord(
+        arm=arm.name,
+        architecture=arm.architecture,
+        chosen=chosen,
+        finals=tuple(result for outcome in outcomes for result in outcome.results) if not _failure(outcomes) else (),
+        trials=search.trials() if search else (),
+        importances=search.importances() if search else {},
+        failure=_failure(outcomes),
+    )
+
+
+def _trials(search: ArmSearch, study: StudyContext) -> Generator[Sequence[Job], Outcome, None]:
+    """One trial after the other: what the next one is depends on all before it."""
+    while trial := search.ask():
+        outcome = yield [_trial_job(search, trial, study)]
+        search.tell(_trial_record(trial, outcome))
+        shutil.rmtree(study.workspace.trial(search.arm.name, trial.number))
+
+
+def _trial_job(search: ArmSearch, trial: PendingTrial, study: StudyContext) -> Job:
+    settings = search.arm.settings(trial.values)
+    early_stopping = 0 if search.search.halving else settings.training.early_stopping
+    training = replace(settings.training, epochs=trial.rung.epochs, early_stopping=early_stopping)
+    settings = replace(settings, training=training)
+    request = study.request(search.arm, settings, [search.search.seed], trial.number, trial.rung.part)
+    return Job(request, trial, search)
+
+
+def _trial_record(trial: PendingTrial, outcome: Outcome) -> Trial:
+    if outcome.failure:
+        epochs, state, value = outcome.epochs, "failed", None
+        frames = epochs[-1].frames if epochs else 0  # in whole epochs
+        seconds = sum(epoch.seconds for epoch in epochs)
+    else:
+        (result,) = outcome.results
+        epochs, state = result.history, result.state
+        value = epochs[result.best_epoch - 1].validation_accuracy
+        frames, seconds = epochs[-1].frames, result.seconds
+    return Trial(
+        number=trial.number,
+        state=state,
+        value=value,
+        settings=trial.values,
+        frames=frames,
+        seconds=seconds,
+        curve=tuple(epoch.validation_accuracy for epoch in epochs),
+        rung=trial.rung.number,
+        origin=trial.origin,
+    )
+
+
+def _without_trial(arm: Arm, trials: tuple[Trial, ...], is_cell: bool) -> ArmRecord:
+    """The record of a sweep's cell of which no trial could be trained.
+
+    Raises:
+        RunFailed: the arm is no cell of a sweep.
+    """
+    why = f"none of its {len(trials)} trials could be trained to the end"
+    if not is_cell:
+        raise RunFailed(
+            f"arm {arm.name!r}: {why}; look at them in MLflow, narrow the ranges, and begin anew with --restart"
+        )
+    return ArmRecord(arm.name, arm.architecture, {}, (), trials, {}, why)
+
+
+def _finals(arm: Arm, settings: Settings, study: StudyContext) -> Generator[Sequence[Job], Outcome, list[Outcome]]:
+    """All at once; where it is faster, those that have no result yet are one request. Outcomes in the seeds' order."""
+    seeds = study.experiment.comparison.seeds
+    groups: list[list[int]] = [[seed] for seed in seeds]
+    if study.takes_batches and is_small(settings, study.parts["train"], study.placement):
+        new = [seed for seed in seeds if not (study.workspace.final(arm.name, seed) / "result.json").exists()]
+        groups = [[seed] for seed in seeds if seed not in new] + ([new] if new else [])
+    jobs = [Job(study.request(arm, settings, group)) for group in groups]
+    outcomes: list[Outcome] = []
+    while len(outcomes) < len(jobs):
+        outcome = yield jobs if not outcomes else ()
+        if outcome.failure and not (study.experiment.sweep and isinstance(outcome.failure, Diverged)):
+            seed = outcome.job.request.seeds[0]
+            raise RunFailed(f"arm {arm.name!r}, seed {seed}: {outcome.failure}")
+        outcomes.append(outcome)
+    return sorted(outcomes, key=lambda outcome: seeds.index(outcome.job.request.seeds[0]))
+
+
+def _failure(outcomes: Sequence[Outcome]) -> str:
+    """Why a cell has no finals, "" if it has: the seeds that are left would be those that had luck."""
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    return f"seed {failed[0].job.request.seeds[0]}: {failed[0].failure}" if failed else ""
