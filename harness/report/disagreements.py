@@ -79,8 +79,8 @@ def _finals(record: StudyRecord, a: str, b: str, seed: int | None) -> tuple[RunR
     if (seed is None and not shared) or (seed is not None and seed not in shared):
         seeds = "; ".join(f"{name} has {', '.join(map(str, arms[name])) or 'none'}" for name in (a, b))
         raise UserError(f"--seed{'' if seed is None else f' {seed}'}: a seed that both arms have is needed: {seeds}")
-    chosen = shared[0] if seed is None else seed
-    return arms[a][chosen], arms[b][chosen]
+    number = shared[0] if seed is None else seed
+    return arms[a][number], arms[b][number]
 
 
 def _edges(final: RunResult, lengths: np.ndarray) -> tuple[list[np.ndarray], bool]:

@@ -9,7 +9,7 @@ _ORDER = (
     "verdicts", "claims", "arms", "rungs", "survivors", "differences", "classes", "phonemes", "confusions",
     "boundaries", "speakers", "budget", "learning", "notes",
 )  # fmt: skip
-"""Sections in their order in a terminal; one that is not among them stands after the others."""
+"""Sections in their order in a terminal; one that is not among them stands before the notes."""
 _ORDER_OF_SWEEP = ("sweep", "claims", *_ORDER)
 
 
@@ -24,6 +24,6 @@ def blocks(comparison: Comparison, *, everything: bool = False) -> list[Block]:
         everything: with the long tables.
     """
     order = _ORDER_OF_SWEEP if comparison.sweep else _ORDER
-    places = {key: place for place, key in reversed([*enumerate(order)])}
-    in_order = sorted(sections(comparison), key=lambda section: places.get(section.key, len(order)))
+    places: dict[str, float] = {key: place for place, key in reversed([*enumerate(order)])}
+    in_order = sorted(sections(comparison), key=lambda section: places.get(section.key, places["notes"] - 0.5))
     return fitting([title(comparison), *(block for section in in_order for block in section.printed(everything))])

@@ -35,14 +35,14 @@ def arm_columns(comparison: Comparison) -> list[Column]:
 
 def _results(comparison: Comparison) -> list[Block]:
     """What each arm reached on test and cost, the best in each column strong."""
-    arms, shown = comparison.arms, headline()
-    best = {metric.name: percent(max(arm.test[metric.name].mean for arm in arms)) for metric in shown}
+    arms, metrics = comparison.arms, headline()
+    best = {metric.name: percent(max(arm.test[metric.name].mean for arm in arms)) for metric in metrics}
     rows = [
         (
             arm.arm,
             *(
                 Cell(spread(own), strong=len(arms) > 1 and percent(own.mean) == best[name])
-                for name, own in ((metric.name, arm.test[metric.name]) for metric in shown)
+                for name, own in ((metric.name, arm.test[metric.name]) for metric in metrics)
             ),
             rounded(arm.parameters),
             seconds(arm.seconds_training),
@@ -50,17 +50,17 @@ def _results(comparison: Comparison) -> list[Block]:
         for arm in arms
     ]
     over_seeds = " (mean ± standard deviation over seeds)" if any(len(arm.seeds) > 1 for arm in arms) else ""
-    columns = numbers(*(metric.short for metric in shown), "parameters", "seconds")
+    columns = numbers(*(metric.short for metric in metrics), "parameters", "seconds")
     return [Heading(f"Test, in percent{over_seeds}; seconds per training"), Table(["arm", *columns], rows)]
 
 
 def _chosen(comparison: Comparison) -> list[Block]:
-    chosen = [Line(f"{arm.arm}: {settings(arm.chosen)}") for arm in comparison.arms if arm.chosen]
-    if not chosen:
+    lines = [Line(f"{arm.arm}: {settings(arm.chosen)}") for arm in comparison.arms if arm.chosen]
+    if not lines:
         return []
     trials = sorted({arm.trials for arm in comparison.arms})
-    spent = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
-    return [Heading(f"Chosen settings, of {spent} each"), *chosen]
+    budget = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
+    return [Heading(f"Chosen settings, of {budget} each"), *lines]
 
 
 def _other_measures(comparison: Comparison) -> list[Block]:

@@ -37,8 +37,8 @@ def _sentence(comparison: Comparison) -> str:
     arms = [arm for arm in comparison.arms if arm.search]
     if len({arm.search_frames for arm in arms}) == 1:
         return "Every arm spent the same frames."
-    failed = {arm.arm: sum(trial.state == "failed" for trial in arm.search) for arm in arms}
-    names = ", ".join(f"{arm} {counted(n, 'trial')}" for arm, n in failed.items() if n)
+    failures = {arm.arm: sum(trial.state == "failed" for trial in arm.search) for arm in arms}
+    names = ", ".join(f"{arm} {counted(n, 'trial')}" for arm, n in failures.items() if n)
     return f"The same frames were given to every arm; what failed ended early: {names}."
 
 

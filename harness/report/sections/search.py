@@ -14,9 +14,9 @@ from harness.report.figures import (
     figure,
     fill,
     percents,
-    scaled,
     scatter,
     symbol,
+    times,
     whole_numbers,
 )
 from harness.report.sections.arms import arm_cell
@@ -112,7 +112,7 @@ def importances(comparison: Comparison) -> Figure:
             orientation="h",
             name=arm.arm,
             y=titles,
-            x=[scaled(100, arm.importances.get(name)) for name in names],
+            x=[times(100, arm.importances.get(name)) for name in names],
             marker=fill(comparison, arm.arm),
             hovertemplate=f"%{{y}}, {arm.arm}: %{{x:.0f}} %<extra></extra>",
         )

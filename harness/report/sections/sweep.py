@@ -153,15 +153,15 @@ def accuracies(comparison: Comparison, sweep: Sweep) -> Figure:
     """Mean test accuracy of each arm over the values, every seed as a dot."""
     traces = []
     for curve in sweep.curves:
-        done = [(point.value, point.numbers.test["accuracy"]) for point in curve.points if point.numbers]
-        failed = [point for point in curve.points if point.numbers is None]
+        results = [(point.value, point.numbers.test["accuracy"]) for point in curve.points if point.numbers]
+        failures = [point for point in curve.points if point.numbers is None]
         line, name = colour(comparison, curve.points[0].arm), curve.arm
         mark = symbol(comparison, curve.points[0].arm)
-        seeds = [(where, score) for where, scores in done for score in scores.per_seed]
+        seeds = [(where, score) for where, scores in results for score in scores.per_seed]
         traces += [
             scatter(
-                x=[where for where, _ in done],
-                y=percents(scores.mean for _, scores in done),
+                x=[where for where, _ in results],
+                y=percents(scores.mean for _, scores in results),
                 mode="lines+markers",
                 name=name,
                 legendgroup=name,
@@ -179,11 +179,11 @@ def accuracies(comparison: Comparison, sweep: Sweep) -> Figure:
                 hovertemplate=f"{name}, %{{x}}: %{{y:.2f}} %<extra></extra>",
             ),
         ]
-        if failed:
+        if failures:
             cross = scatter(
-                x=[point.value for point in failed],
-                y=[0] * len(failed),
-                customdata=[point.failure for point in failed],
+                x=[point.value for point in failures],
+                y=[0] * len(failures),
+                customdata=[point.failure for point in failures],
                 mode="markers",
                 legendgroup=name,
                 showlegend=False,
@@ -222,8 +222,8 @@ def differences(comparison: Comparison, sweep: Sweep) -> Figure:
             marker={"size": 9, "symbol": marks, "line": {"width": 2, "color": line}},
             hovertemplate=f"{curve.arm}, %{{x}}: %{{y:+.2f}} points (%{{customdata}})<extra></extra>",
         )
-        drawn = bounds | {"thickness": 1.5, "width": 4, "color": line}
-        traces.append({**trace, "error_y": drawn} if bounds else trace)
+        bar = bounds | {"thickness": 1.5, "width": 4, "color": line}
+        traces.append({**trace, "error_y": bar} if bounds else trace)
     return figure(
         "sweep_difference",
         f"Points above {comparison.baseline}.",
