@@ -19,7 +19,7 @@ from harness.display import wording
 from harness.report import figures
 from harness.report.page import page as render_page
 from harness.results import RunResult, StudyRecord
-from harness.statistics.registry import METRICS, compared
+from harness.statistics.registry import METRICS, comparable
 from tests.browser import CHROMIUM, Browser
 from tests.records import make_record
 
@@ -62,7 +62,7 @@ def numbers(packed: list | dict) -> list[float]:
 def test_page_says_the_numbers_of_the_comparison(comparison, page):
     text = unescape(re.sub(r"<[^>]+>", "|", page[: page.index("<script>")]))
     for arm in comparison.arms:
-        for metric in [metric.name for metric in compared()]:
+        for metric in [metric.name for metric in comparable()]:
             assert f"|{wording.spread(arm.test[metric])}|" in text
         for row in arm.phonemes:
             assert f"|{wording.percent(row.f1)}|" in text
@@ -91,7 +91,7 @@ def test_verdicts_come_before_everything_else(comparison, page):
 def test_figures_draw_the_numbers_of_the_comparison(comparison, page):
     found = drawn(page)
     by_name = {(name, at): trace for trace in found["differences"]["data"] for at, name in enumerate(trace["y"])}
-    for pair in comparison.pairs[: 3 * len(compared())]:
+    for pair in comparison.pairs[: 3 * len(comparable())]:
         if pair.metric == "phone_error_rate":
             continue
         name = f"{METRICS[pair.metric].title}, {pair.a}"

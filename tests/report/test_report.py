@@ -25,7 +25,7 @@ from harness.report import files, outline, page
 from harness.results import RunResult, StudyRecord
 from harness.statistics.frame_measures import distances
 from harness.statistics.metrics import Spread
-from harness.statistics.registry import METRICS, compared
+from harness.statistics.registry import METRICS, comparable
 from tests.records import make_record
 
 FROM_FRAMES = ("phone_error_rate", "accuracy_at_boundaries", "accuracy_away")
@@ -103,7 +103,7 @@ def test_every_two_arms_are_compared_in_each_measure_those_with_the_baseline_fir
     pairs = [("ladnn", "ffdnn"), ("resmlp", "ffdnn"), ("linear", "ffdnn")]
     pairs += [("ladnn", "resmlp"), ("ladnn", "linear"), ("resmlp", "linear")]
     assert [(pair.a, pair.b, pair.metric) for pair in comparison.pairs] == [
-        (a, b, metric) for a, b in pairs for metric in [metric.name for metric in compared()]
+        (a, b, metric) for a, b in pairs for metric in [metric.name for metric in comparable()]
     ]
     assert list(comparison.verdicts) == [p.sentence for p in comparison.pairs if p.metric == "accuracy"]
 
