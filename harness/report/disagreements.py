@@ -16,7 +16,7 @@ import pandas as pd
 from harness.corpora import features, mfcc
 from harness.corpora.alignments import textgrid
 from harness.corpora.features import Features
-from harness.display.document import Block, Heading, Line, Table, numbers
+from harness.display.document import Block, Columns, Heading, Line, Table, numbers
 from harness.display.terminal import fitting
 from harness.display.wording import count, percent
 from harness.errors import UserError
@@ -178,8 +178,16 @@ def blocks(disagreements: Disagreements) -> list[Block]:
         (names[row["utterance"]], count(row["frames"]), *(count(row[kind]) for kind in _KINDS))
         for row in disagreements.utterances.head(_N_UTTERANCES).to_dict("records")
     ]
-    of_spans = ["right", *numbers("frames"), "utterance", *numbers("at s"), "true", "the other", *numbers("sure, %")]
-    of_utterances = ["utterance", *numbers("frames", f"only {a}", f"only {b}", "both", "neither")]
+    of_spans: Columns = [
+        "right",
+        *numbers("frames"),
+        "utterance",
+        *numbers("at s"),
+        "true",
+        "the other",
+        *numbers("sure, %"),
+    ]
+    of_utterances: Columns = ["utterance", *numbers("frames", f"only {a}", f"only {b}", "both", "neither")]
     return fitting(
         [
             Heading(f"{a} and {b}, {which}: which is right, in percent of {count(total)} test frames"),
@@ -300,4 +308,5 @@ def _grids(disagreements: Disagreements) -> Iterator[str]:
 
 
 def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, lineterminator="\n")
+    text: str = table.to_csv(index=False, lineterminator="\n")
+    return text

@@ -1,7 +1,20 @@
 """What each arm reached, cost and chose."""
 
 from harness.comparison.model import Comparison
-from harness.display.document import Block, Cell, Column, Figure, Group, Heading, Line, Section, Table, numbers
+from harness.display.document import (
+    Block,
+    Cell,
+    Column,
+    Columns,
+    Figure,
+    Group,
+    Heading,
+    Line,
+    Row,
+    Section,
+    Table,
+    numbers,
+)
 from harness.display.wording import ABSENT, count, counted, percent, rounded, seconds, setting, settings, spread, value
 from harness.report.figures import colour, downwards, figure, percents, scatter, symbol
 from harness.statistics.metrics import Metric, Spread
@@ -37,7 +50,7 @@ def _results(comparison: Comparison) -> list[Block]:
     """What each arm reached on test and cost, the best in each column strong."""
     arms, metrics = comparison.arms, headline()
     best = {metric.name: percent(max(arm.test[metric.name].mean for arm in arms)) for metric in metrics}
-    rows = [
+    rows: list[Row] = [
         (
             arm.arm,
             *(
@@ -81,7 +94,7 @@ def _other_measures(comparison: Comparison) -> list[Block]:
         )
         for arm in comparison.arms
     ]
-    columns = ["arm", *numbers(*titles.values(), "\nlog-loss"), "worst\nspeaker"]
+    columns: Columns = ["arm", *numbers(*titles.values(), "\nlog-loss"), "worst\nspeaker"]
     return [Heading("Other measures, in percent; log-loss in nats"), Table(columns, rows)]
 
 

@@ -88,7 +88,7 @@ def _differences(comparison: Comparison) -> list[PageBlock]:
         "Blue and + where the first arm does it more often: good on the diagonal, bad elsewhere. Only cells whose "
         "difference survives the correction for their number (Benjamini-Hochberg) are coloured."
     )
-    legend = [Line(about), ColourScale("points", tones, "and beyond")]
+    legend: list[PageBlock] = [Line(about), ColourScale("points", tones, "and beyond")]
     return [
         Heading("Their difference"),
         *(legend if any(pair.surviving for pair in pairs) else []),

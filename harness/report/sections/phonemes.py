@@ -7,6 +7,8 @@ from harness.comparison.model import Comparison, PhonemeDifferences
 from harness.display.document import (
     Block,
     Cell,
+    Column,
+    Columns,
     Figure,
     Folded,
     Group,
@@ -84,7 +86,7 @@ def _differing_most(comparison: Comparison, pair: PhonemeDifferences) -> list[Bl
         for row in pair.phonemes[:_N_ROWS]
     ]
     n, n_surviving = len(pair.phonemes), sum(row.survives for row in pair.phonemes)
-    columns = ["phoneme", "class", *numbers(pair.a, pair.b, "difference", "interval alone"), "shown"]
+    columns: Columns = ["phoneme", "class", *numbers(pair.a, pair.b, "difference", "interval alone"), "shown"]
     return [
         Heading(f"Phonemes that differ most in F1: {pair.a} - {pair.b}, in points"),
         Table(columns, rows),
@@ -105,7 +107,7 @@ def _tools(comparison: Comparison) -> TableTools:
 def _table(comparison: Comparison) -> Table:
     arms = [{row.phoneme: row for row in arm.phonemes} for arm in comparison.arms]
     of_pairs = [{row.phoneme: row for row in pair.phonemes} for pair in comparison.phoneme_differences]
-    columns = ["phoneme", "class", *numbers("frames")]
+    columns: list[str | Column] = ["phoneme", "class", *numbers("frames")]
     columns += numbers(*(f"{arm.arm} {part}" for arm in comparison.arms for part in ("F1", "precision", "recall")))
     for pair in comparison.phoneme_differences:
         columns += [*numbers(f"{pair.a} above {pair.b}", "corrected interval"), "shown"]

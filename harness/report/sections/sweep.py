@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint, Verdict
-from harness.display.document import Block, Cell, Column, Figure, Group, Heading, Line, Section, Table, numbers
+from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint
+from harness.display.document import Block, Cell, Column, Columns, Figure, Group, Heading, Line, Section, Table, numbers
 from harness.display.wording import (
     ABSENT,
     count,
@@ -18,6 +18,7 @@ from harness.display.wording import (
     value,
 )
 from harness.report.figures import colour, error_bars, excludes_zero, figure, percents, scatter, symbol
+from harness.statistics.intervals import Verdict
 
 _WIDE = 4
 """Resources that grow by this factor and more get a logarithmic axis."""
@@ -95,7 +96,11 @@ def _accuracies(comparison: Comparison, sweep: Sweep, others: Sequence[SweepCurv
     for i, where in enumerate(sweep.values):
         row: list[str | Cell] = [value(where), *(_accuracy(curve.points[i]) for curve in sweep.curves)]
         rows.append([*row, *([_difference(single.points[i])] if single else [])])
-    columns = [name, *_arm_columns(sweep), *(numbers(f"{single.arm} - {comparison.baseline}") if single else [])]
+    columns: Columns = [
+        name,
+        *_arm_columns(sweep),
+        *(numbers(f"{single.arm} - {comparison.baseline}") if single else []),
+    ]
     return [Heading(f"Test accuracy by {name}, in percent (± standard deviation over seeds)"), Table(columns, rows)]
 
 

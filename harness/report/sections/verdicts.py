@@ -226,6 +226,6 @@ def _capital(words: str) -> str:
 def _interval(pair: Pair, furthest: float) -> IntervalLine | None:
     if pair.low is None or pair.high is None or not furthest:
         return None
-    places = [50 + 44 * value / furthest for value in (pair.low, pair.difference, pair.high)]
+    low, middle, high = (50 + 44 * value / furthest for value in (pair.low, pair.difference, pair.high))
     label = f"{points(pair.difference)} points, interval {points(pair.low)} to {points(pair.high)}"
-    return IntervalLine(*places, end=percent(furthest), label=label)
+    return IntervalLine(low, middle, high, percent(furthest), label)
