@@ -1,7 +1,7 @@
 """One self-contained page: question and verdicts first, how it was made last. Opens offline and asks no network.
 
-The page is the template `page.html`, which has a macro for each block, with `page.css` and `page.js` put in; tables are
-plain HTML, figures are drawn by plotly.js. Whatever people wrote is escaped by the template.
+The page is the template `page.html` with `page.css` and `page.js` put in, and `blocks.html` has a macro for each block:
+tables are plain HTML, figures are drawn by plotly.js. Whatever people wrote is escaped by the templates.
 """
 
 import json

@@ -35,7 +35,7 @@ BLOCKS = [
     Heading("a heading"),
     Line("a paragraph"),
     Line("a grey one", soft=True),
-    Table(["name", Column("count", number=True, colour="#123456")], [("row", Cell("7", strong=True, sort=7.5))], key="t"),
+    Table(["name", Column("n", number=True, colour="#123456")], [("row", Cell("7", strong=True, sort=7.5))], key="t"),
     figure("plot-1", "A figure.", "Of a test.", [scatter(x=[1], y=[2])]),
     Items([Item("an item", strong=True, details=["a detail"])], "claims"),
     Definitions([("term", "meaning")]),
