@@ -46,7 +46,13 @@ class Between:
 
 
 def register(architecture: Architecture) -> Architecture:
-    """Enter an architecture under the name of its file."""
+    """Enter an architecture under the name of its file.
+
+    Example:
+        >>> from architectures.ffdnn import FFDNN
+        >>> register(FFDNN) is FFDNN  # under the name of its file: find("ffdnn")
+        True
+    """
     name = architecture.__module__.rpartition(".")[2]
     if name in _registered and _registered[name] is not architecture:
         raise ValueError(f"architectures/{name}.py registers more than one architecture; one file holds one")
@@ -55,13 +61,23 @@ def register(architecture: Architecture) -> Architecture:
 
 
 def names() -> list[str]:
-    """The names of all architectures, sorted. Finds them by importing every file of this folder."""
+    """The names of all architectures, sorted. Finds them by importing every file of this folder.
+
+    Example:
+        >>> "ladnn" in names()
+        True
+    """
     _discover()
     return sorted(_registered)
 
 
 def broken() -> dict[str, str]:
-    """The files of this folder that give no architecture, each with the reason and its place."""
+    """The files of this folder that give no architecture, each with the reason and its place.
+
+    Example:
+        >>> broken()
+        {}
+    """
     return _discover()
 
 
@@ -84,7 +100,12 @@ def _discover() -> dict[str, str]:
 
 
 def place_of(error: BaseException, name: str) -> str | None:
-    """Where in `architectures/NAME.py` an error came up: `architectures/ladnn.py:55`; None if not there."""
+    """Where in `architectures/NAME.py` an error came up: `architectures/ladnn.py:55`; None if not there.
+
+    Example:
+        >>> place_of(ValueError("raised elsewhere"), "ladnn") is None
+        True
+    """
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename.endswith(f"{name}.py"):
@@ -97,6 +118,10 @@ def find(name: str) -> type[nn.Module]:
 
     Raises:
         KeyError: no such architecture; the message names the nearest spelling and all there are.
+
+    Example:
+        >>> find("ladnn").__module__
+        'architectures.ladnn'
     """
     if name in names():
         return _registered[name]
@@ -108,7 +133,12 @@ def find(name: str) -> type[nn.Module]:
 
 
 def parameters_of(name: str) -> dict[str, inspect.Parameter]:
-    """The hyper-parameters of an architecture: name to parameter, whose annotation is resolved (with its `Between`)."""
+    """The hyper-parameters of an architecture: name to parameter, whose annotation is resolved (with its `Between`).
+
+    Example:
+        >>> parameters_of("ladnn")["depth"].annotation
+        typing.Annotated[int, Between(low=1, high=256, above=None, below=None)]
+    """
     constructor = find(name).__init__
     hints = get_type_hints(constructor, include_extras=True)
     parameters = inspect.signature(constructor).parameters.values()
@@ -116,7 +146,12 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
 
 
 def replaced_by(name: str, given: Collection[str]) -> dict[str, str]:
-    """The hyper-parameters of `given` that have no effect, each with the given one that replaces it."""
+    """The hyper-parameters of `given` that have no effect, each with the given one that replaces it.
+
+    Example:
+        >>> replaced_by("ffdnn", ["widths", "depth"])
+        {'depth': 'widths'}
+    """
     replaces: dict[str, tuple[str, ...]] = getattr(find(name), "replaces", {})
     return {old: new for new in replaces if new in given for old in replaces[new] if old in given}
 
@@ -127,6 +162,11 @@ def build(name: str, window: int, d_features: int, n_classes: int, params: Mappi
     Raises:
         KeyError: unknown architecture.
         ValueError: settings that do not fit together; the message is for people.
+
+    Example:
+        >>> model = build("linear", window=7, d_features=40, n_classes=42, params={})
+        >>> sum(p.numel() for p in model.parameters())  # 7 * 40 inputs and a bias for each class
+        11802
     """
     return find(name)(window, d_features, n_classes, **params)
 
@@ -136,6 +176,10 @@ def n_parameters(name: str, window: int, d_features: int, n_classes: int, params
 
     Raises:
         KeyError, ValueError: as `build`.
+
+    Example:
+        >>> n_parameters("linear", window=7, d_features=40, n_classes=42, params={})
+        11802
     """
     import torch
 
@@ -158,6 +202,10 @@ def measure(name: str, window: int, d_features: int, n_classes: int, params: Map
 
     Raises:
         KeyError, ValueError: as `build`.
+
+    Example:
+        >>> measure("linear", window=7, d_features=40, n_classes=42, params={})
+        Size(parameters=11802, flops_per_frame=23520)
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode

@@ -43,6 +43,14 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Text in UTF-8, whole or not at all."""
+    """Text in UTF-8, whole or not at all.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> write_text(file, "whole")
+        >>> file.read_text()
+        'whole'
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.display.terminal import Block, Heading, Line, Table
+from harness.display.document import Block, Heading, Line, Table, numbers
 from harness.display.wording import rounded
 
 
@@ -30,10 +30,10 @@ def blocks(found: dict[str, Any]) -> list[Block]:
     return [
         Heading(f"{found['device']}, {found['precision']}, torch {found['torch']}"),
         Heading("Frames per second"),
-        Table(("arm", ">gather", ">forward", ">step", ">evaluate", ">usual way", ">step to usual"), tuple(rows)),
+        Table(["arm", *numbers("gather", "forward", "step", "evaluate", "usual way", "step to usual")], rows),
         Heading("The training step, and its share of the speed of the matrix products alone"),
         Table(
-            ("arm", ">parameters", ">batch", ">ms", ">of ceiling", ">gather", ">ceiling", ">peak"),
+            ["arm", *numbers("parameters", "batch", "ms", "of ceiling", "gather", "ceiling", "peak")],
             steps,
         ),
         *(

@@ -18,7 +18,7 @@ from harness.corpora.kaggle.competition import Imported
 from harness.corpora.mfcc import FRAMES_PER_SECOND
 from harness.corpora.synthetic.make import Made
 from harness.corpora.synthetic.sentences import SPLITS, Speaker
-from harness.display.terminal import Block, Heading, Line, Table
+from harness.display.document import Block, Heading, Line, Table, numbers
 from harness.display.wording import ABSENT, count, duration, percent
 
 _TRAIN, _VALIDATION, _TEST = ("train",), ("validation", "valid", "val", "dev"), ("test",)
@@ -77,7 +77,7 @@ def synthesized(folder: Path, everyone: list[Speaker], made: Made, seconds: floa
     spoken, work = made.spoken / _FRAMES_PER_MINUTE, max(seconds, 1e-9) / 60
     return [
         Heading(str(folder)),
-        Table(("split", ">speakers", ">utterances", ">frames", ">minutes"), tuple(rows)),
+        Table(["split", *numbers("speakers", "utterances", "frames", "minutes")], rows),
         Line(""),
         Line(
             f"{spoken:.1f} minutes of speech in {duration(seconds)}: {count(spoken / work)} minutes per minute of work"
@@ -116,16 +116,14 @@ def import_tables(result: Result, root: str, command: str) -> list[Block]:
         speakers = len({recording.speaker for recording in there})
         hours = frames / FRAMES_PER_SECOND / 3600
         rows.append((split, f"{len(there):,}", f"{speakers:,}", f"{frames:,}", f"{hours:.2f}"))
-    shown: list[Block] = [Heading(f"{plan.corpus}: {root}"), Table(_COLUMNS, tuple(rows))]
+    columns = ["split", *numbers("utterances", "speakers", "frames", "hours")]
+    shown: list[Block] = [Heading(f"{plan.corpus}: {root}"), Table(columns, rows)]
     shown += [Line(note) for note in [*plan.notes, *_notes(result, root)]]
     shown += experiment_lines(result.root, tuple(plan.splits()))[:-1]
     usual = set(plan.splits()) == {"train", "validation", "test"}
     run = f"{command} run {'experiments/ladnn_vs_ffdnn.toml' if usual else 'FILE'} "
     sets = [f"--set study={result.root.name}", *([f"--set data.corpus={root}"] if usual else [])]
     return [*shown, Heading("Next"), Line(f"{command} data info {root}"), Line(run + " ".join(sets))]
-
-
-_COLUMNS = ("split", ">utterances", ">speakers", ">frames", ">hours")
 
 
 def _order(split: str) -> tuple[int, str]:
@@ -154,7 +152,7 @@ def split_tables(name: str, splits: dict[str, dict[str, Any]]) -> list[Block]:
          str(facts["features"]), "no" if facts["phonemes"] is None else "yes")
         for split, facts in splits.items()
     )  # fmt: skip
-    columns = ("split", ">utterances", ">speakers", ">frames", ">hours", ">features", ">labels")
+    columns = ["split", *numbers("utterances", "speakers", "frames", "hours", "features", "labels")]
     shown: list[Block] = [Heading(name), Table(columns, rows)]
     for split, facts in splits.items():
         if facts["phonemes"] is not None:
@@ -167,7 +165,7 @@ def _phonemes(facts: dict[str, Any]) -> Table:
         (row["phoneme"], count(row["frames"]), percent(row["share"]), count(row["segments"]), *_durations(row))
         for row in facts["phonemes"]
     )
-    return Table(("phoneme", ">frames", ">share", ">segments", ">mean", ">median", ">5 %", ">95 %"), rows)
+    return Table(["phoneme", *numbers("frames", "share", "segments", "mean", "median", "5 %", "95 %")], rows)
 
 
 def _durations(row: dict[str, Any]) -> list[str]:

@@ -33,11 +33,11 @@ def info(path: str, as_json: bool) -> None:
 
     from harness.cli import corpus_tables
     from harness.corpora import check, corpus, layout
-    from harness.display import terminal
+    from harness.display import panel, terminal
     from harness.display.progress import Progress
     from harness.settings import Data
 
-    with terminal.display() as display:
+    with panel.display() as display:
         progress = Progress(display)
         root = corpus.folder_of(Data(corpus=path), _cache(), progress.reading)
         layout.check_root(root)
@@ -58,11 +58,11 @@ def check(path: str) -> None:
     """
     from harness.corpora import check as checking
     from harness.corpora import corpus
-    from harness.display import terminal
+    from harness.display import panel
     from harness.display.progress import Progress
     from harness.settings import Data
 
-    with terminal.display() as display:
+    with panel.display() as display:
         progress = Progress(display)
         root = corpus.folder_of(Data(corpus=path), _cache(), progress.reading)
         refused, fine = checking.check(root, progress.reading)
@@ -103,12 +103,12 @@ def synthesize(out: Path, minutes: float, speakers: int | None, seed: int, proce
     from harness.cli import corpus_tables
     from harness.corpora import destination
     from harness.corpora.synthetic import make, sentences
-    from harness.display import terminal
+    from harness.display import panel, terminal
     from harness.display.progress import Progress
 
     everyone = sentences.speakers(minutes, seed, speakers)
     destination.check_room(out, sentences.n_bytes(everyone), "the corpus")
-    with destination.reserve(out), terminal.display() as display:
+    with destination.reserve(out), panel.display() as display:
         progress = Progress(display)
         began = time.perf_counter()
         made = make.make(
@@ -142,13 +142,13 @@ def kaggle(competition: str, out: Path | None, packed: Path | None) -> None:
     from harness.cli import corpus_tables
     from harness.corpora.kaggle import archive
     from harness.corpora.kaggle import competition as competitions
-    from harness.display import terminal
+    from harness.display import panel, terminal
     from harness.display.progress import Progress
     from harness.errors import UserError
 
     name = competitions.name_of(competition)
     root = out or Path("corpora", name)
-    with terminal.display() as display:
+    with panel.display() as display:
         report = Progress(display).reading
         if packed is None:
             imported = competitions.from_kaggle(name, root, report)

@@ -117,7 +117,7 @@ def _import(
     from harness.corpora.features import Features
     from harness.corpora.importing import phone_table, run
     from harness.corpora.importing.plan import Recipe
-    from harness.display import terminal
+    from harness.display import panel, terminal
     from harness.display.progress import Progress
     from harness.errors import UserError
 
@@ -127,7 +127,7 @@ def _import(
         raise UserError("\n".join(wrong))
     table = phone_table.load(phones).extended(dict(m.rsplit("=", 1) for m in mapped))
     root = out or Path("corpora") / name
-    with terminal.display() as display:
+    with panel.display() as display:
         progress = Progress(display)
         result = run.run(
             plan,

@@ -6,7 +6,7 @@ from typing import Any
 
 import architectures
 from harness.corpora import corpus
-from harness.display.terminal import Block, Heading, Line, Table
+from harness.display.document import Block, Heading, Line, Table
 from harness.experiment.mistakes import spelled
 from harness.experiment.schema import keys_of_architecture, words
 from harness.tracking import store

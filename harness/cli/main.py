@@ -78,10 +78,10 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
     root = report.project()
     if plan:
         from harness.conductor.plan import plan as planned
-        from harness.display import terminal
+        from harness.display import panel, terminal
         from harness.display.progress import Progress
 
-        with terminal.display() as display:
+        with panel.display() as display:
             blocks = planned(experiment, root, device, Progress(display))
         terminal.show(blocks)
         return
@@ -90,10 +90,10 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
     comparison = None if restart else finished_comparison(experiment, root)
     if comparison is None:
         from harness.conductor.conduct import conduct
-        from harness.display import terminal
+        from harness.display import panel
         from harness.display.progress import Progress
 
-        with terminal.display() as display:
+        with panel.display() as display:
             comparison = conduct(experiment, root, device=device, restart=restart, progress=Progress(display))
     report.show(comparison, root, ["--study", experiment.study])
 

@@ -55,14 +55,15 @@ def predict(
 
     from harness.cli import prediction_table
     from harness.conductor.workspace import cache
-    from harness.display import terminal
+    from harness.display import panel, terminal
+    from harness.display.document import Line
     from harness.display.progress import Progress
     from harness.frames.device import choose_device
     from harness.prediction.predict import predict as labelled
     from harness.training import provenance
 
     chosen = choose_device(device)
-    with terminal.display() as display:
+    with panel.display() as display:
         progress = Progress(display)
         found = source.read(data, split, models[0], cache(root), progress.reading)
         outputs.check(outs, len(found.part.lengths))
@@ -76,7 +77,7 @@ def predict(
         )
         seconds = time.perf_counter() - started
     written = [(out, outputs.write(out, found, prediction, models[0].saved.phonemes)) for out in outs]
-    files = [terminal.Line(f"{out}: {what}") for out, what in written]
+    files = [Line(f"{out}: {what}") for out, what in written]
     machine = provenance.of_machine(chosen.type, models[0].precision)["device"]
     terminal.show([*prediction_table.blocks(models, found, prediction, seconds, machine), *files])
 

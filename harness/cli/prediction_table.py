@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.display import wording
-from harness.display.terminal import Block, Line
+from harness.display.document import Block, Line
 from harness.prediction.model import TrainedModel
 from harness.prediction.predict import Prediction
 from harness.prediction.source import Input

@@ -5,11 +5,15 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.errors import UserError
+
+if TYPE_CHECKING:  # `harness --help` loads neither numpy nor pandas
+    from harness.comparison.model import Comparison
+    from harness.results import StudyRecord
 
 
 @click.command()
@@ -55,23 +59,20 @@ def report(
         _disagreements(record, disagreements, seed, out)
         return
     from harness.comparison.compare import compare
-    from harness.comparison.model import to_json
 
-    comparison: dict[str, Any] = to_json(compare(record))
+    comparison = compare(record)
     if markdown or latex:
-        from harness.report import latex as latex_
-        from harness.report import markdown as markdown_
         from harness.report import paste
 
-        form = markdown_ if markdown else latex_
-        click.echo(form.text(paste.blocks(comparison, everything=everything)), nl=False)
+        blocks = paste.blocks(comparison, everything=everything)
+        click.echo(paste.markdown(blocks) if markdown else paste.latex(blocks), nl=False)
         return
     chosen = [part for name in studies for part in ("--study", name)] + [part for i in runs for part in ("--run", i)]
-    folder = Path(out) if out else None
+    folder = Path(out) if out else _reports(root, comparison)
     if as_json:
         from harness.report import files
 
-        files.write(comparison, folder or _reports(root, comparison["study"]))
+        files.write(comparison, folder)
         click.echo(files.as_json(comparison), nl=False)
     else:
         show(comparison, root, chosen, folder, everything)
@@ -79,34 +80,35 @@ def report(
 
 def _check(forms: dict[str, Any], seed: int | None, out: str | None) -> None:
     """Refuse what does not go together, all at once."""
-    given = [name for name, is_given in forms.items() if is_given]
+    wanted = " and ".join(name for name, is_wanted in forms.items() if is_wanted)
     mistakes = []
-    if len(given) > 1:
-        mistakes.append(f"{' and '.join(given)}: give one of them")
+    if " and " in wanted:
+        mistakes.append(f"{wanted}: give one of them")
     if forms["--disagreements"] and not out:
         mistakes.append("--disagreements: say where they go, with --out FILE.csv, or --out FOLDER/ for TextGrids")
     if seed is not None and not forms["--disagreements"]:
         mistakes.append(f"--seed {seed}: only --disagreements are of one seed")
     if out and (forms["--markdown"] or forms["--latex"]):
-        mistakes.append(f"--out {out}: {' and '.join(given)} is printed; write it to a file with > FILE")
+        mistakes.append(f"--out {out}: {wanted} is printed; write it to a file with > FILE")
     if out and not forms["--disagreements"] and Path(out).is_file():
         mistakes.append(f"--out {out}: is a file; the files of a report need a folder")
     if mistakes:
         raise UserError("\n".join(mistakes))
 
 
-def _disagreements(record: Any, arms: tuple[str, str], seed: int | None, out: str) -> None:
-    from harness.display import terminal
+def _disagreements(record: "StudyRecord", arms: tuple[str, str], seed: int | None, out: str) -> None:
+    from harness.display.document import Heading, Line
+    from harness.display.terminal import show
     from harness.report import disagreements
 
     disagreements.check(out)
-    found = disagreements.between(record, *arms, seed)
-    written = disagreements.write(out, found)
-    terminal.show([*disagreements.blocks(found), terminal.Heading("Written"), *map(terminal.Line, written)])
+    between = disagreements.between(record, *arms, seed)
+    files = disagreements.write(out, between)
+    show([*disagreements.blocks(between), Heading("Written"), *map(Line, files)])
 
 
 def show(
-    comparison: dict[str, Any],
+    comparison: "Comparison",
     root: Path,
     chosen: Sequence[str],
     folder: Path | None = None,
@@ -119,21 +121,22 @@ def show(
         folder: of the files; `reports/NAME` unless given.
     """
     from harness.display import terminal
+    from harness.display.document import Heading, Line
     from harness.report import files, outline
     from harness.tracking import store
 
-    folder = folder or _reports(root, comparison["study"])
+    folder = folder or _reports(root, comparison)
     files.write(comparison, folder)
     again = f"{_own_command()} {shlex.join(['report', *chosen])}"
     next_ = [
         ("report", shlex.quote(_typed(folder / "index.html"))),
         ("every run", f"{store.ui_command(root)}   (takes half a minute to start)"),
-        ("side by side", store.open_store(root).view(comparison["study"])),
+        ("side by side", store.open_store(root).view(comparison.study)),
         ("all tables" if not everything else "in short", again if everything else f"{again} --all"),
         ("to paste", f"{again} --markdown   (or --latex)"),
     ]
-    lines = [terminal.Line(f"{what + ':':<14}{how}") for what, how in next_ if how]
-    terminal.show([*outline.blocks(comparison, everything=everything), terminal.Heading("Next"), *lines])
+    lines = [Line(f"{what + ':':<14}{how}") for what, how in next_ if how]
+    terminal.show([*outline.blocks(comparison, everything=everything), Heading("Next"), *lines])
 
 
 def project() -> Path:
@@ -143,10 +146,12 @@ def project() -> Path:
     return project_root(Path.cwd())
 
 
-def _reports(root: Path, study: str) -> Path:
+def _reports(root: Path, comparison: "Comparison") -> Path:
     """Of several: reports/A+B; a run's name is ARM seed N, or STUDY/ARM seed N."""
-    several = " + " in study
-    return root / "reports" / (study.replace(" + ", "+").replace("/", "-").replace(" ", "_") if several else study)
+    names = comparison.studies
+    if len(names) == 1:
+        return root / "reports" / names[0]
+    return root / "reports" / "+".join(name.replace("/", "-").replace(" ", "_") for name in names)
 
 
 def _typed(path: Path) -> str:

@@ -30,7 +30,7 @@ def bounds(low: float, high: float, scale: Scale) -> str:
     return f"within ±{number(high, scale).lstrip('+')}" if low < 0 else f"≤ {number(high, scale)}"
 
 
-def measured(
+def part_sentence(
     text: str,
     scale: Scale,
     value: float,

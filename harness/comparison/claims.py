@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.claim_parts import ClaimContext, ClaimPart, claim_parts
-from harness.comparison.claim_words import answer_line, measured, outlook
+from harness.comparison.claim_words import answer_line, outlook, part_sentence
 from harness.comparison.json_form import Json
 from harness.comparison.measures import MeasureTable
 from harness.comparison.model import Answer, ClaimAnswer, Evidence, PartAnswer
@@ -69,7 +69,7 @@ def _part_answer(part: ClaimPart) -> PartAnswer:
         if is_within is not None:
             answer = Answer.SUPPORTED if is_within else Answer.REFUTED
         claim = (part.low, part.high)
-        sentence = measured(f"{part.subject}: {part.text}", part.scale, value, ends, claim, is_exact=part.is_exact)
+        sentence = part_sentence(f"{part.subject}: {part.text}", part.scale, value, ends, claim, is_exact=part.is_exact)
     return PartAnswer(
         scale=part.scale,
         at_least=part.low,

@@ -114,19 +114,19 @@ def measure(record: StudyRecord, arms: Sequence[ArmRecord]) -> MeasureTable:
     measures: dict[str, ComparedMeasure] = {}
     of_seeds: dict[str, dict[str, Sequence[float]]] = {arm: {} for arm in tests}
     for metric in METRICS.values():
-        measured: ComparedMeasure | SeedValues | None
+        own: ComparedMeasure | SeedValues | None
         if metric.of_counts:
             of_units = {arm: of.units for arm, of in counts.items()}
-            measured = ComparedMeasure(metric, metric.function(phonemes), of_units, whole)
+            own = ComparedMeasure(metric, metric.function(phonemes), of_units, whole)
         elif metric.name == LOG_LOSS.name:
-            measured = SeedValues({arm: [_log_loss(test) for test in own] for arm, own in tests.items()})
+            own = SeedValues({arm: [_log_loss(test) for test in each] for arm, each in tests.items()})
         else:
-            measured = _of_frames(metric, frames, units, weights)
-        if measured is None:
+            own = _of_frames(metric, frames, units, weights)
+        if own is None:
             continue
-        if isinstance(measured, ComparedMeasure) and metric.is_compared:
-            measures[metric.name] = measured
-        for arm, values in measured.of_seeds.items():
+        if isinstance(own, ComparedMeasure) and metric.is_compared:
+            measures[metric.name] = own
+        for arm, values in own.of_seeds.items():
             of_seeds[arm][metric.name] = values
     return MeasureTable(
         level=record.level,
@@ -173,12 +173,12 @@ def _counts(
 def _of_frames(
     metric: Metric, results: FrameResults | None, units: Sequence[str], weights: np.ndarray
 ) -> ComparedMeasure | SeedValues | None:
-    found = FROM_FRAMES[metric.name](results) if results else None
-    if not isinstance(found, Shares):
-        return found
-    tallies = [Tally.of_shares(parts, found.whole, units) for parts in found.parts.values()]
+    shares = FROM_FRAMES[metric.name](results) if results else None
+    if not isinstance(shares, Shares):
+        return shares
+    tallies = [Tally.of_shares(parts, shares.whole, units) for parts in shares.parts.values()]
     return ComparedMeasure(
-        metric, accuracy, dict(zip(found.parts, resample_with(weights, tallies), strict=True)), found.frames
+        metric, accuracy, dict(zip(shares.parts, resample_with(weights, tallies), strict=True)), shares.frames
     )
 
 

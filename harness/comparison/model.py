@@ -343,6 +343,6 @@ class Comparison:
 
 def to_json(comparison: Comparison) -> dict[str, Json]:
     """The contract of `comparison.json`: its keys in its order; what is not a finite number is null."""
-    made = plain(comparison)
-    assert isinstance(made, dict)
-    return made
+    form = plain(comparison)
+    assert isinstance(form, dict)
+    return form

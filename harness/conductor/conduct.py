@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from harness.comparison.effort import n_random
+from harness.comparison.model import Comparison
 from harness.conductor.search import ArmSearch, PendingTrial
 from harness.conductor.workspace import Workspace, cache
 from harness.corpora.corpus import Corpus, open_corpus, subset
@@ -235,7 +236,7 @@ class Conductor:
             self.lock.acquire()
 
 
-def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, progress: Progress) -> dict[str, Any]:
+def conduct(experiment: Experiment, root: Path, *, device: str, restart: bool, progress: Progress) -> Comparison:
     """Run a study to its end, or go on with it.
 
     Args:
@@ -328,9 +329,8 @@ def parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
     return seen
 
 
-def _compare(record: StudyRecord, recorder: Recorder) -> dict[str, Any]:
+def _compare(record: StudyRecord, recorder: Recorder) -> Comparison:
     from harness.comparison.compare import compare
-    from harness.comparison.model import to_json
 
     comparison = compare(record)
     finished = {arm.arm for arm in comparison.arms}
@@ -341,7 +341,7 @@ def _compare(record: StudyRecord, recorder: Recorder) -> dict[str, Any]:
             recorder.fail_arm(arm)
     answers = [claim.sentence for claim in comparison.claims]
     recorder.finish(record, comparison.pairs, [*comparison.verdicts, *answers])
-    return to_json(comparison)
+    return comparison
 
 
 def _arithmetic(experiment: Experiment, begun: dict[str, Any], device: torch.device) -> str:

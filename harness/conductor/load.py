@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.model import Comparison
 from harness.conductor.workspace import Workspace
 from harness.errors import UserError
-from harness.experiment.claims import Claim
+from harness.experiment.claims import Claim, to_json
 from harness.experiment.experiment import Experiment
 from harness.results import StudyRecord
 
 
-def load_comparison(study: str, root: Path, claims: Sequence[Claim] = ()) -> dict[str, Any]:
+def load_comparison(study: str, root: Path, claims: Sequence[Claim] = ()) -> Comparison:
     """The comparison of a study.
 
     Args:
@@ -22,11 +23,10 @@ def load_comparison(study: str, root: Path, claims: Sequence[Claim] = ()) -> dic
         UserError: there is no such study, or it is not finished.
     """
     from harness.comparison.compare import compare
-    from harness.comparison.model import to_json
 
     found = load_record([study], [], root)
     late = [claim for claim in map(to_json, claims) if claim not in found.claims]
-    return to_json(compare(replace(found, claims=[*found.claims, *({**claim, "is_late": True} for claim in late)])))
+    return compare(replace(found, claims=[*found.claims, *({**claim, "is_late": True} for claim in late)]))
 
 
 def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> StudyRecord:

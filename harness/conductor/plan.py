@@ -13,8 +13,8 @@ from harness.conductor.search import n_ended
 from harness.conductor.workspace import Workspace, cache
 from harness.corpora.corpus import Corpus, open_corpus
 from harness.corpora.store import Part
+from harness.display.document import Block, Heading, Line, Table, numbers
 from harness.display.progress import Progress
-from harness.display.terminal import Block, Heading, Line, Table
 from harness.display.wording import count, counted, rounded, setting, value
 from harness.display.wording import settings as said
 from harness.experiment import rungs, sizes
@@ -60,13 +60,13 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Heading(f"{experiment.study}: {experiment.question}"),
         Line(f"{counted(len(rows), 'arm')}, {counted(n_runs, 'run')}; {_done(experiment, root)}"),
         Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
-        Table(("arm", "architecture", ">runs", ">parameters", ">FLOPs per frame"), tuple(rows)),
+        Table(["arm", "architecture", *numbers("runs", "parameters", "FLOPs per frame")], rows),
         *_swept(experiment),
         *_ranges(experiment),
         *_widths(experiment),
         *(_rungs(stages, seen) if len(stages) > 1 else []),
         Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
-        Table(("part", ">utterances", ">speakers", ">frames"), tuple(frames)),
+        Table(["part", *numbers("utterances", "speakers", "frames")], frames),
         Heading("Cost"),
         *([Line(f"training frames of a trial: {count(search_frames / trials)}")] if len(stages) == 1 else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
@@ -92,7 +92,7 @@ def _rungs(stages: Sequence[rungs.Rung], seen: Mapping[str, Part]) -> list[Block
         total += (frames := rung.trials * rung.epochs * part.n_frames)
         cells = (rung.number, rung.trials, len(part.utterances), rung.epochs, rung.epochs * part.n_frames, frames)
         rows.append(tuple(count(cell) for cell in cells))
-    headings = ("rung", ">trials", ">utterances", ">epochs", ">frames of a trial", ">frames of an arm")
+    headings = ["rung", *numbers("trials", "utterances", "epochs", "frames of a trial", "frames of an arm")]
     return [
         Heading("Search, rung by rung: the same for every arm, whatever it finds"),
         Table(headings, (*rows, ("all", count(sum(rung.trials for rung in stages)), "", "", "", count(total)))),

@@ -1,211 +1,104 @@
-"""What people see in a terminal: headings, lines and tables as data, and how they are printed.
+"""Blocks as a terminal shows them.
 
-The only importer of rich. In a pipe nothing is coloured, cut or wrapped: one line of data is one line of text.
-`NO_COLOR` is respected.
+In a pipe nothing is coloured, cut or wrapped: one line of data is one line of text. `NO_COLOR` is respected.
 """
 
-import sys
 import textwrap
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, OverflowMethod
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.display.progress import Facts, Running
-from harness.display.wording import duration
+from harness.display.document import Block, Heading, Line, Table
 
+COLUMNS = 80
+"""The width that reports are made for."""
+_BETWEEN = 2  # of two columns
 _WIDE = 10_000  # columns of a pipe: wide enough that rich never folds a cell
-_STEPS = "▁▂▃▄▅▆▇█"
-_LONGEST = 16  # epochs of a curve that are shown
-
-
-@dataclass(frozen=True)
-class Heading:
-    text: str
-
-
-@dataclass(frozen=True)
-class Line:
-    text: str
-    strong: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    columns: tuple[str, ...]
-    """Headings; those of numbers begin with ">" and are aligned right."""
-    rows: tuple[tuple[str, ...], ...]
-    strong: frozenset[tuple[int, int]] = frozenset()
-    """(row, column) of the cells that stand out."""
-
-
-Block = Heading | Line | Table
 
 
 def show(blocks: Iterable[Block], stream: IO[str] | None = None) -> None:
     """Print to a stream, standard output by default."""
-    console, before = _console(stream), None
+    paper, before = console(stream), None
     for block in blocks:
         match block:
             case Heading(text):
-                console.print()
-                console.print(Text(text, "bold"), soft_wrap=not console.is_terminal)
+                paper.print()
+                paper.print(Text(text, "bold"), soft_wrap=not paper.is_terminal)
             case Line(text, strong):
-                _line(console, text, "bold" if strong else "")
+                _line(paper, text, "bold" if strong else "")
             case Table():
                 if isinstance(before, Table):
-                    console.print()
-                console.print(_rich_table(block))
+                    paper.print()
+                paper.print(_rich_table(block))
         before = block
 
 
-def _line(console: Console, text: str, style: str) -> None:
-    """In a terminal what does not fit goes on below, indented, so that one sees where the next line begins."""
-    if console.is_terminal and len(text) > console.width and " " in text[: console.width]:
-        lines = textwrap.wrap(
-            text, console.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        )
-        text = "\n".join(lines)
-    console.print(Text(text, style), soft_wrap=True)
+def console(stream: IO[str] | None) -> Console:
+    """What is printed on."""
+    paper = _Paper(file=stream, highlight=False, markup=False, emoji=False)
+    if not paper.is_terminal:
+        paper = _Paper(file=stream, highlight=False, markup=False, emoji=False, width=_WIDE)
+    return paper
 
 
 class _Paper(Console):
-    """What is printed on. A reader that has gone away is no failure: the command line ends without one."""
+    """A console to which a reader that has gone away is no failure: the command line ends without one."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
-def _console(stream: IO[str] | None) -> Console:
-    console = _Paper(file=stream, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console = _Paper(file=stream, highlight=False, markup=False, emoji=False, width=_WIDE)
-    return console
+def _line(paper: Console, text: str, style: str) -> None:
+    """In a terminal what does not fit goes on below, indented, so that one sees where the next line begins."""
+    if paper.is_terminal and len(text) > paper.width and " " in text[: paper.width]:
+        lines = textwrap.wrap(text, paper.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        text = "\n".join(lines)
+    paper.print(Text(text, style), soft_wrap=True)
 
 
 def _rich_table(table: Table) -> RichTable:
     rich_table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0))
-    for name in table.columns:
-        numeric = name.startswith(">")
-        rich_table.add_column(
-            Text(name.removeprefix(">")), justify="right" if numeric else "left", vertical="bottom", overflow="fold"
-        )
-    for i, row in enumerate(table.rows):
-        cells = [Text(cell, "bold" if (i, j) in table.strong else "") for j, cell in enumerate(row)]
-        rich_table.add_row(*cells)
+    for column in table.heads:
+        justify = "right" if column.number else "left"
+        rich_table.add_column(Text(column.title), justify=justify, vertical="bottom", overflow="fold")
+    for row in table.cells:
+        rich_table.add_row(*(Text(cell.text, "bold" if cell.strong else "") for cell in row))
     return rich_table
 
 
-class Lines:
-    """Progress as plain lines, one for each thing that is done: for logs and pipes."""
-
-    def __init__(self, stream: IO[str] | None = None) -> None:
-        self.console = _console(stream)
-
-    def __enter__(self) -> "Lines":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def refresh(self, facts: Facts) -> None:
-        """Nothing: a log shows what is done, not what goes on."""
-
-    def line(self, text: str, may_be_cut: bool = False) -> None:
-        self.console.print(text, soft_wrap=True)
+def fitting(blocks: Iterable[Block]) -> list[Block]:
+    """The same, with each table that is wider than `COLUMNS` as several, each with the first column."""
+    return [part for block in blocks for part in (_cut(block) if isinstance(block, Table) else [block])]
 
 
-class Screen(Lines):
-    """Progress in a terminal: the lines, and below them a panel that is redrawn in place."""
-
-    def __init__(self, stream: IO[str] | None = None) -> None:
-        super().__init__(stream)
-        self.live = Live(console=self.console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> "Screen":
-        self.live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.live.stop()
-
-    def refresh(self, facts: Facts) -> None:
-        self.live.update(_panel(facts, has_blocks=self.console.encoding.startswith("utf")))
-
-    def line(self, text: str, may_be_cut: bool = False) -> None:
-        self.console.print(Text(text), no_wrap=may_be_cut, overflow="ellipsis" if may_be_cut else "fold")
+def width(table: Table) -> int:
+    """The columns of the terminal that a table takes."""
+    widths = _widths(table)
+    return sum(widths) + _BETWEEN * (len(widths) - 1)
 
 
-def display() -> Lines:
-    """What suits standard error, where progress goes: results alone go to standard output."""
-    return Screen(sys.stderr) if Console(file=sys.stderr).is_terminal else Lines(sys.stderr)
+def _cut(table: Table) -> list[Block]:
+    """As many columns at a time as fit beside the first, one at least."""
+    widths = _widths(table)
+    groups: list[list[int]] = [[]]
+    for j in range(1, len(widths)):
+        if groups[-1] and sum(_BETWEEN + widths[i] for i in (*groups[-1], j)) + widths[0] > COLUMNS:
+            groups.append([])
+        groups[-1].append(j)
+    return [_part(table, [0, *group]) for group in groups]
 
 
-def _panel(facts: Facts, has_blocks: bool) -> Group:
-    """The study, its arms so far, a line for each run in progress, and the time left.
-
-    Args:
-        has_blocks: whether the terminal can draw a curve.
-    """
-    if facts.reading:
-        return Group(Text(f"{facts.reading}  "), ProgressBar(total=1, completed=facts.fraction_read, width=40))
-    runs = _runs(facts, has_blocks)
-    runs += [Text("")] * (facts.at_once - len(runs))  # so that nothing below moves between two runs
-    return Group(Text(""), Text(facts.study, "bold"), _arms(facts), Text(""), *runs, Text(""), _foot(facts))
+def _part(table: Table, places: Sequence[int]) -> Table:
+    return Table([table.columns[j] for j in places], [[row[j] for j in places] for row in table.rows])
 
 
-def _arms(facts: Facts) -> RichTable:
-    arms = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("arm", "done", "best on validation", "test, each seed"):
-        arms.add_column(name, no_wrap=True)
-    busy = {arm for arm, _ in facts.running}
-    for name, standing in facts.arms.items():
-        best = f"{100 * standing.best:.2f}" if standing.best is not None else ""
-        finals = " ".join(f"{100 * accuracy:.2f}" for accuracy in standing.finals)
-        arms.add_row(("> " if name in busy else "  ") + name, f"{standing.done}/{standing.runs}", best, finals)
-    return arms
-
-
-def _runs(facts: Facts, has_blocks: bool) -> list[Text]:
-    """A line each: its name, epoch, score and settings, one below the other."""
-    rows = [(f"{arm} {label}", _epoch(r), _score(r, has_blocks), r.values) for (arm, label), r in facts.running.items()]
-    widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
-    overflow: OverflowMethod = "ellipsis" if has_blocks else "crop"
+def _widths(table: Table) -> list[int]:
+    cells = table.cells
     return [
-        Text.assemble("  ".join(map(str.ljust, row, widths)), "  ", (row[3], "dim"), no_wrap=True, overflow=overflow)
-        for row in rows
+        max(map(len, (*column.title.split("\n"), *(row[j].text for row in cells))))
+        for j, column in enumerate(table.heads)
     ]
-
-
-def _foot(facts: Facts) -> RichTable:
-    speed, left = facts.frames_per_second, facts.seconds_left
-    share = facts.done_frames / facts.total_frames if facts.total_frames else 0.0
-    told = [f"{100 * share:.0f} %"]
-    told += [f"{speed:,.0f} frames/s"] if speed else []
-    told += [f"{duration(left)} left"] if left is not None else []
-    foot = RichTable.grid(padding=(0, 2, 0, 0))
-    foot.add_row(ProgressBar(total=1, completed=min(share, 1.0), width=32), "  ".join(told))
-    return foot
-
-
-def _epoch(run: Running) -> str:
-    """The epoch that is being trained."""
-    return f"epoch {min(len(run.curve) + 1, run.epochs)} of {run.epochs}"
-
-
-def _score(run: Running, has_blocks: bool) -> str:
-    """Validation accuracy after the last epoch, and how it rose; as wide from the first epoch to the last."""
-    shown = [epoch.validation_accuracy for epoch in run.curve]
-    accuracy = f"{100 * shown[-1]:.2f}" if shown else ""
-    shown = shown[-_LONGEST:]
-    low, high = min(shown, default=0.0), max(shown, default=0.0)
-    top = len(_STEPS) - 1
-    steps = [round(top * (value - low) / (high - low)) if high > low else top // 2 for value in shown]
-    curve = "".join(_STEPS[step] for step in steps)
-    return f"{accuracy:5}  {curve.ljust(min(run.epochs, _LONGEST))}" if has_blocks else f"{accuracy:5}"

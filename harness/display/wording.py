@@ -1,9 +1,12 @@
-"""How a number is said, alike in the terminal, the page and the sentences: fractions as percent, differences in points.
+"""The wording of numbers, alike in the terminal, the page and the sentences: shares as percent, differences in points.
 
 None is a number that does not exist (a spread over one seed, an interval over one speaker).
 """
 
+from collections.abc import Mapping
 from typing import Any
+
+from harness.statistics.metrics import Spread
 
 ABSENT = "-"
 NOTHING_TO_COMPARE = "One arm: nothing to compare it with."
@@ -31,9 +34,9 @@ def points(fraction: float | None) -> str:
     return ABSENT if fraction is None else f"{100 * fraction:+.2f}"
 
 
-def spread(values: dict[str, Any]) -> str:
-    """{mean, std, per_seed} in percent: 77.41 ± 0.12, without the spread where one seed has none."""
-    return percent(values["mean"]) + (f" ± {percent(values['std'])}" if values["std"] is not None else "")
+def spread(values: Spread) -> str:
+    """In percent: 77.41 ± 0.12, without the standard deviation where one seed has none."""
+    return percent(values.mean) + (f" ± {percent(values.std)}" if values.std is not None else "")
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -78,11 +81,11 @@ def setting(name: str) -> str:
 
 def value(given: Any) -> str:
     """0.00213847 -> 0.00214; lists as in the experiment file."""
-    if isinstance(given, list):
+    if isinstance(given, list | tuple):
         return "[" + ", ".join(value(item) for item in given) + "]"
     return f"{given:.3g}" if isinstance(given, float) else str(given).lower() if isinstance(given, bool) else str(given)
 
 
-def settings(given: dict[str, Any]) -> str:
+def settings(given: Mapping[str, Any]) -> str:
     """context 9, depth 4, learning rate 0.00214"""
     return ", ".join(f"{setting(name)} {value(v)}" for name, v in sorted(given.items()))

@@ -9,17 +9,9 @@ from typing import Annotated, Any, Literal
 
 from architectures import Between
 from harness.experiment.mistakes import KeyPath, Mistakes, unknown
-from harness.experiment.schema import Key, check_table, keys_of
+from harness.experiment.schema import Key, Keys, check_table, keys_of
+from harness.statistics import registry
 
-Measure = Literal[
-    "accuracy",
-    "macro_f1",
-    "accuracy_without_silence",
-    "balanced_accuracy",
-    "phone_error_rate",
-    "accuracy_at_boundaries",
-    "accuracy_away",
-]
 Share = Annotated[float, Between(above=0, below=1)]
 Factor = Annotated[float, Between(above=0)]
 
@@ -32,7 +24,7 @@ class Better:
     """In words."""
     a: str
     b: str
-    metric: Measure = "accuracy"
+    metric: str = "accuracy"
     margin: Annotated[float, Between(0, below=1)] = 0.0
     """By so much or more."""
     parameters_at_most: Factor | None = None
@@ -50,7 +42,7 @@ class Equal:
     b: str
     margin: Share
     """Their difference is no larger than this."""
-    metric: Measure = "accuracy"
+    metric: str = "accuracy"
     parameters_at_most: Factor | None = None
     flops_at_most: Factor | None = None
 
@@ -65,7 +57,7 @@ class Threshold:
     at: Share | None = None
     above_majority: Share | None = None
     """Instead of `at`: so much above what always naming the commonest phoneme of the test split gives."""
-    metric: Measure = "accuracy"
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -132,7 +124,7 @@ def read(tables: Sequence[Any], arms: Sequence[str], epochs: int, mistakes: Mist
             known = {key for of in KINDS.values() for key in keys_of(of)}
             check_table({k: v for k, v in table.items() if k not in known}, keys, path, mistakes)
             continue
-        values = check_table(table, keys | keys_of(kind), path, mistakes)
+        values = check_table(table, keys | _keys(kind), path, mistakes)
         if len(mistakes) > before:
             continue
         del values["kind"]
@@ -143,6 +135,14 @@ def read(tables: Sequence[Any], arms: Sequence[str], epochs: int, mistakes: Mist
         if len(mistakes) == before:
             found.append(claim)
     return tuple(found)
+
+
+def _keys(kind: type[Claim]) -> Keys:
+    """What a claim may state; a measure is one that arms are compared by."""
+    keys = keys_of(kind)
+    if "metric" in keys:
+        keys["metric"] = Key(Literal[*(metric.name for metric in registry.comparable())])
+    return keys
 
 
 def _check(claim: Claim, arms: Sequence[str], epochs: int, path: KeyPath, mistakes: Mistakes) -> None:

@@ -1,11 +1,9 @@
 """Where of two arms one is right and the other wrong, with one seed each: spans of frames, ranked, and utterances.
 
+A terminal shows how many there are, the longest, and the utterances with most. Files have all of them, so that a person
+can go and listen: CSV, and TextGrids with a tier for the truth, each arm, and which of them is right.
+
 Legend: F frames, U utterances, N spans.
-
-Disagreements of two arms, as a terminal shows them: how many, the longest, and the utterances with most.
-
-Disagreements of two arms as files, so that a person can go and listen: CSV, and TextGrids with a tier for the truth,
-each arm, and which of them is right.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,8 +16,8 @@ import pandas as pd
 from harness.corpora import features, mfcc
 from harness.corpora.alignments import textgrid
 from harness.corpora.features import Features
-from harness.display.narrow import fitting
-from harness.display.terminal import Block, Heading, Line, Table
+from harness.display.document import Block, Heading, Line, Table, numbers
+from harness.display.terminal import fitting
 from harness.display.wording import count, percent
 from harness.errors import UserError
 from harness.files import write_text
@@ -79,17 +77,17 @@ def _finals(record: StudyRecord, a: str, b: str, seed: int | None) -> tuple[RunR
         return next(iter(arms[a].values())), next(iter(arms[b].values()))
     shared = [number for number in arms[a] if number in arms[b]]
     if (seed is None and not shared) or (seed is not None and seed not in shared):
-        told = "; ".join(f"{name} has {', '.join(map(str, arms[name])) or 'none'}" for name in (a, b))
-        raise UserError(f"--seed{'' if seed is None else f' {seed}'}: a seed that both arms have is needed: {told}")
+        seeds = "; ".join(f"{name} has {', '.join(map(str, arms[name])) or 'none'}" for name in (a, b))
+        raise UserError(f"--seed{'' if seed is None else f' {seed}'}: a seed that both arms have is needed: {seeds}")
     chosen = shared[0] if seed is None else seed
     return arms[a][chosen], arms[b][chosen]
 
 
 def _edges(final: RunResult, lengths: np.ndarray) -> tuple[list[np.ndarray], bool]:
     corpus = str(final.settings.get("data.corpus"))
-    made = None if corpus == "synthetic" else features.read(Path(corpus).expanduser())
-    rate = (made or Features()).rate
-    return [mfcc.edges(int(length), rate) for length in lengths], corpus == "synthetic" or made is not None
+    own = None if corpus == "synthetic" else features.read(Path(corpus).expanduser())
+    rate = (own or Features()).rate
+    return [mfcc.edges(int(length), rate) for length in lengths], corpus == "synthetic" or own is not None
 
 
 def _spans(
@@ -119,7 +117,7 @@ def _spans(
             "end": [edges[u][i] for u, i in zip(places, behind - before, strict=True)],
             "frames": behind - begins,
             "right": np.where(who[begins] == _ONLY_A, a.arm, b.arm),
-            **{name: _said(given, begins, behind, a.phonemes) for name, given in labels if given is not None},
+            **{name: _spelled(own, begins, behind, a.phonemes) for name, own in labels if own is not None},
             **probability,
         }
     )
@@ -128,13 +126,13 @@ def _spans(
     return rows.iloc[order].reset_index(drop=True)
 
 
-def _said(labels: np.ndarray, begins: np.ndarray, ends: np.ndarray, phonemes: Sequence[str]) -> list[str]:
+def _spelled(labels: np.ndarray, begins: np.ndarray, ends: np.ndarray, phonemes: Sequence[str]) -> list[str]:
     """The phonemes of each span, neighbours alike once: AA [SIL] T"""
-    changed = np.flatnonzero(np.diff(labels, prepend=-1))
-    following = np.searchsorted(changed, begins, side="right")
-    last = np.searchsorted(changed, ends, side="left")
+    changes = np.flatnonzero(np.diff(labels, prepend=-1))
+    following = np.searchsorted(changes, begins, side="right")
+    last = np.searchsorted(changes, ends, side="left")
     return [
-        " ".join([phonemes[labels[begin]], *(phonemes[labels[i]] for i in changed[low:high])])
+        " ".join([phonemes[labels[begin]], *(phonemes[labels[i]] for i in changes[low:high])])
         for begin, low, high in zip(begins, following, last, strict=True)
     ]
 
@@ -142,14 +140,14 @@ def _said(labels: np.ndarray, begins: np.ndarray, ends: np.ndarray, phonemes: Se
 def _utterances(right: list[np.ndarray], who: np.ndarray, lengths: np.ndarray) -> pd.DataFrame:
     utterance = np.repeat(np.arange(len(lengths)), lengths)
 
-    def counted(frames: np.ndarray) -> np.ndarray:
+    def per_utterance(frames: np.ndarray) -> np.ndarray:
         return np.bincount(utterance[frames], minlength=len(lengths))
 
     kinds = {
-        "only_a": counted(who == _ONLY_A),
-        "only_b": counted(who == _ONLY_B),
-        "both": counted((right[0] & right[1]).astype(bool)),
-        "neither": counted((right[0] | right[1]) == 0),
+        "only_a": per_utterance(who == _ONLY_A),
+        "only_b": per_utterance(who == _ONLY_B),
+        "both": per_utterance((right[0] & right[1]).astype(bool)),
+        "neither": per_utterance((right[0] | right[1]) == 0),
     }
     rows = pd.DataFrame({"utterance": np.arange(len(lengths)), "frames": lengths, **kinds})
     order = np.argsort(-(kinds["only_a"] + kinds["only_b"]), kind="stable")
@@ -162,33 +160,37 @@ _LONGEST = 16
 _KINDS = ("only_a", "only_b", "both", "neither")
 
 
-def blocks(found: Disagreements) -> list[Block]:
+def blocks(disagreements: Disagreements) -> list[Block]:
     """The most important of `Disagreements`."""
-    a, b, total = found.a.arm, found.b.arm, len(found.who)
-    assert found.a.test
-    names = found.a.test.utterances
-    shares = [percent(float(found.utterances[kind].sum() / total)) for kind in _KINDS]
-    seeds = f"seed {found.a.seed}" if found.a.seed == found.b.seed else f"seeds {found.a.seed} and {found.b.seed}"
+    a, b, total = disagreements.a.arm, disagreements.b.arm, len(disagreements.who)
+    assert disagreements.a.test
+    names = disagreements.a.test.utterances
+    shares = [percent(float(disagreements.utterances[kind].sum() / total)) for kind in _KINDS]
+    seeds = (disagreements.a.seed, disagreements.b.seed)
+    which = f"seed {seeds[0]}" if seeds[0] == seeds[1] else f"seeds {seeds[0]} and {seeds[1]}"
     spans = []
-    for row in found.spans.head(_N_SPANS).to_dict("records"):
+    for row in disagreements.spans.head(_N_SPANS).to_dict("records"):
         said, sure = ("said_b", "probability_b") if row["right"] == a else ("said_a", "probability_a")
         utterance, begin = names[row["utterance"]], f"{row['begin']:.2f}"
         labels = _short(row["truth"]), _short(row[said])
         spans.append((row["right"], str(row["frames"]), utterance, begin, *labels, f"{100 * row[sure]:.0f}"))
-    utterances = tuple(
+    utterances = [
         (names[row["utterance"]], count(row["frames"]), *(count(row[kind]) for kind in _KINDS))
-        for row in found.utterances.head(_N_UTTERANCES).to_dict("records")
-    )
-    told: list[Block] = [
-        Heading(f"{a} and {b}, {seeds}: which is right, in percent of {count(total)} test frames"),
-        Line(f"only {a} {shares[0]}, only {b} {shares[1]}, both {shares[2]}, neither {shares[3]}"),
-        Heading(f"The longest of {count(len(found.spans))} spans in which one alone is right"),
-        Table(("right", ">frames", "utterance", ">at s", "true", "the other", ">sure, %"), tuple(spans)),
-        Line("Sure: the other's mean probability of what it said."),
-        Heading("The utterances with most such frames"),
-        Table(("utterance", ">frames", f">only {a}", f">only {b}", ">both", ">neither"), utterances),
+        for row in disagreements.utterances.head(_N_UTTERANCES).to_dict("records")
     ]
-    return fitting(told)
+    of_spans = ["right", *numbers("frames"), "utterance", *numbers("at s"), "true", "the other", *numbers("sure, %")]
+    of_utterances = ["utterance", *numbers("frames", f"only {a}", f"only {b}", "both", "neither")]
+    return fitting(
+        [
+            Heading(f"{a} and {b}, {which}: which is right, in percent of {count(total)} test frames"),
+            Line(f"only {a} {shares[0]}, only {b} {shares[1]}, both {shares[2]}, neither {shares[3]}"),
+            Heading(f"The longest of {count(len(disagreements.spans))} spans in which one alone is right"),
+            Table(of_spans, spans),
+            Line("Sure: the other's mean probability of what it said."),
+            Heading("The utterances with most such frames"),
+            Table(of_utterances, utterances),
+        ]
+    )
 
 
 def _short(words: str) -> str:
@@ -214,24 +216,24 @@ def check(out: str) -> None:
         )
 
 
-def write(out: str, found: Disagreements) -> list[str]:
+def write(out: str, disagreements: Disagreements) -> list[str]:
     """Write one CSV, or a folder; gives what was written, a line each."""
-    note = [] if found.times_are_known else [_UNKNOWN]
-    spans, path = _span_rows(found), Path(out)
+    note = [] if disagreements.times_are_known else [_UNKNOWN]
+    spans, path = _span_rows(disagreements), Path(out)
     if not _is_folder(out):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, _csv(spans))
         return [f"{out}: {count(len(spans))} spans", *note]
     path.mkdir(parents=True, exist_ok=True)
     write_text(path / _SPANS, _csv(spans))
-    write_text(path / _UTTERANCES, _csv(_utterance_rows(found)))
-    assert found.a.test
-    for name, text in zip(found.a.test.utterances, _grids(found), strict=True):
+    write_text(path / _UTTERANCES, _csv(_utterance_rows(disagreements)))
+    assert disagreements.a.test
+    for name, text in zip(disagreements.a.test.utterances, _grids(disagreements), strict=True):
         write_text(path / f"{name}.TextGrid", text)
-    tiers = f"truth, {found.a.arm}, {found.b.arm}, {_TIER}"
+    tiers = f"truth, {disagreements.a.arm}, {disagreements.b.arm}, {_TIER}"
     return [
         f"{path / _SPANS}: {count(len(spans))} spans",
-        f"{path / _UTTERANCES}: {count(len(found.edges))} utterances",
+        f"{path / _UTTERANCES}: {count(len(disagreements.edges))} utterances",
         f"{path}/*.TextGrid: one for each utterance, tiers {tiers}",
         *note,
     ]
@@ -241,34 +243,34 @@ def _is_folder(out: str) -> bool:
     return out.endswith("/") or Path(out).is_dir() or not Path(out).suffix
 
 
-def _span_rows(found: Disagreements) -> pd.DataFrame:
-    rows = found.spans
-    table = pd.DataFrame({"rank": range(1, len(rows) + 1), **_who(found, rows)})
+def _span_rows(disagreements: Disagreements) -> pd.DataFrame:
+    rows = disagreements.spans
+    table = pd.DataFrame({"rank": range(1, len(rows) + 1), **_who(disagreements, rows)})
     for name in ("begin", "end", "frames", "right", "truth", "said_a", "said_b", "probability_a", "probability_b"):
         table[name] = rows[name].round(4) if rows[name].dtype == float else rows[name]
-    return table.rename(columns=_columns(found))
+    return table.rename(columns=_columns(disagreements))
 
 
-def _utterance_rows(found: Disagreements) -> pd.DataFrame:
-    rows = found.utterances
-    seconds = [round(float(found.edges[u][-1]), 4) for u in rows["utterance"]]
-    table = pd.DataFrame({"rank": range(1, len(rows) + 1), **_who(found, rows), "seconds": seconds})
+def _utterance_rows(disagreements: Disagreements) -> pd.DataFrame:
+    rows = disagreements.utterances
+    seconds = [round(float(disagreements.edges[u][-1]), 4) for u in rows["utterance"]]
+    table = pd.DataFrame({"rank": range(1, len(rows) + 1), **_who(disagreements, rows), "seconds": seconds})
     for name in ("frames", "only_a", "only_b", "both", "neither"):
         table[name] = rows[name]
-    return table.rename(columns=_columns(found))
+    return table.rename(columns=_columns(disagreements))
 
 
-def _who(found: Disagreements, rows: pd.DataFrame) -> dict[str, list[str]]:
-    assert found.a.test
+def _who(disagreements: Disagreements, rows: pd.DataFrame) -> dict[str, list[str]]:
+    assert disagreements.a.test
     return {
-        "utterance": [found.a.test.utterances[u] for u in rows["utterance"]],
-        "speaker": [found.a.test.speakers[u] for u in rows["utterance"]],
+        "utterance": [disagreements.a.test.utterances[u] for u in rows["utterance"]],
+        "speaker": [disagreements.a.test.speakers[u] for u in rows["utterance"]],
     }
 
 
-def _columns(found: Disagreements) -> dict[str, str]:
+def _columns(disagreements: Disagreements) -> dict[str, str]:
     """What columns are called in files, with the arms' names."""
-    a, b = found.a.arm, found.b.arm
+    a, b = disagreements.a.arm, disagreements.b.arm
     return {
         "said_a": f"{a} said",
         "said_b": f"{b} said",
@@ -281,17 +283,19 @@ def _columns(found: Disagreements) -> dict[str, str]:
     }
 
 
-def _grids(found: Disagreements) -> Iterator[str]:
+def _grids(disagreements: Disagreements) -> Iterator[str]:
     """A TextGrid of each utterance."""
-    a, b, end = found.a.test, found.b.test, 0
+    a, b, end = disagreements.a.test, disagreements.b.test, 0
     assert a is not None
     assert b is not None
-    for edges in found.edges:
+    for edges in disagreements.edges:
         frames = slice(end, end + len(edges) - 1)
         end = frames.stop
-        labels = {"truth": a.truth, found.a.arm: a.predicted, found.b.arm: b.predicted}
-        tiers = [(name, of_all[frames], found.a.phonemes) for name, of_all in labels.items() if of_all is not None]
-        alone = (_TIER, found.who[frames].astype(int) % 3, ("", found.a.arm, found.b.arm))
+        labels = {"truth": a.truth, disagreements.a.arm: a.predicted, disagreements.b.arm: b.predicted}
+        tiers = [
+            (name, of_all[frames], disagreements.a.phonemes) for name, of_all in labels.items() if of_all is not None
+        ]
+        alone = (_TIER, disagreements.who[frames].astype(int) % 3, ("", disagreements.a.arm, disagreements.b.arm))
         yield textgrid.text([*tiers, alone], edges)
 
 

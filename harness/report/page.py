@@ -1,37 +1,75 @@
 """One self-contained page: question and verdicts first, how it was made last. Opens offline and asks no network.
 
-The page is `page.html` with `page.css` and `page.js` put in; tables are plain HTML, figures are drawn by plotly.js.
+The page is the template `page.html`, which has a macro for each block, with `page.css` and `page.js` put in; tables are
+plain HTML, figures are drawn by plotly.js. Whatever people wrote is escaped by the template.
 """
 
 import json
-from html import escape
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from string import Template
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from harness import __version__
-from harness.report import figures, verdicts
-from harness.report.figures import Comparison
-from harness.report.markup import Page
-from harness.report.sections import OF_A_SWEEP, SECTIONS, matrices
+from harness.comparison.model import Comparison
+from harness.display.document import Figure, Folded, Group, PageBlock
+from harness.report import figures
+from harness.report.sections import matrices, sections
 
 _HERE = Path(__file__).parent
+_OF_A_SWEEP = ("verdicts", "notes", "claims", "sweep", "layers", "search", "making")
+"""A sweep's cells are too many to stand beside each other in every respect; `comparison.json` has it all."""
 
 
 def page(comparison: Comparison) -> str:
     """The page of a comparison."""
-    written = Page()
-    for write in OF_A_SWEEP if comparison.get("sweep") else SECTIONS:
-        write(written, comparison)
-    as_json = ",".join(f"{json.dumps(key)}:{text}" for key, text in written.figures.items())
-    return Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(f"{comparison['study']}: {comparison['question']}"),
-        style=(_HERE / "page.css").read_text(encoding="utf-8"),
-        header=verdicts.header(comparison),
-        navigation="<ul>" + "".join(written.navigation) + "</ul>",
-        sections="\n".join(written.sections),
-        footer=f"Made by harness {escape(__version__)}. Fractions are in percent, differences in percentage points.",
-        plotly=figures.script(),
-        rates=json.dumps(matrices.RATES),
-        figures="{" + as_json.replace("</", "<\\/") + "}",
-        script=(_HERE / "page.js").read_text(encoding="utf-8"),
+    shown = [
+        section
+        for section in sections(comparison)
+        if section.page and (comparison.sweep is None or section.key in _OF_A_SWEEP)
+    ]
+    drawings = {
+        figure.key: figures.as_json(figure) for figure in _figures(b for section in shown for b in section.page)
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
+    environment.filters["kind"] = lambda block: type(block).__name__
+    return environment.get_template("page.html").render(
+        comparison=comparison,
+        header=[block for section in shown if not section.title for block in section.page],
+        sections=[section for section in shown if section.title],
+        version=__version__,
+        style=_own("page.css"),
+        script=_own("page.js"),
+        plotly=Markup(figures.script()),
+        rates=json.dumps(matrices.RATES),
+        drawings=_in_script(drawings),
+    )
+
+
+def _own(name: str) -> Markup:
+    """A file of ours, which is not escaped."""
+    return Markup((_HERE / name).read_text(encoding="utf-8"))
+
+
+def _in_script(drawings: dict[str, str]) -> Markup:
+    """JSON of JSONs that cannot end the element that it stands in."""
+    text = ",".join(f"{json.dumps(key)}:{drawing}" for key, drawing in drawings.items())
+    return Markup("{" + text.replace("<", "\\u003c") + "}")
+
+
+def _figures(blocks: Iterable[PageBlock]) -> Iterator[Figure]:
+    """All that stand in blocks, or in blocks of those."""
+    for block in blocks:
+        match block:
+            case Figure():
+                yield block
+            case Group(parts) | Folded(_, parts):
+                yield from _figures(parts)

@@ -1,36 +1,126 @@
-"""The report in short, as blocks to paste elsewhere: verdicts, arms with their spread, pairs, and what to know."""
+"""The report in short, to paste elsewhere: as Markdown (GitHub's, with tables) into an issue, as LaTeX into a paper.
 
-from typing import Any
+The tables of LaTeX want \\usepackage{booktabs}; nothing else is needed.
+"""
 
-from harness.display.terminal import Block, Heading, Line
-from harness.display.wording import NOTHING_TO_COMPARE
-from harness.report import tables
-from harness.statistics.registry import headline
+import re
+from collections.abc import Iterable
+from itertools import groupby
+
+from harness.comparison.model import Comparison
+from harness.display.document import Block, Heading, Line, Table
+from harness.report.outline import title
+from harness.report.sections import sections
+
+_ORDER = ("verdicts", "claims", "arms", "differences", "notes")
 
 
-def blocks(comparison: dict[str, Any], *, everything: bool = False) -> list[Block]:
-    """The report of a comparison for `markdown` and `latex`.
+def blocks(comparison: Comparison, *, everything: bool = False) -> list[Block]:
+    """Verdicts, claims, arms with their spread, pairs, and what to know.
 
     Args:
         everything: pairs in every measure, not in the main ones alone.
     """
-    metrics = (
-        tuple(dict.fromkeys(p["metric"] for p in comparison["pairs"]))
-        if everything
-        else tuple(metric.name for metric in headline())
-    )
-    arms = tables.arms(comparison)
-    told: list[Block] = [Heading(f"{comparison['study']}: {comparison['question']}")]
-    if comparison["pairs"]:
-        told += [Line(sentence, strong=True) for sentence in comparison["verdicts"]]
-        told.append(Line(tables.evidence(comparison)))
-        told += tables.corrected(comparison, [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"])
-    else:
-        told.append(Line(NOTHING_TO_COMPARE))
-    told += [*tables.claims(comparison), Heading(arms[0]), arms[1]]
-    if comparison["pairs"]:
-        heading, table = tables.differences(comparison, metrics)
-        told += [Heading(heading), table, Line(tables.chance_note(comparison))]
-    if comparison["notes"]:
-        told += [Heading("Notes"), *map(Line, comparison["notes"])]
-    return told
+    order = {key: place for place, key in enumerate(_ORDER)}
+    in_order = sorted(sections(comparison), key=lambda section: order.get(section.key, len(order)))
+    return [title(comparison), *(block for section in in_order for block in section.to_paste(everything))]
+
+
+def markdown(blocks: Iterable[Block]) -> str:
+    """The first heading is the title; neighbouring lines are a list."""
+    parts: list[str] = []
+    for kind, neighbours in groupby(blocks, type):
+        group = list(neighbours)
+        if kind is Line:
+            lines = [_strong(markdown_text(line.text), line.strong) for line in group if isinstance(line, Line)]
+            parts.append("\n".join(f"- {line}" for line in lines) if len(lines) > 1 else lines[0])
+        for block in group:
+            match block:
+                case Heading(words):
+                    parts.append(f"{'####' if parts else '###'} {markdown_text(words)}")
+                case Table():
+                    parts.append(_markdown_table(block))
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_text(words: str) -> str:
+    """What Markdown or HTML would take for its own is shown as it is; a line break is a space."""
+    return re.sub(r"([\\`*_<>\[\]|~])", r"\\\1", " ".join(words.split())).replace("&", "&amp;")
+
+
+def _markdown_table(table: Table) -> str:
+    titles = [markdown_text(column.title) for column in table.heads]
+    rules = ["---:" if column.number else "---" for column in table.heads]
+    rows = [[_strong(markdown_text(cell.text), cell.strong) for cell in row] for row in table.cells]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [titles, rules, *rows])
+
+
+def _strong(words: str, is_strong: bool) -> str:
+    return f"**{words}**" if is_strong and words else words
+
+
+_OF_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "±": r"$\pm$",
+}
+
+
+def latex(blocks: Iterable[Block]) -> str:
+    """The first heading is a comment, one before a table its caption, another one a paragraph's; lines are text."""
+    parts, lines, heading = [], list[str](), ""
+    for number, block in enumerate(blocks):
+        match block:
+            case Heading(words):
+                parts += _paragraph(heading, lines)
+                lines, heading = [], words
+                if number == 0:
+                    parts.append(f"% {' '.join(words.split())}\n% wants \\usepackage{{booktabs}}")
+                    heading = ""
+            case Line(words):
+                lines.append(latex_text(words))
+            case Table():
+                parts += [*_paragraph("", lines), _latex_table(block, heading)]
+                lines, heading = [], ""
+    return "\n\n".join([*parts, *_paragraph(heading, lines)]) + "\n"
+
+
+def latex_text(words: str) -> str:
+    """What LaTeX would take for its own is shown as it is; signs of numbers are those of mathematics."""
+    escaped = "".join(_OF_LATEX.get(character, character) for character in " ".join(words.split()))
+    signed = re.sub(r"(?<![\w.)\]-])([+-])(?=\d)", r"$\1$", escaped)
+    return re.sub(r"(?<=\d) \\%", r"~\\%", signed.replace(" - ", " $-$ "))
+
+
+def _paragraph(heading: str, lines: list[str]) -> list[str]:
+    if not lines:
+        return []
+    return ["\n".join(([rf"\paragraph{{{latex_text(heading)}.}}"] if heading else []) + lines)]
+
+
+def _latex_table(table: Table, caption: str) -> str:
+    titles = [latex_text(column.title) for column in table.heads]
+    rows = [
+        [rf"\textbf{{{latex_text(cell.text)}}}" if cell.strong else latex_text(cell.text) for cell in row]
+        for row in table.cells
+    ]
+    head, *body = [" & ".join(cells) + r" \\" for cells in [titles, *rows]]
+    lines = [
+        rf"\begin{{tabular}}{{{''.join('r' if column.number else 'l' for column in table.heads)}}}",
+        *(f"  {line}" for line in [r"\toprule", head, r"\midrule", *body, r"\bottomrule"]),
+        r"\end{tabular}",
+    ]
+    top = [r"\centering\small", *([rf"\caption{{{latex_text(caption)}.}}"] if caption else [])]
+    return "\n".join([r"\begin{table}", *(f"  {line}" for line in [*top, *lines]), r"\end{table}"])

@@ -42,6 +42,13 @@ def compare_confusions(
     Args:
         a, b: (U, C, C) counts of each seed, of the same utterances.
         units: the unit of each utterance.
+
+    Example:
+        >>> a = np.array([[[90, 10], [0, 100]], [[88, 12], [0, 100]]])  # two speakers, two classes
+        >>> b = np.array([[[70, 30], [0, 100]], [[68, 32], [0, 100]]])
+        >>> found = compare_confusions([a], [b], ["anna", "ben"])
+        >>> found.rate_a[1].item(), found.rate_b[1].item()  # of class 0 taken for class 1
+        (0.11, 0.31)
     """
     if len(set(units)) == 1:
         return None

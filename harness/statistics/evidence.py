@@ -64,7 +64,13 @@ class Estimate:
         return float(t.ppf((1 + self.level) / 2, self.degrees_of_freedom)) * self.se if self.se else 0.0
 
     def grown(self, units: int = 0, seeds: int = 0) -> "Estimate":
-        """As it would be with so many more units, and so many more seeds of each arm that has several."""
+        """As it would be with so many more units, and so many more seeds of each arm that has several.
+
+        Example:
+            >>> estimate = Estimate(0.01, 0.95, of_units=4e-5, of_seeds=(0.0,), of_both=0.0, n_units=10, n_seeds=(1,))
+            >>> estimate.grown(units=30).of_units  # four times as many units
+            1e-05
+        """
         more_units = 1 + units / self.n_units if self.n_units else 1.0
         more_seeds = [1 + seeds / n if n > 1 else 1.0 for n in self.n_seeds]
         total = sum(self.of_seeds)
@@ -86,6 +92,12 @@ def of_difference(found: Difference, level: float, n_units: int, n_seeds: Sequen
 
     Args:
         n_seeds: of each arm; of one alone if the difference is from nothing (`stats.single`).
+
+    Example:
+        >>> from harness.statistics.intervals import Difference
+        >>> of_one_unit = Difference(np.array(0.02), None, None, None, None, None, None)
+        >>> of_difference(of_one_unit, 0.95, n_units=1, n_seeds=(3, 3)).is_known
+        False
     """
     value, seeds = float(found.difference), tuple(n_seeds)
     if found.sources is None or found.se is None or found.clustered_se is None:
@@ -97,7 +109,12 @@ def of_difference(found: Difference, level: float, n_units: int, n_seeds: Sequen
 
 
 def of_means(arms: Sequence[Sequence[float]], level: float) -> Estimate:
-    """The mean of the first arm's seeds, less that of the second if there is one."""
+    """The mean of the first arm's seeds, less that of the second if there is one.
+
+    Example:
+        >>> round(of_means([[0.72, 0.74], [0.70, 0.70]], 0.95).value, 3)
+        0.03
+    """
     means = [float(np.mean(values)) for values in arms]
     variances = tuple(float(np.var(v, ddof=1)) / len(v) if len(v) > 1 else 0.0 for v in arms)
     value = means[0] - means[1] if len(means) > 1 else means[0]
@@ -105,7 +122,13 @@ def of_means(arms: Sequence[Sequence[float]], level: float) -> Estimate:
 
 
 def within(estimate: Estimate, low: float, high: float) -> bool | None:
-    """Whether it lies in [low, high], for sure; None if that cannot be said."""
+    """Whether it lies in [low, high], for sure; None if that cannot be said.
+
+    Example:
+        >>> estimate = of_means([[0.72, 0.73, 0.74]], 0.95)
+        >>> within(estimate, 0.5, 1.0), within(estimate, 0.0, 0.5), within(estimate, 0.73, 1.0)
+        (True, False, None)
+    """
     if not estimate.is_known:
         return None
     bottom, top = estimate.value - estimate.half, estimate.value + estimate.half
@@ -115,7 +138,13 @@ def within(estimate: Estimate, low: float, high: float) -> bool | None:
 
 
 def power(estimate: Estimate, low: float, high: float) -> float:
-    """The probability that an estimate with this uncertainty is answered as its value says, if that is the truth."""
+    """The probability that an estimate with this uncertainty is answered as its value says, if that is the truth.
+
+    Example:
+        >>> estimate = Estimate(0.02, 0.95, of_units=1e-4, of_seeds=(0.0,), of_both=0.0, n_units=50, n_seeds=(1,))
+        >>> round(power(estimate, 0.0, 1.0), 2)  # two standard errors from the bound
+        0.5
+    """
     se, degrees_of_freedom, half, value = estimate.se, estimate.degrees_of_freedom, estimate.half, estimate.value
     if not se:
         return 1.0
@@ -139,7 +168,13 @@ class Needed:
 
 
 def needed(estimate: Estimate, low: float, high: float) -> Needed:
-    """How much more evidence would say whether the estimate lies in [low, high]."""
+    """How much more evidence would say whether the estimate lies in [low, high].
+
+    Example:
+        >>> estimate = Estimate(0.02, 0.95, of_units=1e-4, of_seeds=(0.0,), of_both=0.0, n_units=50, n_seeds=(1,))
+        >>> needed(estimate, 0.0, 1.0)
+        Needed(units=51, seeds=None, both=None)
+    """
 
     def smallest(grown: Callable[[int], Estimate]) -> int | None:
         def does(n: int) -> bool:

@@ -1,19 +1,16 @@
-"""Phone error rate: frames collapsed to segments, and what it takes to turn the predicted ones into the true ones.
+"""Measures that take every frame: phone error rate, accuracy by distance from a boundary, and calibration.
 
-A predicted segment lasts at least three frames, as a phone does in a left-to-right hidden Markov model of three
-states (Rabiner 1989, Proc. IEEE 77): shorter ones are dropped, and equal neighbours become one. There is no language
-model. Two equal phonemes in a row are one segment: labels per frame cannot tell them apart. Silence is a segment like
-any other.
+Phone error rate: frames collapsed to segments, and what it takes to turn the predicted ones into the true ones. A
+predicted segment lasts at least three frames, as a phone does in a left-to-right hidden Markov model of three states
+(Rabiner 1989, Proc. IEEE 77): shorter ones are dropped, and equal neighbours become one. There is no language model.
+Two equal phonemes in a row are one segment: labels per frame cannot tell them apart. Silence is a segment like any
+other.
+
+Distance: how far a frame lies from where one phoneme becomes another; there the truth itself is least sure.
+
+Calibration: the probability that a model gave its prediction, against how often it was right.
 
 Legend: F frames, U utterances. The only importer of rapidfuzz.
-
-How far a frame lies from where one phoneme becomes another: there the truth itself is least sure.
-
-Legend: F frames, U utterances.
-
-Does a model know how sure it may be? The probability that it gave its prediction, against how often it was right.
-
-Legend: F frames.
 """
 
 import itertools
@@ -61,6 +58,12 @@ def edits(truth: np.ndarray, predicted: np.ndarray, lengths: np.ndarray) -> Edit
     Args:
         truth, predicted: (F,) uint8 classes, utterances one after the other.
         lengths: (U,) frames of each utterance.
+
+    Example:
+        >>> truth, predicted = np.repeat([1, 2, 3], 4), np.repeat([1, 5, 5], 4)
+        >>> found = edits(truth, predicted, np.array([12]))
+        >>> found.substitutions.tolist(), found.deletions.tolist(), found.true.tolist()
+        ([1], [1], [3])
     """
     rows = []
     for true, found in zip(_segments(truth, lengths), _segments(predicted, lengths, LEAST), strict=True):
@@ -102,6 +105,10 @@ def distances(truth: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     Args:
         truth: (F,) labels, utterances one after the other.
         lengths: (U,) frames of each utterance.
+
+    Example:
+        >>> distances(np.array([1, 1, 1, 2, 2]), np.array([5])).tolist()
+        [2, 1, 0, 0, 1]
     """
     n = len(truth)
     frame = np.arange(n)
@@ -118,7 +125,12 @@ def distances(truth: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def members(distance: np.ndarray) -> dict[str, np.ndarray]:
-    """(F,) whether each frame belongs to it, for each of `GROUPS`."""
+    """(F,) whether each frame belongs to it, for each of `GROUPS`.
+
+    Example:
+        >>> members(np.array([0, 4, 9]))["3-5"].tolist()
+        [False, True, False]
+    """
     return {
         name: (distance >= low) & (distance <= (len(distance) if high is None else high)) for name, low, high in GROUPS
     }
@@ -146,6 +158,10 @@ def reliability(probability: np.ndarray, correct: np.ndarray) -> list[Reliabilit
     Args:
         probability: (F,) posterior of the predicted class.
         correct: (F,) whether it was right; a share in [0, 1] is allowed.
+
+    Example:
+        >>> reliability(np.array([0.95, 0.97]), np.array([True, False]))[0].accuracy
+        0.5
     """
     wide = probability.astype(np.float64)
     bins = np.clip(np.ceil(wide * N_BINS).astype(int) - 1, 0, N_BINS - 1)
@@ -163,7 +179,13 @@ def reliability(probability: np.ndarray, correct: np.ndarray) -> list[Reliabilit
 
 
 def pooled(bins: Sequence[Sequence[ReliabilityBin]]) -> list[ReliabilityBin]:
-    """The bins of all frames together, from those of parts of them (the seeds)."""
+    """The bins of all frames together, from those of parts of them (the seeds).
+
+    Example:
+        >>> parts = [reliability(np.array([0.95]), np.array([right])) for right in (True, False)]
+        >>> pooled(parts)[0].frames, pooled(parts)[0].accuracy
+        (2, 0.5)
+    """
     found: dict[float, ReliabilityBin] = {}
     for own in (own for part in bins for own in part):
         before = found.get(own.low)
@@ -182,7 +204,12 @@ def pooled(bins: Sequence[Sequence[ReliabilityBin]]) -> list[ReliabilityBin]:
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     """Mean distance of confidence and accuracy over frames, bin by bin (Guo et al. 2017, On calibration of modern
-    neural networks, eq. 3); in [0, 1], 0 is perfect."""
+    neural networks, eq. 3); in [0, 1], 0 is perfect.
+
+    Example:
+        >>> round(calibration_error(reliability(np.array([0.9, 0.9]), np.array([True, False]))), 2)
+        0.4
+    """
     frames = np.array([row.frames for row in bins])
     gaps = np.array([abs(row.confidence - row.accuracy) for row in bins])
     return float(frames @ gaps / frames.sum())

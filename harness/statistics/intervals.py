@@ -83,6 +83,16 @@ def paired_difference(
 
     Args:
         pooled: compare the metric of the seeds' pooled counts rather than the mean of the seeds' metrics.
+
+    Example:
+        >>> from harness.statistics.metrics import accuracy
+        >>> from harness.statistics.tallies import resample
+        >>> whole, speakers = np.array([100, 100, 100]), ["anna", "ben", "cleo"]
+        >>> a = Tally.of_shares([np.array([80, 70, 75])], whole, speakers)
+        >>> b = Tally.of_shares([np.array([75, 66, 69])], whole, speakers)
+        >>> found = paired_difference(*resample([a, b]), accuracy)
+        >>> f"{found.difference:.3f} ({found.low:.3f} to {found.high:.3f})"
+        '0.050 (0.025 to 0.075)'
     """
     arms = (a, b)
     n_units, n_resamples = a.tally.n_units, a.resampled.n_units
@@ -125,7 +135,15 @@ def paired_difference(
 
 
 def one_arm_interval(arm: Resampled, metric: OfCounts, *, level: float = 0.95, seed: int = 0) -> Difference:
-    """The metric of one arm with its interval: its difference from an arm that gets nothing right, always."""
+    """The metric of one arm with its interval: its difference from an arm that gets nothing right, always.
+
+    Example:
+        >>> from harness.statistics.metrics import accuracy
+        >>> from harness.statistics.tallies import resample
+        >>> arm = Tally.of_shares([np.array([80, 70, 75])], np.array([100, 100, 100]), ["anna", "ben", "cleo"])
+        >>> float(one_arm_interval(*resample([arm]), accuracy).difference)
+        0.75
+    """
 
     def nothing(tally: Tally) -> Tally:
         none = np.zeros_like(tally.correct[:1])
@@ -140,7 +158,12 @@ def _variance_of_mean(values: np.ndarray) -> np.ndarray:
 
 
 def satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarray:
-    """Degrees of freedom of a sum of independent variances; a part without any is left out."""
+    """Degrees of freedom of a sum of independent variances; a part without any is left out.
+
+    Example:
+        >>> float(satterthwaite([np.array(2.0), np.array(2.0)], [4, 4]))
+        8.0
+    """
     known = [(np.asarray(v), f) for v, f in zip(variances, freedoms, strict=True) if f > 0]
     total = sum(v for v, _ in known)
     spread = sum(v**2 / f for v, f in known)
@@ -154,6 +177,11 @@ def naive_se(influence: np.ndarray) -> float:
     Args:
         influence: (F,) of an arm; or of one less that of another, for their difference on the same frames. Of accuracy
             it gives sqrt(p (1 - p) / F).
+
+    Example:
+        >>> right = np.array([1.0, 0.0, 1.0, 1.0])
+        >>> round(naive_se(right / 4), 4)  # sqrt(0.75 * 0.25 / 4)
+        0.2165
     """
     return float(np.sqrt(len(influence)) * influence.std())
 
@@ -163,6 +191,12 @@ def influence(seeds: Sequence[np.ndarray], n_classes: int, metric: OfCounts) -> 
 
     Args:
         seeds: for each seed (F,) the kind of every frame, true * C + predicted.
+
+    Example:
+        >>> from harness.statistics.metrics import accuracy
+        >>> kinds = np.array([0, 0, 1, 3])  # of two classes: 0 as 0 twice, 0 as 1, 1 as 1
+        >>> influence([kinds], 2, accuracy).round(2).tolist()
+        [0.05, 0.05, -0.15, 0.05]
     """
     kinds = np.eye(n_classes**2).reshape(-1, n_classes, n_classes)
     total = np.zeros(len(seeds[0]))
@@ -180,6 +214,13 @@ def verdict(
     Args:
         margin: differences up to this size are held for none; an interval that lies within it on both sides of zero
             says that the arms are practically equal, also where it excludes zero. 0: no difference is held for none.
+
+    Example:
+        >>> difference = Difference(*map(np.float64, (0.02, 0.005, 9, 0.01, 0.03, 0.003, 0.005)))
+        >>> verdict("ladnn", "ffdnn", difference)
+        (<Verdict.BETTER: 'better'>, 'ladnn')
+        >>> verdict("ladnn", "ffdnn", difference, margin=0.05)
+        (<Verdict.EQUAL: 'practically equal'>, None)
     """
     if difference.low is None or difference.high is None:
         return Verdict.NO_INTERVAL, None
@@ -205,6 +246,12 @@ def selected_intervals(
 
     Returns:
         (C,) low, (C,) high, and the level that they have.
+
+    Example:
+        >>> numbers = ([0.02, 0.0], [0.004, 0.01], [9, 9], [0.011, -0.02], [0.029, 0.02], [0.001, 1.0], [0.004, 0.01])
+        >>> low, high, level = selected_intervals(Difference(*map(np.array, numbers)), np.array([0.002, 1.0]), 0.95)
+        >>> low.round(3).tolist(), round(level, 3)  # one of two was selected
+        ([0.009, -0.027], 0.975)
     """
     assert found.se is not None
     n_selected = max(1, int((p_corrected <= 1 - level).sum()))
@@ -215,5 +262,10 @@ def selected_intervals(
 
 def corrected(p: np.ndarray) -> np.ndarray:
     """p-values corrected for their number: the share of false findings among all that stay below a level is at most
-    that level (Benjamini and Hochberg 1995)."""
+    that level (Benjamini and Hochberg 1995).
+
+    Example:
+        >>> corrected(np.array([0.01, 0.04, 0.5])).round(2).tolist()
+        [0.03, 0.06, 0.5]
+    """
     return false_discovery_control(p, method="bh")

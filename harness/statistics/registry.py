@@ -17,20 +17,40 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in (*OF_COUNTS, LOG
 
 
 def of_counts(phonemes: Sequence[str]) -> dict[str, OfCounts]:
-    """Name -> what gives the measure from counts, for classes of these names (C,)."""
+    """Name -> what gives the measure from counts, for classes of these names (C,).
+
+    Example:
+        >>> list(of_counts(["AA", "K"]))
+        ['accuracy', 'macro_f1', 'accuracy_without_silence', 'balanced_accuracy']
+    """
     return {metric.name: metric.function(phonemes) for metric in METRICS.values() if metric.of_counts}
 
 
-def compared() -> list[Metric]:
-    """The measures that pairs of arms are compared by, and that claims may name."""
+def comparable() -> list[Metric]:
+    """The measures that pairs of arms are compared by, and that claims may name.
+
+    Example:
+        >>> [metric.name for metric in comparable() if metric.lower_is_better]
+        ['phone_error_rate']
+    """
     return [metric for metric in METRICS.values() if metric.is_compared]
 
 
 def headline() -> list[Metric]:
-    """The measures of the short table of arms."""
+    """The measures of the short table of arms.
+
+    Example:
+        >>> [metric.short for metric in headline()]
+        ['accuracy', 'macro-F1', 'no silence']
+    """
     return [metric for metric in METRICS.values() if metric.is_headline]
 
 
 def display_order() -> list[Metric]:
-    """All measures as a long table has them: those that arms are compared by first, log-loss, in nats, last."""
+    """All measures as a long table has them: those that arms are compared by first, log-loss, in nats, last.
+
+    Example:
+        >>> display_order()[-1].title
+        'log-loss'
+    """
     return sorted(METRICS.values(), key=lambda metric: (not metric.is_compared, metric.name == LOG_LOSS.name))

@@ -29,6 +29,14 @@ def probability_better(a: Tally, b: Tally, metric: OfCounts) -> float | None:
     """The probability that the metric is higher for a than for b, in (0, 1); None where there is only one unit.
 
     An arm with one seed has no variance over seeds: the probability is then for a new unit with that seed.
+
+    Example:
+        >>> from harness.statistics.metrics import accuracy
+        >>> whole, speakers = np.array([100, 100, 100]), ["anna", "ben", "cleo"]
+        >>> a = Tally.of_shares([np.array([80, 70, 75])], whole, speakers)
+        >>> b = Tally.of_shares([np.array([75, 66, 69])], whole, speakers)
+        >>> round(probability_better(a, b, accuracy), 2)
+        0.98
     """
     if a.n_units == 1:
         return None

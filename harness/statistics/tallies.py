@@ -27,7 +27,13 @@ class Tally:
 
     @staticmethod
     def of(counts: Sequence[np.ndarray], units: Sequence[str]) -> "Tally":
-        """From one (U, C, C) array of counts per seed and the unit (the speaker, say) of each of the U utterances."""
+        """From one (U, C, C) array of counts per seed and the unit (the speaker, say) of each of the U utterances.
+
+        Example:
+            >>> counts = np.array([[[3, 1], [0, 4]], [[2, 0], [1, 1]]])  # two utterances, two classes
+            >>> Tally.of([counts], ["anna", "ben"]).true.tolist()
+            [[4.0, 4.0], [2.0, 2.0]]
+        """
         parts = [marginals(seed) for seed in counts]
         correct, predicted, true = (np.stack([grouped(part[i], units) for part in parts]) for i in range(3))
         return Tally(correct, predicted, true[0])
@@ -39,6 +45,11 @@ class Tally:
         Args:
             parts: (U,) for each seed.
             whole: (U,) the same for all seeds.
+
+        Example:
+            >>> errors = Tally.of_shares([np.array([2, 3, 1])], np.array([10, 10, 20]), ["anna", "anna", "ben"])
+            >>> errors.correct[0, :, 0].tolist(), errors.true[:, 0].tolist()
+            ([5.0, 1.0], [20.0, 20.0])
         """
         found = np.stack([grouped(part[:, None], units) for part in parts])
         return Tally(found, found, grouped(whole[:, None], units))
@@ -57,17 +68,36 @@ class Tally:
         return Tally(*(part.sum(axis=-2, keepdims=True) for part in (self.correct, self.predicted, self.true)))
 
     def weighted(self, weights: np.ndarray) -> "Tally":
-        """(R, G) weights of the units -> the weighted sums, with R in the place of G."""
+        """(R, G) weights of the units -> the weighted sums, with R in the place of G.
+
+        Example:
+            >>> errors = Tally.of_shares([np.array([5, 1])], np.array([20, 20]), ["anna", "ben"])
+            >>> errors.weighted(np.array([[2.0, 0.0]])).true.tolist()  # anna twice, ben not at all
+            [[40.0]]
+        """
         correct, predicted = (np.tensordot(part, weights, (1, 1)) for part in (self.correct, self.predicted))
         return Tally(correct.transpose(0, 2, 1), predicted.transpose(0, 2, 1), weights @ self.true)
 
     def without_each(self) -> "Tally":
-        """What remains when one unit is left out, for each unit."""
+        """What remains when one unit is left out, for each unit.
+
+        Example:
+            >>> errors = Tally.of_shares([np.array([5, 1])], np.array([20, 30]), ["anna", "ben"])
+            >>> errors.without_each().true[:, 0].tolist()
+            [30.0, 20.0]
+        """
         whole = self.total
         return Tally(whole.correct - self.correct, whole.predicted - self.predicted, whole.true - self.true)
 
     def of_seeds(self, metric: OfCounts) -> np.ndarray:
-        """(S, G, ...) the metric of each seed and unit."""
+        """(S, G, ...) the metric of each seed and unit.
+
+        Example:
+            >>> from harness.statistics.metrics import accuracy
+            >>> errors = Tally.of_shares([np.array([5, 1])], np.array([20, 20]), ["anna", "ben"])
+            >>> errors.of_seeds(accuracy).tolist()
+            [[0.25, 0.05]]
+        """
         return metric(self.correct, self.predicted, self.true)
 
     def value(self, metric: OfCounts, weights: np.ndarray | None = None, *, pooled: bool = False) -> np.ndarray:
@@ -75,6 +105,12 @@ class Tally:
 
         Args:
             weights: (G, S), rows summing to 1; equal weights if None.
+
+        Example:
+            >>> from harness.statistics.metrics import accuracy
+            >>> seeds = [np.array([4]), np.array([6])]
+            >>> Tally.of_shares(seeds, np.array([20]), ["anna"]).value(accuracy).tolist()
+            [0.25]
         """
         if weights is None:
             weights = np.full((1, self.n_seeds), 1 / self.n_seeds)
@@ -90,7 +126,12 @@ def _weigh(weights: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
 
 
 def grouped(values: np.ndarray, units: Sequence[str]) -> np.ndarray:
-    """(U, ...) -> (G, ...) float64 sums over the utterances of each unit, in the order of the units' names."""
+    """(U, ...) -> (G, ...) float64 sums over the utterances of each unit, in the order of the units' names.
+
+    Example:
+        >>> grouped(np.array([1, 2, 4]), ["ben", "anna", "ben"]).tolist()
+        [2.0, 5.0]
+    """
     _, codes = np.unique(np.asarray(units), return_inverse=True)
     order = np.argsort(codes, kind="stable")
     return np.add.reduceat(
@@ -99,7 +140,12 @@ def grouped(values: np.ndarray, units: Sequence[str]) -> np.ndarray:
 
 
 def draw(n: int, n_resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """(R, n) how often each of n is drawn when n - 1 are drawn with replacement; one alone is always drawn."""
+    """(R, n) how often each of n is drawn when n - 1 are drawn with replacement; one alone is always drawn.
+
+    Example:
+        >>> draw(4, 2, np.random.default_rng(0)).sum(axis=1).tolist()
+        [3.0, 3.0]
+    """
     if n == 1:
         return np.ones((n_resamples, 1))
     drawn = generator.integers(n, size=(n_resamples, n - 1)) + n * np.arange(n_resamples)[:, None]
@@ -118,7 +164,12 @@ class Resampled:
 
 
 def draw_units(n_units: int, n_resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """(R, G) how often each unit is drawn in each resample: one draw for all arms and measures of a comparison."""
+    """(R, G) how often each unit is drawn in each resample: one draw for all arms and measures of a comparison.
+
+    Example:
+        >>> draw_units(4, n_resamples=100).shape
+        (100, 4)
+    """
     return draw(n_units, n_resamples, np.random.default_rng([seed, 0]))
 
 
@@ -127,10 +178,21 @@ def resample_with(weights: np.ndarray, arms: Sequence[Tally]) -> list[Resampled]
 
     Args:
         weights: (R, G) as `draw_units` gives them.
+
+    Example:
+        >>> errors = Tally.of_shares([np.array([5, 1])], np.array([20, 20]), ["anna", "ben"])
+        >>> resample_with(np.array([[2.0, 0.0]]), [errors])[0].resampled.true.tolist()
+        [[40.0]]
     """
     return [Resampled(arm, arm.weighted(weights), place) for place, arm in enumerate(arms)]
 
 
 def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
-    """The same with a draw of their own."""
+    """The same with a draw of their own.
+
+    Example:
+        >>> errors = Tally.of_shares([np.array([5, 1])], np.array([20, 20]), ["anna", "ben"])
+        >>> resample([errors], n_resamples=100)[0].resampled.n_units
+        100
+    """
     return resample_with(draw_units(arms[0].n_units, n_resamples, seed), arms)

@@ -3,20 +3,21 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 
 from harness.comparison.compare import compare
 from harness.comparison.joining import joined
-from harness.display.terminal import Line
-from harness.display.wording import METRICS
+from harness.comparison.model import Answer
+from harness.display.document import Line
+from harness.errors import UserError
 from harness.experiment import claims
 from harness.experiment.load import load
 from harness.report import files, outline
 from harness.report.page import page as render_page
 from harness.results import Layers
+from harness.statistics import registry
 from tests.records import make_record
 
 FILE = """\
@@ -66,12 +67,12 @@ def record():
 
 def answer(record, kind, **given):
     stated = claims.to_json(claims.KINDS[kind](claim="so it is", **given))
-    (found,) = compare(replace(record, claims=json.loads(json.dumps([stated]))))["claims"]
+    (found,) = compare(replace(record, claims=json.loads(json.dumps([stated])))).claims
     return found
 
 
 def pair(record, metric="accuracy"):
-    return next(p for p in compare(record)["pairs"] if p["metric"] == metric and p["a"] == "ladnn")
+    return next(p for p in compare(record).pairs if p.metric == metric and p.a == "ladnn")
 
 
 def test_a_file_states_claims_and_they_are_no_part_of_what_is_run(tmp_path):
@@ -95,66 +96,71 @@ def test_a_claim_survives_json(kind):
     assert asdict(claim)["claim"] == "c"
 
 
-def test_every_measure_can_be_claimed():
-    assert set(get_args(claims.Measure)) == set(METRICS)
+@pytest.mark.parametrize("metric", [*registry.METRICS, "acuracy"])
+def test_every_measure_that_arms_are_compared_by_can_be_claimed(tmp_path, metric):
+    file = tmp_path / "x.toml"
+    file.write_text(FILE.replace('b     = "ffdnn"', f'b     = "ffdnn"\nmetric = "{metric}"'))
+    if metric in {own.name for own in registry.comparable()}:
+        assert load(file).claims[0].metric == metric
+    else:
+        with pytest.raises(UserError, match="accuracy_without_silence"):
+            load(file)
 
 
 def test_better_is_what_the_pair_says(record):
     found, shown = answer(record, "better", a="ladnn", b="ffdnn"), pair(record)
-    assert shown["verdict"] == "ladnn better"
-    assert found["answer"] == "supported"
-    (part,) = found["parts"]
-    assert (part["value"], part["low"], part["high"]) == pytest.approx(
-        (shown["difference"], shown["low"], shown["high"])
-    )
-    assert answer(record, "better", a="ffdnn", b="ladnn")["answer"] == "refuted"
-    assert answer(record, "better", a="ladnn", b="ffdnn", margin=shown["high"] + 0.001)["answer"] == "refuted"
-    assert answer(record, "better", a="ladnn", b="ffdnn", margin=shown["difference"])["answer"] == "undecided"
+    assert shown.verdict == "ladnn better"
+    assert found.answer is Answer.SUPPORTED
+    (part,) = found.parts
+    assert (part.value, part.low, part.high) == pytest.approx((shown.difference, shown.low, shown.high))
+    assert answer(record, "better", a="ffdnn", b="ladnn").answer is Answer.REFUTED
+    assert answer(record, "better", a="ladnn", b="ffdnn", margin=shown.high + 0.001).answer is Answer.REFUTED
+    assert answer(record, "better", a="ladnn", b="ffdnn", margin=shown.difference).answer is Answer.UNDECIDED
 
 
 def test_fewer_phone_errors_are_better(record):
     shown = pair(record, "phone_error_rate")
-    better = answer(record, "better", a="ladnn", b="ffdnn", metric="phone_error_rate")["answer"]
-    assert (better == "supported") == (shown["high"] < 0)
-    assert (better == "refuted") == (shown["low"] > 0)
-    assert answer(record, "threshold", reaches=("ladnn",), at=0.01, metric="phone_error_rate")["answer"] == "refuted"
+    better = answer(record, "better", a="ladnn", b="ffdnn", metric="phone_error_rate").answer
+    assert (better is Answer.SUPPORTED) == (shown.high < 0)
+    assert (better is Answer.REFUTED) == (shown.low > 0)
+    assert answer(record, "threshold", reaches=("ladnn",), at=0.01, metric="phone_error_rate").answer is Answer.REFUTED
 
 
 def test_equal_is_an_interval_within_the_margin_and_a_condition_must_hold_too(record):
     shown = pair(record)
-    wide = max(-shown["low"], shown["high"]) + 0.001
-    assert answer(record, "equal", a="ladnn", b="ffdnn", margin=wide)["answer"] == "supported"
-    assert answer(record, "equal", a="ladnn", b="ffdnn", margin=shown["low"] / 2)["answer"] == "refuted"
+    wide = max(-shown.low, shown.high) + 0.001
+    assert answer(record, "equal", a="ladnn", b="ffdnn", margin=wide).answer is Answer.SUPPORTED
+    assert answer(record, "equal", a="ladnn", b="ffdnn", margin=shown.low / 2).answer is Answer.REFUTED
     ratio = 1_205_320 / 918_056
     cheap = answer(record, "equal", a="ladnn", b="ffdnn", margin=wide, parameters_at_most=0.3)
-    assert [part["answer"] for part in cheap["parts"]] == ["supported", "refuted"]
-    assert cheap["answer"] == "refuted"
-    assert cheap["parts"][1]["value"] == pytest.approx(ratio)
-    assert answer(record, "equal", a="ladnn", b="ffdnn", margin=wide, parameters_at_most=1.4)["answer"] == "supported"
-    assert "ladnn: 131 % of the parameters of ffdnn; claimed ≤ 30 %" in cheap["parts"][1]["sentence"]
+    assert [part.answer for part in cheap.parts] == [Answer.SUPPORTED, Answer.REFUTED]
+    assert cheap.answer is Answer.REFUTED
+    assert cheap.parts[1].value == pytest.approx(ratio)
+    assert answer(record, "equal", a="ladnn", b="ffdnn", margin=wide, parameters_at_most=1.4).answer is Answer.SUPPORTED
+    assert "ladnn: 131 % of the parameters of ffdnn; claimed ≤ 30 %" in cheap.parts[1].sentence
 
 
 def test_what_is_undecided_says_how_much_more_would_decide(record):
     shown = pair(record)
-    near = answer(record, "better", a="ladnn", b="ffdnn", margin=shown["low"] + 0.1 * shown["se"])
-    assert near["answer"] == "undecided"
-    assert near["more"]["units"] or near["more"]["seeds"] or near["more"]["both"]
-    assert "would decide" in near["sentence"]
-    edge = answer(record, "better", a="ladnn", b="ffdnn", margin=shown["difference"])
-    assert "hardly decide" in edge["sentence"]
+    near = answer(record, "better", a="ladnn", b="ffdnn", margin=shown.low + 0.1 * shown.se)
+    assert near.answer is Answer.UNDECIDED
+    assert near.more.units or near.more.seeds or near.more.both
+    assert "would decide" in near.sentence
+    edge = answer(record, "better", a="ladnn", b="ffdnn", margin=shown.difference)
+    assert "hardly decide" in edge.sentence
 
 
 def test_a_threshold_is_about_the_mean_of_an_arm(record):
-    at = {arm["arm"]: arm["test"]["accuracy"]["mean"] for arm in compare(record)["arms"]}
+    at = {arm.arm: arm.test["accuracy"].mean for arm in compare(record).arms}
     found = answer(record, "threshold", reaches=("ladnn", "ffdnn"), at=0.5)
-    assert [part["value"] for part in found["parts"]] == pytest.approx([at["ladnn"], at["ffdnn"]])
-    assert found["answer"] == "supported"
-    assert answer(record, "threshold", reaches=("ladnn",), stays_below=("ffdnn",), at=0.5)["answer"] == "refuted"
-    assert answer(record, "threshold", stays_below=("ffdnn",), at=0.95)["answer"] == "supported"
+    assert [part.value for part in found.parts] == pytest.approx([at["ladnn"], at["ffdnn"]])
+    assert found.answer is Answer.SUPPORTED
+    assert answer(record, "threshold", reaches=("ladnn",), stays_below=("ffdnn",), at=0.5).answer is Answer.REFUTED
+    assert answer(record, "threshold", stays_below=("ffdnn",), at=0.95).answer is Answer.SUPPORTED
     truth = record.arms[0].finals[0].test.truth
     majority = np.bincount(truth).max() / len(truth)
     found = answer(record, "threshold", reaches=("ladnn",), above_majority=0.1)
-    assert found["parts"][0]["at_least"] == pytest.approx(majority + 0.1)
+    assert found.parts[0].at_least == pytest.approx(majority + 0.1)
 
 
 def curves(record, **accuracies):
@@ -176,30 +182,30 @@ def curves(record, **accuracies):
 def test_fewer_frames_asks_where_an_arm_is_after_a_share_of_the_others_frames(record):
     seen = curves(record, ladnn=[0.5, 0.7, 0.71, 0.72], ffdnn=[0.4, 0.5, 0.6, 0.65])
     found = answer(seen, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.5)
-    assert found["answer"] == "supported"
-    assert found["parts"][0]["value"] == pytest.approx(0.05)
-    assert "after 50 % of the frames of ffdnn" in found["parts"][0]["sentence"]
-    assert answer(seen, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.25)["answer"] == "refuted"
-    assert answer(seen, "fewer_frames", a="ffdnn", b="ladnn", fraction=1.0)["answer"] == "refuted"
+    assert found.answer is Answer.SUPPORTED
+    assert found.parts[0].value == pytest.approx(0.05)
+    assert "after 50 % of the frames of ffdnn" in found.parts[0].sentence
+    assert answer(seen, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.25).answer is Answer.REFUTED
+    assert answer(seen, "fewer_frames", a="ffdnn", b="ladnn", fraction=1.0).answer is Answer.REFUTED
     early = curves(record, ladnn=[0.5, 0.7, 0.71, 0.72], ffdnn=[0.4, 0.65, 0.6, 0.6])  # it needs two epochs, not four
-    assert answer(early, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.5)["answer"] == "refuted"
+    assert answer(early, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.5).answer is Answer.REFUTED
     late = answer(early, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.4)
-    assert late["answer"] == "undecided"
-    assert "first scored after 1,000 frames" in late["sentence"]
+    assert late.answer is Answer.UNDECIDED
+    assert "first scored after 1,000 frames" in late.sentence
     stated = answer(seen, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.5, accuracy=0.6)
-    assert stated["answer"] == "refuted", "ffdnn is there after three epochs, ladnn not after one and a half"
-    assert answer(seen, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.5, accuracy=0.69)["answer"] == "supported"
+    assert stated.answer is Answer.REFUTED, "ffdnn is there after three epochs, ladnn not after one and a half"
+    assert answer(seen, "fewer_frames", a="ladnn", b="ffdnn", fraction=0.5, accuracy=0.69).answer is Answer.SUPPORTED
 
 
 def test_gradients_are_compared_as_ratios(record):
     both = {"reaches": ("ladnn",), "stays_below": ("ffdnn",)}
     found = answer(record, "gradients", ratio=0.05, **both)
-    assert found["answer"] == "supported"
-    ladnn = found["parts"][0]
-    assert 10 ** ladnn["value"] == pytest.approx((0.4 * 0.5 * 0.6) ** (1 / 3))
-    assert "ladnn: first/last gradient 0.49 at the start" in ladnn["sentence"]
-    assert answer(record, "gradients", ratio=0.9, **both)["answer"] == "refuted"
-    assert answer(record, "gradients", ratio=0.5, reaches=("ladnn",))["answer"] == "undecided"
+    assert found.answer is Answer.SUPPORTED
+    ladnn = found.parts[0]
+    assert 10**ladnn.value == pytest.approx((0.4 * 0.5 * 0.6) ** (1 / 3))
+    assert "ladnn: first/last gradient 0.49 at the start" in ladnn.sentence
+    assert answer(record, "gradients", ratio=0.9, **both).answer is Answer.REFUTED
+    assert answer(record, "gradients", ratio=0.5, reaches=("ladnn",)).answer is Answer.UNDECIDED
 
 
 def test_throughout_is_the_smallest_or_the_largest_of_all_looks(record):
@@ -207,21 +213,21 @@ def test_throughout_is_the_smallest_or_the_largest_of_all_looks(record):
     arm = record.arms[0]
     finals = tuple(replace(f, layers=replace(dip, gradient=dip.gradient * (1 + i))) for i, f in enumerate(arm.finals))
     seen = replace(record, arms=[replace(arm, finals=finals), record.arms[1]])
-    assert answer(seen, "gradients", ratio=0.5, reaches=("ladnn",))["answer"] == "supported"
-    assert answer(seen, "gradients", ratio=0.5, reaches=("ladnn",), when="throughout")["answer"] == "refuted"
-    assert answer(seen, "gradients", ratio=0.5, stays_below=("ladnn",), when="throughout")["answer"] == "refuted"
+    assert answer(seen, "gradients", ratio=0.5, reaches=("ladnn",)).answer is Answer.SUPPORTED
+    assert answer(seen, "gradients", ratio=0.5, reaches=("ladnn",), when="throughout").answer is Answer.REFUTED
+    assert answer(seen, "gradients", ratio=0.5, stays_below=("ladnn",), when="throughout").answer is Answer.REFUTED
 
 
 def test_what_cannot_be_told_is_undecided_and_says_why(record):
     made = make_record()
     bare = [replace(arm, finals=tuple(replace(f, layers=None) for f in arm.finals)) for arm in made.arms]
     old = replace(made, arms=bare)
-    assert "earlier version" in answer(old, "gradients", ratio=0.5, reaches=("ladnn",))["sentence"]
+    assert "earlier version" in answer(old, "gradients", ratio=0.5, reaches=("ladnn",)).sentence
     unfinished = replace(record, arms=[record.arms[0], replace(record.arms[1], finals=())])
     found = answer(unfinished, "better", a="ladnn", b="ffdnn", parameters_at_most=0.5)
-    assert "no finished final run of ffdnn" in found["sentence"]
+    assert "no finished final run of ffdnn" in found.sentence
     alone = make_record(n_speakers=1, n_seeds=1)
-    assert "one seed or one speaker" in answer(alone, "better", a="ladnn", b="ffdnn")["sentence"]
+    assert "one seed or one speaker" in answer(alone, "better", a="ladnn", b="ffdnn").sentence
     countless = replace(
         record,
         arms=[
@@ -230,16 +236,16 @@ def test_what_cannot_be_told_is_undecided_and_says_why(record):
         ],
     )
     found = answer(countless, "better", a="ladnn", b="ffdnn", metric="phone_error_rate")
-    assert "were not kept" in found["sentence"]
+    assert "were not kept" in found.sentence
 
 
 def test_studies_joined_keep_their_claims_about_arms_of_new_names(record):
     other = replace(record, study="other")
-    found = compare(joined([record, other]))["claims"]
-    assert [claim["settings"].get("a") for claim in found] == ["ladnn/ladnn", None, "other/ladnn", None]
-    assert found[3]["settings"]["reaches"] == ["other/ladnn"]
-    alone = compare(record)["claims"]
-    assert [c["answer"] for c in found] == [c["answer"] for c in alone] * 2
+    found = compare(joined([record, other])).claims
+    assert [claim.settings.get("a") for claim in found] == ["ladnn/ladnn", None, "other/ladnn", None]
+    assert found[3].settings["reaches"] == ["other/ladnn"]
+    alone = compare(record).claims
+    assert [c.answer for c in found] == [c.answer for c in alone] * 2
 
 
 def test_claims_are_shown_everywhere(record, tmp_path):

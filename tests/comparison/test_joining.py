@@ -45,14 +45,14 @@ def named(record: StudyRecord, old: str, new: str) -> StudyRecord:
 
 def test_arms_of_two_studies_are_compared_as_those_of_one(whole, halves):
     one, two = compare(whole), compare(joined(halves))
-    assert [arm["arm"] for arm in two["arms"]] == ["ladnn", "ffdnn", "resmlp", "linear"]
-    assert [arm["test"] for arm in two["arms"]] == [arm["test"] for arm in one["arms"]]
-    assert two["baseline"] == "ffdnn"
-    assert [pair["sentence"] for pair in two["pairs"]] == [pair["sentence"] for pair in one["pairs"]]
-    for mine, expected in zip(two["pairs"], one["pairs"], strict=True):
-        assert {name: mine[name] for name in NUMBERS} == {name: expected[name] for name in NUMBERS}
-    assert two["phoneme_differences"] == one["phoneme_differences"]
-    assert "Is another one better?" in two["question"]
+    assert [arm.arm for arm in two.arms] == ["ladnn", "ffdnn", "resmlp", "linear"]
+    assert [arm.test for arm in two.arms] == [arm.test for arm in one.arms]
+    assert two.baseline == "ffdnn"
+    assert [pair.sentence for pair in two.pairs] == [pair.sentence for pair in one.pairs]
+    for own, expected in zip(two.pairs, one.pairs, strict=True):
+        assert [getattr(own, name) for name in NUMBERS] == [getattr(expected, name) for name in NUMBERS]
+    assert two.phoneme_differences == one.phoneme_differences
+    assert "Is another one better?" in two.question
 
 
 def test_an_arm_is_called_by_its_study_too_where_names_clash(halves):
@@ -60,8 +60,10 @@ def test_an_arm_is_called_by_its_study_too_where_names_clash(halves):
     assert [arm.arm for arm in found.arms] == ["ladnn", "ladnn/ffdnn", "resmlp", "rivals/ffdnn"]
     assert [final.arm for final in found.arms[1].finals] == ["ladnn/ffdnn"] * 2
     assert found.baseline == "ladnn/ffdnn"
+    assert compare(found).studies == ("ladnn", "rivals")
+    assert compare(halves[0]).studies == ("ladnn",)
     assert "Arms of ladnn ladnn, ladnn/ffdnn; of rivals resmlp, rivals/ffdnn." in found.notes
-    assert any(pair["b"] == "ladnn/ffdnn" for pair in compare(found)["pairs"])
+    assert any(pair.b == "ladnn/ffdnn" for pair in compare(found).pairs)
 
 
 def other_labels(final: RunResult) -> RunResult:
@@ -117,7 +119,7 @@ def test_what_was_not_the_same_for_all_is_listed(halves):
     fewer = [
         dataclasses.replace(arm, trials=arm.trials[:2], chosen={"training.learning_rate": 0.1}) for arm in longer.arms
     ]
-    rows = {row["what"]: row["values"] for row in caveats([first, dataclasses.replace(longer, arms=fewer)])}
+    rows = {row.what: row.values for row in caveats([first, dataclasses.replace(longer, arms=fewer)])}
     assert rows["training.epochs"] == {"ladnn": "6", "rivals": "9"}
     assert rows["data.context"] == {"ladnn": "searched int [3, 15]", "rivals": "5"}
     assert rows["training.learning_rate"] == {"ladnn": "searched", "rivals": "searched log [0.001, 0.01]"}
@@ -125,7 +127,7 @@ def test_what_was_not_the_same_for_all_is_listed(halves):
     assert rows["device"] == {"ladnn": "cpu", "rivals": "a GPU"}
     assert rows["arithmetic"] == {"ladnn": "fp32", "rivals": "not recorded"}
     assert not {"seeds of an arm", "commit", "corpus"} & rows.keys()
-    notes = compare(joined([first, longer]))["notes"]
+    notes = compare(joined([first, longer])).notes
     assert "training.epochs differs: 6 in ladnn, 9 in rivals." in notes
 
 
@@ -134,7 +136,7 @@ def test_data_that_differ_are_named_by_part(halves):
         dataclasses.replace(record, corpus=record.corpus | {"digest": digest})
         for record, digest in zip(halves, ("aa-bb-cc", "dd-bb-ee"), strict=True)
     )
-    rows = {row["what"]: row["values"] for row in caveats([first, second])}
+    rows = {row.what: row.values for row in caveats([first, second])}
     assert rows["training data"] == {"ladnn": "digest aa", "rivals": "digest dd"}
     assert rows["test frames (labels alike)"] == {"ladnn": "digest cc", "rivals": "digest ee"}
     assert "validation data" not in rows
@@ -156,7 +158,7 @@ def test_level_unit_and_margin_are_those_of_the_first_and_it_says_so(halves):
 def test_an_arm_without_finals_is_left_out_of_several_too(halves):
     bare = [dataclasses.replace(halves[1].arms[0], finals=()), halves[1].arms[1]]
     found = compare(joined([halves[0], dataclasses.replace(halves[1], arms=bare)]))
-    assert "Without a finished final run, and so left out: resmlp." in found["notes"]
+    assert "Without a finished final run, and so left out: resmlp." in found.notes
     with pytest.raises(UserError, match="'rivals' has no finished final run"):
         joined([halves[0], dataclasses.replace(halves[1], arms=bare[:1])])
 
@@ -168,4 +170,4 @@ def test_random_trials_are_as_many_as_both_searches_surely_drew(halves):
     assert joined([first, second]).random_trials == 2
     unknown = dataclasses.replace(halves[1], random_trials=None)
     assert joined([first, unknown]).random_trials is None
-    assert np.all([len(arm["effort"]["curve"]) == 2 for arm in compare(joined([first, second]))["arms"]])
+    assert np.all([len(arm.effort.curve) == 2 for arm in compare(joined([first, second])).arms])

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness.conductor.conduct import workload
 from harness.corpora.corpus import open_corpus
-from harness.display import progress, terminal
+from harness.display import panel, progress
 from harness.display.progress import Facts, Progress, Running, Standing
 from harness.engines.workers import Here, Workers, started
 from harness.errors import Interrupted, RunFailed
@@ -98,7 +98,7 @@ def test_the_speed_is_of_all_runs_together_from_the_first_epoch_on(monkeypatch):
 
 def drawn(facts, encoding="utf-8"):
     console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding), width=80, force_terminal=True, color_system=None)
-    console.print(terminal._panel(facts, has_blocks=console.encoding.startswith("utf")))
+    console.print(panel.panel(facts, has_blocks=console.encoding.startswith("utf")))
     console.file.seek(0)
     return console.file.read().splitlines()
 

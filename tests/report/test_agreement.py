@@ -20,15 +20,20 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import main
+from harness.comparison.compare import compare
+from harness.comparison.model import Comparison
+from harness.conductor.load import load_record
 from harness.display import terminal, wording
-from harness.report import files, latex, markdown, outline, page, paste
+from harness.display.document import Cell, Heading, Table, numbers
+from harness.report import files, outline, page, paste
 from harness.results import StudyRecord
+from harness.statistics.metrics import Spread
 from harness.statistics.registry import METRICS, headline
 from harness.tracking.store import open_store
-from tests.records import comparison_json as compare
 from tests.records import make_record
 from tests.studies import write
 
+MAIN = [metric.name for metric in headline()]
 PHONEMES = ("[SIL]", "AA", "IH", "S", "T", "M")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
 
@@ -81,20 +86,18 @@ def printed(report) -> str:
 
 
 @pytest.fixture(scope="module")
-def comparison(root, printed) -> dict:
-    return json.loads((root / "reports" / "ladnn" / "comparison.json").read_text())
+def comparison(root) -> Comparison:
+    """What MLflow gives again."""
+    return compare(load_record(["ladnn"], [], root))
 
 
-def expected(comparison: dict) -> list[list[str]]:
+def expected(comparison: Comparison) -> list[list[str]]:
     """The rows that each form must have: arms with their main measures, pairs in each of them."""
-    arms = [
-        [arm["arm"], *(wording.spread(arm["test"][m]) for m in [metric.name for metric in headline()])]
-        for arm in comparison["arms"]
-    ]
+    arms = [[arm.arm, *(wording.spread(arm.test[m]) for m in MAIN)] for arm in comparison.arms]
     pairs = [
-        [METRICS[p["metric"]].short, wording.points(p["difference"]), wording.interval(p["low"], p["high"])]
-        for p in comparison["pairs"]
-        if p["metric"] in [metric.name for metric in headline()]
+        [METRICS[p.metric].short, wording.points(p.difference), wording.interval(p.low, p.high)]
+        for p in comparison.pairs
+        if p.metric in MAIN
     ]
     return arms + pairs
 
@@ -103,17 +106,18 @@ def is_among(row: list[str], rows: list[list[str]]) -> bool:
     return any(all(cell in other for cell in row) for other in rows)
 
 
-# Every form against comparison.json
+# Every form against the comparison, which is what comparison.json holds
 
 
-def test_everything_is_made_from_the_json_alone(root, report, printed, comparison):
-    """From the file on disk the same bytes come again, whatever the record knows beside it."""
+def test_everything_is_made_from_the_comparison_alone(root, report, printed, comparison):
+    """The same bytes come again, whatever the record knows beside it."""
     folder = root / "reports" / "ladnn"
     stream = io.StringIO()
     terminal.show(outline.blocks(comparison, everything=True), stream)
     assert printed.startswith(stream.getvalue())
-    assert said(report("--study", "ladnn", "--markdown")) == markdown.text(paste.blocks(comparison))
-    assert said(report("--study", "ladnn", "--latex")) == latex.text(paste.blocks(comparison))
+    assert said(report("--study", "ladnn", "--markdown")) == paste.markdown(paste.blocks(comparison))
+    assert said(report("--study", "ladnn", "--latex")) == paste.latex(paste.blocks(comparison))
+    assert (folder / "comparison.json").read_text() == files.as_json(comparison)
     assert (folder / "index.html").read_text() == page.page(comparison)
     assert (folder / "arms.csv").read_text() == files.arms_table(comparison).to_csv(index=False, lineterminator="\n")
 
@@ -122,29 +126,29 @@ def test_the_terminal_agrees(printed, comparison):
     rows = [re.split(r" {2,}", line.strip()) for line in printed.splitlines()]
     for row in expected(comparison):
         assert is_among(row, rows), row
-    for arm in comparison["arms"]:
+    for arm in comparison.arms:
         others = ("balanced_accuracy", "accuracy_at_boundaries", "accuracy_away", "calibration_error")
-        assert is_among([arm["arm"], *(wording.percent(arm["test"][m]["mean"]) for m in others)], rows)
-        assert is_among([wording.rounded(arm["parameters"]), wording.seconds(arm["seconds_training"])], rows)
-    for pair in comparison["pairs"]:
-        if pair["metric"] == "accuracy":
-            errors = [f"{100 * pair[name]:.2f}" for name in ("naive_se", "clustered_se")]
-            chance = wording.chance(pair["probability_a_better"])
-            assert is_among([f"{pair['a']} : {pair['b']}", chance, *errors, f"{pair['se_ratio']:.1f}"], rows)
-            assert pair["sentence"] in printed
+        assert is_among([arm.arm, *(wording.percent(arm.test[m].mean) for m in others)], rows)
+        assert is_among([wording.rounded(arm.parameters), wording.seconds(arm.seconds_training)], rows)
+    for pair in comparison.pairs:
+        if pair.metric == "accuracy":
+            errors = [f"{100 * se:.2f}" for se in (pair.naive_se, pair.clustered_se)]
+            chance = wording.chance(pair.probability_a_better)
+            assert is_among([f"{pair.a} : {pair.b}", chance, *errors, f"{pair.se_ratio:.1f}"], rows)
+            assert pair.sentence in printed
 
 
 def test_markdown_agrees(report, comparison):
     text = said(report("--study", "ladnn", "--markdown"))
     lines = [line for line in text.splitlines() if line.startswith("|")]
     rows = [[re.sub(r"\*\*|\\", "", cell).strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert len({len(row) for row in rows[: 2 + len(comparison["arms"])]}) == 1
+    assert len({len(row) for row in rows[: 2 + len(comparison.arms)]}) == 1
     for row in expected(comparison):
         assert is_among(row, rows), row
-    for sentence in comparison["verdicts"]:
+    for sentence in comparison.verdicts:
         assert f"**{sentence}**" in text
-    best = max(comparison["arms"], key=lambda arm: arm["test"]["accuracy"]["mean"])
-    assert f"**{wording.spread(best['test']['accuracy'])}**" in text
+    best = max(comparison.arms, key=lambda arm: arm.test["accuracy"].mean)
+    assert f"**{wording.spread(best.test['accuracy'])}**" in text
 
 
 def test_latex_agrees(report, comparison):
@@ -156,8 +160,8 @@ def test_latex_agrees(report, comparison):
         assert is_among(row, rows), row
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == text.count(r"\toprule") == 2
     assert sum(line.count("{") - line.count("}") for line in text.splitlines()) == 0
-    for sentence in comparison["verdicts"]:
-        assert latex.escaped(sentence) in text
+    for sentence in comparison.verdicts:
+        assert paste.latex_text(sentence) in text
 
 
 class Rows(HTMLParser):
@@ -187,24 +191,24 @@ def test_the_page_agrees(root, comparison):
     text = (root / "reports" / "ladnn" / "index.html").read_text()
     parser = Rows()
     parser.feed(text[: text.index("<script>")])
-    assert ["", *(arm["arm"] for arm in comparison["arms"])] in parser.rows
-    for metric in [metric.name for metric in headline()]:
-        own = [wording.spread(arm["test"][metric]) for arm in comparison["arms"]]
+    assert ["", *(arm.arm for arm in comparison.arms)] in parser.rows
+    for metric in MAIN:
+        own = [wording.spread(arm.test[metric]) for arm in comparison.arms]
         assert [f"{METRICS[metric].title}, %", *own] in parser.rows
     rows = [" | ".join(row) for row in parser.rows]
-    for pair in comparison["pairs"]:
-        own = [wording.points(pair["difference"]), wording.interval(pair["low"], pair["high"])]
+    for pair in comparison.pairs:
+        own = [wording.points(pair.difference), wording.interval(pair.low, pair.high)]
         assert any(all(value in row for value in own) for row in rows), own
 
 
 def test_the_csv_agrees(root, comparison):
     rows = list(csv.DictReader((root / "reports" / "ladnn" / "arms.csv").open()))
-    for row, arm in zip(rows, comparison["arms"], strict=True):
-        assert row["arm"] == arm["arm"]
-        for metric, values in arm["test"].items():
-            assert float(row[f"test_{metric}_mean"]) == values["mean"]
-            assert float(row[f"test_{metric}_std"]) == values["std"]
-        assert int(row["parameters"]) == arm["parameters"]
+    for row, arm in zip(rows, comparison.arms, strict=True):
+        assert row["arm"] == arm.arm
+        for metric, values in arm.test.items():
+            assert float(row[f"test_{metric}_mean"]) == values.mean
+            assert float(row[f"test_{metric}_std"]) == values.std
+        assert int(row["parameters"]) == arm.parameters
 
 
 def test_mlflow_agrees(root, comparison):
@@ -213,19 +217,21 @@ def test_mlflow_agrees(root, comparison):
     found = client.search_runs([experiment.experiment_id], "tags.kind = 'arm'")
     metrics = {run.data.tags["arm"]: run.data.metrics for run in found}
     notes = {run.data.tags["arm"]: run.data.tags["mlflow.note.content"] for run in found}
-    for arm in comparison["arms"]:
-        own = metrics[arm["arm"]]
+    for arm in comparison.arms:
+        own = metrics[arm.arm]
         for metric in ("accuracy", "macro_f1", "accuracy_without_silence", "balanced_accuracy"):
-            shown = {"mean": own[f"{metric}/test"] / 100, "std": own[f"{metric}/test_std"] / 100}
-            assert wording.spread(shown) == wording.spread(arm["test"][metric])
-        assert f"{own['log_loss/test']:.3f}" == f"{arm['test']['log_loss']['mean']:.3f}"
-        assert own["cost/parameters"] == arm["parameters"]
-        assert wording.spread(arm["test"]["accuracy"]) in notes[arm["arm"]]
-    for pair in comparison["pairs"]:
-        own = metrics[pair["a"]]
-        ends = [own[f"{pair['metric']}/vs_baseline{end}"] / 100 for end in ("", "_low", "_high")]
-        assert list(map(wording.points, ends)) == [wording.points(pair[k]) for k in ("difference", "low", "high")]
-    for sentence in comparison["verdicts"]:
+            shown = Spread(mean=own[f"{metric}/test"] / 100, std=own[f"{metric}/test_std"] / 100, per_seed=())
+            assert wording.spread(shown) == wording.spread(arm.test[metric])
+        assert f"{own['log_loss/test']:.3f}" == f"{arm.test['log_loss'].mean:.3f}"
+        assert own["cost/parameters"] == arm.parameters
+        assert wording.spread(arm.test["accuracy"]) in notes[arm.arm]
+    for pair in comparison.pairs:
+        own = metrics[pair.a]
+        ends = [own[f"{pair.metric}/vs_baseline{end}"] / 100 for end in ("", "_low", "_high")]
+        assert list(map(wording.points, ends)) == [
+            wording.points(part) for part in (pair.difference, pair.low, pair.high)
+        ]
+    for sentence in comparison.verdicts:
         assert sentence in experiment.tags["mlflow.note.content"]
 
 
@@ -242,11 +248,11 @@ def test_pasting_prints_nothing_else_and_writes_nothing(root, report):
 
 
 def test_what_markdown_and_latex_would_take_for_their_own_is_escaped():
-    table = terminal.Table(("a|b", ">n_1"), (("<b> *x* & [SIL]", "-0.50 to +0.10 %"),), frozenset({(0, 1)}))
-    text = markdown.text([terminal.Heading("50 % of #1\nand_more"), table])
+    table = Table(["a|b", *numbers("n_1")], [("<b> *x* & [SIL]", Cell("-0.50 to +0.10 %", strong=True))])
+    text = paste.markdown([Heading("50 % of #1\nand_more"), table])
     assert text.startswith("### 50 % of #1 and\\_more\n")
     assert r"| \<b\> \*x\* &amp; \[SIL\] | **-0.50 to +0.10 %** |" in text
-    text = latex.text([terminal.Heading("100 %\n\\input{x}"), terminal.Heading("A & B_1 {50 %}"), table])
+    text = paste.latex([Heading("100 %\n\\input{x}"), Heading("A & B_1 {50 %}"), table])
     assert text.startswith("% 100 % \\input{x}\n%")
     assert r"\caption{A \& B\_1 \{50~\%\}.}" in text
     assert r"\textless{}b\textgreater{} *x* \& [SIL] & \textbf{$-$0.50 to $+$0.10~\%} \\" in text
@@ -254,8 +260,8 @@ def test_what_markdown_and_latex_would_take_for_their_own_is_escaped():
 
 def test_all_pastes_every_measure(report, comparison):
     text = said(report("--study", "ladnn", "--markdown", "--all"))
-    for pair in comparison["pairs"]:
-        assert wording.interval(pair["low"], pair["high"]) in text
+    for pair in comparison.pairs:
+        assert wording.interval(pair.low, pair.high) in text
 
 
 # Several studies, single runs
@@ -266,7 +272,7 @@ def test_two_studies_on_the_same_test_data_are_one_report(root, report, records)
     found = json.loads((root / "reports" / "ladnn+rivals" / "comparison.json").read_text())
     assert [arm["arm"] for arm in found["arms"]] == ["ladnn", "ffdnn", "resmlp", "linear"]
     whole = dataclasses.replace(records[0], arms=[*records[0].arms, *records[1].arms])
-    assert found["verdicts"] == compare(whole)["verdicts"]
+    assert found["verdicts"] == list(compare(whole).verdicts)
     assert found["verdicts"][0] in text
     assert "report --study ladnn --study rivals --all" in text
     assert (root / "reports" / "ladnn+rivals" / "index.html").exists()
@@ -385,9 +391,9 @@ def test_in_a_pipe_there_is_no_escape_at_all(root):
 
 def test_tables_too_wide_for_a_terminal_are_cut_not_folded():
     arms = [f"an_arm_of_a_long_name_{i}" for i in range(6)]
-    table = terminal.Table(("class", *(f">{arm}" for arm in arms)), (("vowel", *map(str, range(6))),))
+    table = Table(["class", *numbers(*arms)], [("vowel", *map(str, range(6)))])
     stream = io.StringIO()
-    terminal.show(outline.fitting([table]), stream)
+    terminal.show(terminal.fitting([table]), stream)
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split() for line in lines if line.startswith("vowel")] == [

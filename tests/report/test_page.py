@@ -12,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.comparison.arm_model import TuningEffort
+from harness.comparison.compare import compare
+from harness.comparison.model import Comparison
 from harness.display import wording
-from harness.report import figures, verdicts
+from harness.report import figures
 from harness.report.page import page as render_page
-from harness.statistics.registry import METRICS, compared
+from harness.results import RunResult, StudyRecord
+from harness.statistics.registry import METRICS, comparable
 from tests.browser import CHROMIUM, Browser
-from tests.records import comparison_json as compare
 from tests.records import make_record
 
 needs_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
@@ -25,7 +28,7 @@ DRAWN = "document.documentElement.dataset.drawn"
 
 
 @pytest.fixture(scope="module")
-def comparison() -> dict:
+def comparison() -> Comparison:
     return compare(make_record(n_arms=4))
 
 
@@ -35,7 +38,7 @@ def page(comparison) -> str:
 
 
 @pytest.fixture(scope="module")
-def two() -> dict:
+def two() -> Comparison:
     """Two arms; some phonemes and a confusion survive the correction."""
     record = make_record(n_arms=3, n_speakers=20)
     return compare(dataclasses.replace(record, arms=[record.arms[2], record.arms[1]]))
@@ -58,29 +61,29 @@ def numbers(packed: list | dict) -> list[float]:
 
 def test_page_says_the_numbers_of_the_comparison(comparison, page):
     text = unescape(re.sub(r"<[^>]+>", "|", page[: page.index("<script>")]))
-    for arm in comparison["arms"]:
-        for metric in [metric.name for metric in compared()]:
-            assert f"|{wording.spread(arm['test'][metric])}|" in text
-        for row in arm["phonemes"]:
-            assert f"|{wording.percent(row['f1'])}|" in text
-        for row in [*arm["speakers"], *arm["boundaries"]]:
-            assert f"|{wording.spread(row['accuracy'])}|" in text
-        assert f"|{wording.percent(arm['effort']['curve'][-1]['expected'])}|" in text
-        worst = arm["worst_speaker"]
-        said = f"{arm['arm']} is worst for {worst['speaker']}: {wording.percent(worst['accuracy']['mean'])} %."
+    for arm in comparison.arms:
+        for metric in [metric.name for metric in comparable()]:
+            assert f"|{wording.spread(arm.test[metric])}|" in text
+        for row in arm.phonemes:
+            assert f"|{wording.percent(row.f1)}|" in text
+        for row in [*arm.speakers, *arm.boundaries]:
+            assert f"|{wording.spread(row.accuracy)}|" in text
+        assert f"|{wording.percent(arm.effort.curve[-1].expected)}|" in text
+        worst = arm.worst_speaker
+        said = f"{arm.arm} is worst for {worst.speaker}: {wording.percent(worst.accuracy.mean)} %."
         assert said in text
-    for pair in comparison["pairs"]:
-        assert f"|{wording.points(pair['difference'])}||{wording.interval(pair['low'], pair['high'])}|" in text
-    for found in comparison["phoneme_differences"]:
-        for row in found["phonemes"]:
-            ends = wording.interval(row["low_corrected"], row["high_corrected"])
-            assert f"|{wording.points(row['difference'])}||{ends}|" in text
-    for sentence in comparison["verdicts"]:
+    for pair in comparison.pairs:
+        assert f"|{wording.points(pair.difference)}||{wording.interval(pair.low, pair.high)}|" in text
+    for found in comparison.phoneme_differences:
+        for row in found.phonemes:
+            ends = wording.interval(row.low_corrected, row.high_corrected)
+            assert f"|{wording.points(row.difference)}||{ends}|" in text
+    for sentence in comparison.verdicts:
         assert sentence in text
 
 
 def test_verdicts_come_before_everything_else(comparison, page):
-    first = page.index(comparison["verdicts"][0])
+    first = page.index(comparison.verdicts[0])
     assert page.index("<h1>") < first < page.index("<main")
     assert page.index('<section id="arms">') < page.index('<section id="making">')
 
@@ -88,44 +91,44 @@ def test_verdicts_come_before_everything_else(comparison, page):
 def test_figures_draw_the_numbers_of_the_comparison(comparison, page):
     found = drawn(page)
     by_name = {(name, at): trace for trace in found["differences"]["data"] for at, name in enumerate(trace["y"])}
-    for pair in comparison["pairs"][: 3 * len(compared())]:
-        if pair["metric"] == "phone_error_rate":
+    for pair in comparison.pairs[: 3 * len(comparable())]:
+        if pair.metric == "phone_error_rate":
             continue
-        name = f"{METRICS[pair['metric']].title}, {pair['a']}"
+        name = f"{METRICS[pair.metric].title}, {pair.a}"
         at, trace = next((at, trace) for (row, at), trace in by_name.items() if row == name)
-        assert trace["x"][at] == pytest.approx(100 * pair["difference"])
-        assert trace["x"][at] + trace["error_x"]["array"][at] == pytest.approx(100 * pair["high"])
+        assert trace["x"][at] == pytest.approx(100 * pair.difference)
+        assert trace["x"][at] + trace["error_x"]["array"][at] == pytest.approx(100 * pair.high)
     bars = {trace["name"]: trace for trace in found["phoneme_f1"]["data"]}
     speakers = {trace["name"]: trace for trace in found["each_speaker"]["data"] if "name" in trace}
     sure = {trace["name"]: trace for trace in found["reliability"]["data"] if "name" in trace}
     best = {trace["name"]: trace for trace in found["effort"]["data"] if "name" in trace}
-    for arm in comparison["arms"]:
-        f1 = dict(zip(bars[arm["arm"]]["y"], bars[arm["arm"]]["x"], strict=True))
-        assert f1 == pytest.approx({row["phoneme"]: 100 * row["f1"] for row in arm["phonemes"]})
-        dots = dict(zip(speakers[arm["arm"]]["x"], speakers[arm["arm"]]["y"], strict=True))
-        assert dots == pytest.approx({row["speaker"]: 100 * row["accuracy"]["mean"] for row in arm["speakers"]})
-        assert sure[arm["arm"]]["y"] == pytest.approx([100 * row["accuracy"] for row in arm["calibration"]])
-        assert best[arm["arm"]]["y"] == pytest.approx([100 * row["expected"] for row in arm["effort"]["curve"]])
+    for arm in comparison.arms:
+        f1 = dict(zip(bars[arm.arm]["y"], bars[arm.arm]["x"], strict=True))
+        assert f1 == pytest.approx({row.phoneme: 100 * row.f1 for row in arm.phonemes})
+        dots = dict(zip(speakers[arm.arm]["x"], speakers[arm.arm]["y"], strict=True))
+        assert dots == pytest.approx({row.speaker: 100 * row.accuracy.mean for row in arm.speakers})
+        assert sure[arm.arm]["y"] == pytest.approx([100 * row.accuracy for row in arm.calibration])
+        assert best[arm.arm]["y"] == pytest.approx([100 * row.expected for row in arm.effort.curve])
 
 
 def test_only_what_survives_the_correction_is_coloured(two):
-    found = two["phoneme_differences"][0]
-    survives = {row["phoneme"] for row in found["phonemes"] if row["survives"]}
-    assert 0 < len(survives) < len(found["phonemes"])
+    found = two.phoneme_differences[0]
+    survives = {row.phoneme for row in found.phonemes if row.survives}
+    assert 0 < len(survives) < len(found.phonemes)
     plotted = drawn(render_page(two))
     for trace in plotted["phoneme_difference_0"]["data"]:
         is_coloured = trace["marker"]["color"] != figures.QUIET
         assert is_coloured == (not trace["marker"]["symbol"].endswith("-open"))  # also without colours
         assert set(trace["y"]) <= survives if is_coloured else not set(trace["y"]) & survives
-    cells = {(cell["true"], cell["predicted"]): cell for cell in two["confusion_differences"][0]["surviving"]}
+    cells = {(cell.true, cell.predicted): cell for cell in two.confusion_differences[0].surviving}
     assert cells
     (matrix,) = plotted["confusion_difference_0"]["data"]
     z = np.reshape(numbers(matrix["z"]), (len(matrix["y"]), -1))
     signs = np.array(matrix["text"])
     for (i, true), (j, predicted) in itertools.product(enumerate(matrix["y"]), enumerate(matrix["x"])):
         cell = cells.get((true, predicted))
-        assert z[i, j] == (pytest.approx(cell["difference"]) if cell else 0)
-        assert signs[i, j] == ("" if not cell else "+" if cell["difference"] > 0 else "-")
+        assert z[i, j] == (pytest.approx(cell.difference) if cell else 0)
+        assert signs[i, j] == ("" if not cell else "+" if cell.difference > 0 else "-")
 
 
 def test_arms_differ_in_more_than_colour(page):
@@ -136,12 +139,11 @@ def test_arms_differ_in_more_than_colour(page):
 
 
 def test_a_section_is_left_out_where_the_comparison_lacks_what_it_is_about(two):
-    lacking = json.loads(json.dumps(two))
-    del lacking["claims"]
-    for arm in lacking["arms"]:
-        for name in ("calibration", "boundaries", "segments", "speakers", "broad_classes", "effort", "layers"):
-            del arm[name]
-        arm["search"] = []
+    unsearched = TuningEffort(random_trials=0, frames_per_trial=None, curve=())
+    nothing = {"calibration": None, "boundaries": None, "segments": None, "search": (), "effort": unsearched}
+    nothing |= dict.fromkeys(("speakers", "broad_classes", "layers"), ())
+    arms = tuple(dataclasses.replace(arm, **nothing) for arm in two.arms)
+    lacking = dataclasses.replace(two, claims=(), arms=arms)
     sections = re.findall(r'<section id="(\w+)"', render_page(lacking))
     assert sections == ["arms", "differences", "phonemes", "confusions", "learning", "making"]
 
@@ -153,27 +155,83 @@ def test_page_is_one_file_under_6_mb_that_asks_no_network(page, two):
     assert len(render_page(two).encode()) < 6_000_000
 
 
+INJECTION = '</script></title></pre><script>alert(1)</script>"><img src=x onerror=alert(1)>'
+
+
+def of_evil_names() -> StudyRecord:
+    """Every text that comes from people, or from a corpus, is an attempt to run a script."""
+    record = make_record(phonemes=(INJECTION, "AA", "S", "T"), n_speakers=3, n_trials=3)
+    names = {arm.arm: f"{arm.arm}{INJECTION}" for arm in record.arms}
+
+    def renamed(final: RunResult) -> RunResult:
+        speakers = tuple(f"{name}{INJECTION}" for name in final.test.speakers)
+        test = dataclasses.replace(final.test, speakers=speakers)
+        settings = {f"params.{INJECTION}": INJECTION}
+        return dataclasses.replace(final, arm=names[final.arm], test=test, settings=settings)
+
+    arms = [
+        dataclasses.replace(
+            arm,
+            arm=names[arm.arm],
+            chosen={f"params.{INJECTION}": INJECTION},
+            importances={f"params.{INJECTION}": 1.0},
+            finals=tuple(map(renamed, arm.finals)),
+        )
+        for arm in record.arms
+    ]
+    claim = {"kind": "better", "claim": INJECTION, "a": arms[0].arm, "b": arms[1].arm, "metric": "accuracy"}
+    return dataclasses.replace(
+        record,
+        arms=arms,
+        study=INJECTION,
+        question=INJECTION,
+        baseline=names["ffdnn"],
+        claims=(claim,),
+        notes=(INJECTION,),
+        experiment=INJECTION,
+        corpus=record.corpus | {"name": INJECTION, "digest": INJECTION},
+        provenance={"command": INJECTION, "versions": {INJECTION: INJECTION}},
+    )
+
+
 def test_what_people_wrote_is_escaped():
-    record = dataclasses.replace(make_record(), question="Is <b> & c?", notes=("</script><script>alert(1)</script>",))
+    record = dataclasses.replace(make_record(), question="Is <b> & c?")
+    assert "Is &lt;b&gt; &amp; c?" in render_page(compare(record))
+
+
+@pytest.mark.parametrize("is_sweep", [False, True])
+def test_no_text_of_people_runs_in_the_page(is_sweep):
+    record = of_evil_names()
+    if is_sweep:
+        cells = {arm.arm: {"base": arm.arm, "value": INJECTION} for arm in record.arms}
+        record = dataclasses.replace(
+            record, sweep={"key": f"params.{INJECTION}", "values": (INJECTION,), "cells": cells}
+        )
     page = render_page(compare(record))
-    assert "Is &lt;b&gt; &amp; c?" in page
-    assert "<script>alert(1)" not in page
+    usual = render_page(compare(make_record()))
+    assert page.count("<script") == usual.count("<script") == 3
+    assert page.count("</script") == usual.count("</script")
+    assert "<img" not in page.partition("<script>")[0]
 
 
 def test_the_best_arm_is_the_largest_number_also_across_ten_percent(two):
     """9.29 is less than 19.17, whatever their spelling says."""
-    found = json.loads(json.dumps(two))
-    for arm, mean in zip(found["arms"], (0.0929, 0.1917), strict=True):
-        arm["test"]["accuracy"]["mean"] = mean
-    best = re.findall(r'<td class="number best">([\d.]+)', render_page(found))
+    arms = [
+        dataclasses.replace(arm, test={**arm.test, "accuracy": dataclasses.replace(arm.test["accuracy"], mean=mean)})
+        for arm, mean in zip(two.arms, (0.0929, 0.1917), strict=True)
+    ]
+    page = render_page(dataclasses.replace(two, arms=tuple(arms)))
+    best = re.findall(r'<td class="number best">([\d.]+)', page)
     assert "19.17" in best
     assert "9.29" not in best
 
 
 def test_many_pairs_are_folded_behind_those_with_the_baseline(comparison, page):
     assert page.count('<span class="pair">') == 6
-    many = comparison | {"pairs": [pair | {"a": f"{pair['a']}{i}"} for pair in comparison["pairs"] for i in range(3)]}
-    header = verdicts.header(many)
+    arms = tuple(dataclasses.replace(arm, arm=f"{arm.arm}{i}") for arm in comparison.arms for i in range(3))
+    pairs = tuple(dataclasses.replace(pair, a=f"{pair.a}{i}") for pair in comparison.pairs for i in range(3))
+    many = dataclasses.replace(comparison, arms=(*comparison.arms, *arms), pairs=pairs)
+    header = render_page(many).partition("</header>")[0]
     assert header.count('<span class="pair">') == 9
     assert "The other 9 pairs" in header
 
@@ -227,18 +285,18 @@ def test_every_figure_is_drawn_as_wide_as_its_place(opened):
 @needs_a_browser
 def test_pointing_at_a_cell_shows_it_in_every_matrix_and_in_words(opened, two):
     box = _scroll_to(opened, "#confusion_0 .nsewdrag")
-    labels = two["arms"][0]["confusion"]["labels"]
+    labels = two.arms[0].confusion.labels
     order = figures.by_class(two)
     row, column = order.index("S"), order.index("Z")
     size = len(order)
     opened.point(box["x"] + (column + 0.5) / size * box["width"], box["y"] + (row + 0.5) / size * box["height"])
     opened.wait("document.getElementById('readout').textContent.startsWith('S taken for Z')")
     said = opened.ask("document.getElementById('readout').textContent")
-    for arm in two["arms"]:
-        counts = np.array(arm["confusion"]["counts"])
+    for arm in two.arms:
+        counts = np.array(arm.confusion.counts)
         frames = counts[labels.index("S"), labels.index("Z")]
         rate = frames / counts[labels.index("S")].sum()
-        assert f"{arm['arm']} {100 * rate:.2f} % ({frames:,} frames)" in said
+        assert f"{arm.arm} {100 * rate:.2f} % ({frames:,} frames)" in said
     for matrix in ("confusion_0", "confusion_1", "confusion_difference_0"):
         opened.wait(f"document.querySelector('#{matrix} .hoverlayer').textContent.includes('true S')")
 
@@ -263,13 +321,13 @@ def test_the_page_is_used_by_keyboard_alone(opened, two):
 
 @needs_a_browser
 def test_sorting_and_filtering_the_phonemes_orders_table_and_figures(opened, two):
-    rows = two["phoneme_differences"][0]["phonemes"]
-    by_difference = [row["phoneme"] for row in sorted(rows, key=lambda row: -round(row["difference"], 4))]
+    rows = two.phoneme_differences[0].phonemes
+    by_difference = [row.phoneme for row in sorted(rows, key=lambda row: -round(row.difference, 4))]
     shown = "[...document.querySelectorAll('#phoneme-table tbody tr')].filter(row => !row.hidden)"
     names = f"{shown}.map(row => row.cells[0].textContent)"
     ticks = "document.getElementById('phoneme_difference_0')._fullLayout.yaxis.categoryarray"
     assert opened.ask(names) == opened.ask(ticks) == figures.by_class(two)
-    column = 3 + 3 * len(two["arms"])
+    column = 3 + 3 * len(two.arms)
     opened.ask("document.querySelector('details:has(#phoneme-table)').open = true")
     heading = f"#phoneme-table thead th:nth-child({column + 1})"
     box = _scroll_to(opened, f"{heading} button")

@@ -15,14 +15,17 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
 
+from harness.comparison.compare import compare
+from harness.comparison.model import Comparison, Verdict, to_json
 from harness.display import terminal, wording
+from harness.display.document import Line, Table
 from harness.errors import UserError
 from harness.phones import PHONEMES
 from harness.report import files, outline, page
 from harness.results import RunResult, StudyRecord
 from harness.statistics.frame_measures import distances
-from harness.statistics.registry import METRICS, compared
-from tests.records import comparison_json as compare
+from harness.statistics.metrics import Spread
+from harness.statistics.registry import METRICS, comparable
 from tests.records import make_record
 
 FROM_FRAMES = ("phone_error_rate", "accuracy_at_boundaries", "accuracy_away")
@@ -34,11 +37,11 @@ def record() -> StudyRecord:
 
 
 @pytest.fixture(scope="module")
-def comparison(record) -> dict:
+def comparison(record) -> Comparison:
     return compare(record)
 
 
-def _printed(comparison: dict, *, everything: bool = False) -> str:
+def _printed(comparison: Comparison, *, everything: bool = False) -> str:
     stream = io.StringIO()
     terminal.show(outline.blocks(comparison, everything=everything), stream)
     return stream.getvalue()
@@ -74,6 +77,7 @@ UNUSUAL = {
 
 
 def test_comparison_has_the_keys_of_the_contract(comparison):
+    comparison = to_json(comparison)
     assert {"study", "question", "corpus", "baseline", "arms", "pairs"} <= comparison.keys()
     assert {"name", "digest", "splits"} <= comparison["corpus"].keys()
     for arm in comparison["arms"]:
@@ -98,67 +102,69 @@ def test_comparison_has_the_keys_of_the_contract(comparison):
 def test_every_two_arms_are_compared_in_each_measure_those_with_the_baseline_first(comparison):
     pairs = [("ladnn", "ffdnn"), ("resmlp", "ffdnn"), ("linear", "ffdnn")]
     pairs += [("ladnn", "resmlp"), ("ladnn", "linear"), ("resmlp", "linear")]
-    assert [(pair["a"], pair["b"], pair["metric"]) for pair in comparison["pairs"]] == [
-        (a, b, metric) for a, b in pairs for metric in [metric.name for metric in compared()]
+    assert [(pair.a, pair.b, pair.metric) for pair in comparison.pairs] == [
+        (a, b, metric) for a, b in pairs for metric in [metric.name for metric in comparable()]
     ]
-    assert comparison["verdicts"] == [p["sentence"] for p in comparison["pairs"] if p["metric"] == "accuracy"]
+    assert list(comparison.verdicts) == [p.sentence for p in comparison.pairs if p.metric == "accuracy"]
 
 
 def test_numbers_are_those_of_the_runs(record, comparison):
-    for arm, found in zip(record.arms, comparison["arms"], strict=True):
+    for arm, found in zip(record.arms, comparison.arms, strict=True):
         accuracies = [final.test.accuracy for final in arm.finals]
-        assert found["test"]["accuracy"]["per_seed"] == pytest.approx(accuracies)
-        assert found["test"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
-        assert found["test"]["accuracy"]["std"] == pytest.approx(np.std(accuracies, ddof=1))
-        assert np.array_equal(found["confusion"]["counts"], sum(final.test.confusion for final in arm.finals))
-        assert found["seconds_training"] == pytest.approx(np.mean([final.seconds for final in arm.finals]))
-    means = {arm["arm"]: arm["test"] for arm in comparison["arms"]}
-    for pair in comparison["pairs"]:
-        difference = means[pair["a"]][pair["metric"]]["mean"] - means[pair["b"]][pair["metric"]]["mean"]
-        assert pair["difference"] == pytest.approx(difference)
-        assert pair["low"] < pair["difference"] < pair["high"]
+        assert found.test["accuracy"].per_seed == pytest.approx(accuracies)
+        assert found.test["accuracy"].mean == pytest.approx(np.mean(accuracies))
+        assert found.test["accuracy"].std == pytest.approx(np.std(accuracies, ddof=1))
+        assert np.array_equal(found.confusion.counts, sum(final.test.confusion for final in arm.finals))
+        assert found.seconds_training == pytest.approx(np.mean([final.seconds for final in arm.finals]))
+    means = {arm.arm: arm.test for arm in comparison.arms}
+    for pair in comparison.pairs:
+        difference = means[pair.a][pair.metric].mean - means[pair.b][pair.metric].mean
+        assert pair.difference == pytest.approx(difference)
+        assert pair.low < pair.difference < pair.high
 
 
 def test_phoneme_differences_are_those_of_the_phoneme_tables(comparison):
-    tables = {arm["arm"]: {row["phoneme"]: row["f1"] for row in arm["phonemes"]} for arm in comparison["arms"]}
-    for found in comparison["phoneme_differences"]:
-        assert len(found["phonemes"]) == len(PHONEMES)
-        for row in found["phonemes"]:
-            assert row["f1_a"] == pytest.approx(tables[found["a"]][row["phoneme"]])
-            assert row["difference"] == pytest.approx(row["f1_a"] - tables[found["b"]][row["phoneme"]])
-            assert row["p_corrected"] >= row["p"]
-            assert row["survives"] == (row["p_corrected"] <= 0.05)
-            assert row["low_corrected"] <= row["low"] <= row["difference"] <= row["high"] <= row["high_corrected"]
-            assert row["survives"] == (not row["low_corrected"] <= 0 <= row["high_corrected"])
-        survivors = [row["survives"] for row in found["phonemes"]]
+    tables = {arm.arm: {row.phoneme: row.f1 for row in arm.phonemes} for arm in comparison.arms}
+    for found in comparison.phoneme_differences:
+        assert len(found.phonemes) == len(PHONEMES)
+        for row in found.phonemes:
+            assert row.f1_a == pytest.approx(tables[found.a][row.phoneme])
+            assert row.difference == pytest.approx(row.f1_a - tables[found.b][row.phoneme])
+            assert row.p_corrected >= row.p
+            assert row.survives == (row.p_corrected <= 0.05)
+            assert row.low_corrected <= row.low <= row.difference <= row.high <= row.high_corrected
+            assert row.survives == (not row.low_corrected <= 0 <= row.high_corrected)
+        survivors = [row.survives for row in found.phonemes]
         assert survivors == sorted(survivors, reverse=True)
 
 
 def test_measures_from_frames_are_those_of_the_frames(record, comparison):
-    for arm, found in zip(record.arms, comparison["arms"], strict=True):
+    for arm, found in zip(record.arms, comparison.arms, strict=True):
         near = distances(arm.finals[0].test.truth, arm.finals[0].test.lengths) <= 1
         right = [final.test.predicted == final.test.truth for final in arm.finals]
-        assert found["test"]["accuracy"]["per_seed"] == pytest.approx([r.mean() for r in right])
-        assert found["test"]["accuracy_at_boundaries"]["per_seed"] == pytest.approx([r[near].mean() for r in right])
-        assert found["test"]["accuracy_away"]["per_seed"] == pytest.approx([r[~near].mean() for r in right])
-        assert sum(row["frames"] for row in found["boundaries"]) == len(near)
-        assert sum(row["frames"] for row in found["calibration"]) == 3 * len(near)
-        kinds = [found["segments"][kind]["mean"] for kind in ("substitutions", "deletions", "insertions")]
-        assert sum(kinds) == pytest.approx(found["test"]["phone_error_rate"]["mean"])
+        assert found.test["accuracy"].per_seed == pytest.approx([r.mean() for r in right])
+        assert found.test["accuracy_at_boundaries"].per_seed == pytest.approx([r[near].mean() for r in right])
+        assert found.test["accuracy_away"].per_seed == pytest.approx([r[~near].mean() for r in right])
+        assert sum(row.frames for row in found.boundaries) == len(near)
+        assert sum(row.frames for row in found.calibration) == 3 * len(near)
+        kinds = [
+            kind.mean for kind in (found.segments.substitutions, found.segments.deletions, found.segments.insertions)
+        ]
+        assert sum(kinds) == pytest.approx(found.test["phone_error_rate"].mean)
     a, b = ([final.test.predicted == final.test.truth for final in arm.finals] for arm in record.arms[:2])
     expected = np.mean([(one & ~other).mean() for one in a for other in b])
-    assert comparison["pairs"][0]["disagreement"]["only_a_right"] == pytest.approx(expected)
+    assert comparison.pairs[0].disagreement.only_a_right == pytest.approx(expected)
 
 
 def test_speakers_are_counted_whole_and_the_worst_is_named(record, comparison):
-    for arm, found in zip(record.arms, comparison["arms"], strict=True):
+    for arm, found in zip(record.arms, comparison.arms, strict=True):
         test = arm.finals[0].test
-        for row in found["speakers"]:
-            own = test.counts[np.array(test.speakers) == row["speaker"]].sum(axis=0)
-            assert row["frames"] == own.sum()
-            assert row["accuracy"]["per_seed"][0] == pytest.approx(np.trace(own) / own.sum())
-        means = {row["speaker"]: row["accuracy"]["mean"] for row in found["speakers"]}
-        assert found["worst_speaker"]["speaker"] == min(means, key=means.get)
+        for row in found.speakers:
+            own = test.counts[np.array(test.speakers) == row.speaker].sum(axis=0)
+            assert row.frames == own.sum()
+            assert row.accuracy.per_seed[0] == pytest.approx(np.trace(own) / own.sum())
+        means = {row.speaker: row.accuracy.mean for row in found.speakers}
+        assert found.worst_speaker.speaker == min(means, key=means.get)
 
 
 def test_a_study_whose_frames_were_not_kept_is_reported_without_them(record):
@@ -168,75 +174,77 @@ def test_a_study_whose_frames_were_not_kept_is_reported_without_them(record):
 
     arms = [dataclasses.replace(arm, finals=tuple(map(stripped, arm.finals))) for arm in record.arms]
     found = compare(dataclasses.replace(record, arms=arms))
-    assert not set(FROM_FRAMES) & found["arms"][0]["test"].keys()
-    assert "The frames' predictions were not kept: no calibration, boundaries or phone error rate." in found["notes"]
-    assert "boundaries" not in _printed(found | {"notes": []}, everything=True)
+    assert not set(FROM_FRAMES) & found.arms[0].test.keys()
+    assert "The frames' predictions were not kept: no calibration, boundaries or phone error rate." in found.notes
+    assert "boundaries" not in _printed(dataclasses.replace(found, notes=()), everything=True)
     assert "ladnn" in page.page(found)
 
 
 def test_within_the_margin_arms_are_practically_equal(record):
     found = compare(dataclasses.replace(record, margin=0.02))
-    verdicts = {(p["a"], p["b"]): p["verdict"] for p in found["pairs"] if p["metric"] == "accuracy"}
+    verdicts = {(p.a, p.b): p.verdict for p in found.pairs if p.metric == "accuracy"}
     assert verdicts["ladnn", "ffdnn"] == "practically equal"
     assert verdicts["linear", "ffdnn"] == "ffdnn better"
     assert "ladnn and ffdnn are practically equal" in _printed(found)
 
 
 def test_pairs_are_corrected_for_their_number_and_what_falls_is_said(comparison):
-    rows = [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"]
-    expected = false_discovery_control([pair["p"] for pair in rows])
-    assert [pair["p_corrected"] for pair in rows] == pytest.approx(expected)
-    fallen = [pair | {"p_corrected": 0.2} if pair["metric"] == "accuracy" else pair for pair in comparison["pairs"]]
-    n_found = sum(pair["verdict"].endswith(" better") for pair in rows)
-    assert f"Of {n_found} shown, 0 remain when corrected for 6 pairs." in _printed(comparison | {"pairs": fallen})
+    rows = [pair for pair in comparison.pairs if pair.metric == "accuracy"]
+    expected = false_discovery_control([pair.p for pair in rows])
+    assert [pair.p_corrected for pair in rows] == pytest.approx(expected)
+    fallen = tuple(dataclasses.replace(pair, p_corrected=0.2) for pair in comparison.pairs)
+    n_found = sum(pair.verdict.endswith(" better") for pair in rows)
+    assert f"Of {n_found} shown, 0 remain when corrected for 6 pairs." in _printed(
+        dataclasses.replace(comparison, pairs=fallen)
+    )
 
 
 def test_comparison_is_json_without_nan(comparison):
-    assert json.loads(files.as_json(comparison)) == comparison
+    assert json.loads(files.as_json(comparison)) == to_json(comparison)
 
 
 @pytest.mark.parametrize("case", UNUSUAL)
 def test_unusual_studies_are_reported_too(case, tmp_path):
     comparison = compare(UNUSUAL[case]())
     files.write(comparison, tmp_path)
-    assert json.loads((tmp_path / "comparison.json").read_text()) == comparison
+    assert json.loads((tmp_path / "comparison.json").read_text()) == to_json(comparison)
     assert "nan" not in _printed(comparison).lower()
 
 
 def test_one_speaker_gives_no_interval():
     comparison = compare(UNUSUAL["one speaker"]())
-    assert comparison["pairs"][0]["low"] is None
-    assert comparison["pairs"][0]["verdict"] == "no interval: one speaker only"
+    assert comparison.pairs[0].low is None
+    assert comparison.pairs[0].verdict == "no interval: one speaker only"
     assert "no interval: one speaker only" in _printed(comparison)
 
 
 def test_one_seed_has_no_spread_and_says_so():
     comparison = compare(make_record(n_seeds=1))
-    assert comparison["arms"][0]["test"]["accuracy"]["std"] is None
-    assert any(note.startswith("One seed only: ladnn, ffdnn.") for note in comparison["notes"])
+    assert comparison.arms[0].test["accuracy"].std is None
+    assert any(note.startswith("One seed only: ladnn, ffdnn.") for note in comparison.notes)
 
 
 def test_arms_without_a_final_are_left_out_and_named(record):
     ladnn, *others = record.arms
     found = compare(dataclasses.replace(record, arms=[dataclasses.replace(ladnn, finals=()), *others]))
-    assert "ladnn" not in [arm["arm"] for arm in found["arms"]]
-    assert "Without a finished final run, and so left out: ladnn." in found["notes"]
+    assert "ladnn" not in [arm.arm for arm in found.arms]
+    assert "Without a finished final run, and so left out: ladnn." in found.notes
 
 
 def test_without_a_finished_baseline_the_others_are_compared_with_each_other(record):
     arms = [dataclasses.replace(arm, finals=() if arm.arm == "ffdnn" else arm.finals) for arm in record.arms]
     found = compare(dataclasses.replace(record, arms=arms))
-    assert {(pair["a"], pair["b"]) for pair in found["pairs"]} == {
+    assert {(pair.a, pair.b) for pair in found.pairs} == {
         ("ladnn", "resmlp"), ("ladnn", "linear"), ("resmlp", "linear")
     }  # fmt: skip
-    assert found["phoneme_differences"] == found["confusion_differences"] == []
-    assert found["verdicts"][0] in _printed(found)
-    assert found["verdicts"][0] in page.page(found)
+    assert found.phoneme_differences == found.confusion_differences == ()
+    assert found.verdicts[0] in _printed(found)
+    assert found.verdicts[0] in page.page(found)
 
 
 def test_of_one_arm_there_is_nothing_to_compare():
     found = compare(make_record(n_arms=1))
-    assert found["pairs"] == found["verdicts"] == []
+    assert found.pairs == found.verdicts == ()
     assert wording.NOTHING_TO_COMPARE in _printed(found)
     assert wording.NOTHING_TO_COMPARE in page.page(found)
 
@@ -254,7 +262,7 @@ def test_arms_tested_on_different_utterances_are_refused(record):
 
 
 def test_reading_needs_neither_torch_nor_mlflow():
-    command = "import sys, harness.report.files, harness.report.terminal; print({'torch', 'mlflow'} & {*sys.modules})"
+    command = "import sys, harness.report.files, harness.report.outline; print({'torch', 'mlflow'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", command], capture_output=True, text=True).stdout == "set()\n"
 
 
@@ -266,8 +274,8 @@ def test_in_a_pipe_there_is_no_escape_and_no_line_over_80_columns(comparison):
     for everything in (False, True):
         printed = _printed(comparison, everything=everything)
         assert "\x1b" not in printed
-        sentences = comparison["verdicts"] + comparison["notes"]
-        sentences += [f"  {part['sentence']}" for claim in comparison["claims"] for part in claim["parts"]]
+        sentences = [*comparison.verdicts, *comparison.notes]
+        sentences += [f"  {part.sentence}" for claim in comparison.claims for part in claim.parts]
         assert [line for line in printed.splitlines() if len(line) > 80 and line not in sentences] == []
 
 
@@ -279,36 +287,36 @@ def test_the_terminal_stays_short_unless_all_is_asked_for(comparison):
 
 def test_all_shows_every_long_table(comparison):
     printed = _printed(comparison, everything=True)
-    for arm in comparison["arms"]:
-        for row in arm["boundaries"]:
-            assert wording.spread(row["accuracy"]) in printed
-        assert wording.percent(arm["effort"]["curve"][-1]["expected"]) in printed
-    for pair in comparison["pairs"]:
-        own = re.search(rf"^{pair['a']} - {pair['b']} +difference.*\n.*\n((.+\n)*)", printed, re.MULTILINE)[1]
-        said = METRICS[pair["metric"]].short, wording.points(pair["difference"])
+    for arm in comparison.arms:
+        for row in arm.boundaries:
+            assert wording.spread(row.accuracy) in printed
+        assert wording.percent(arm.effort.curve[-1].expected) in printed
+    for pair in comparison.pairs:
+        own = re.search(rf"^{pair.a} - {pair.b} +difference.*\n.*\n((.+\n)*)", printed, re.MULTILINE)[1]
+        said = METRICS[pair.metric].short, wording.points(pair.difference)
         assert re.search(" +".join(map(re.escape, said)), own)
 
 
 def test_in_a_pipe_long_lines_stay_whole(comparison):
     question = "Does it? " * 40
-    assert question.strip() in _printed(comparison | {"question": question.strip()})
+    assert question.strip() in _printed(dataclasses.replace(comparison, question=question.strip()))
 
 
 def test_verdicts_come_first(comparison):
     lines = _printed(comparison).splitlines()
-    assert lines[2 : 2 + len(comparison["verdicts"])] == comparison["verdicts"]
+    assert lines[2 : 2 + len(comparison.verdicts)] == list(comparison.verdicts)
 
 
 def test_terminal_says_the_numbers_of_the_comparison(comparison):
     printed = _printed(comparison)
-    for arm in comparison["arms"]:
-        row = next(line for line in printed.splitlines() if re.match(rf"{arm['arm']} +\d", line))
+    for arm in comparison.arms:
+        row = next(line for line in printed.splitlines() if re.match(rf"{arm.arm} +\d", line))
         for metric in ("accuracy", "macro_f1", "accuracy_without_silence"):
-            assert wording.spread(arm["test"][metric]) in row
-    for pair in comparison["pairs"]:
-        if pair["metric"] == "accuracy":
-            assert pair["sentence"] in printed
-            said = f"{pair['a']} : {pair['b']}", wording.chance(pair["probability_a_better"])
+            assert wording.spread(arm.test[metric]) in row
+    for pair in comparison.pairs:
+        if pair.metric == "accuracy":
+            assert pair.sentence in printed
+            said = f"{pair.a} : {pair.b}", wording.chance(pair.probability_a_better)
             assert re.search(" +".join(map(re.escape, said)), printed)
 
 
@@ -316,14 +324,14 @@ def test_in_a_terminal_the_best_is_bold_and_nothing_is_coloured(comparison, monk
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     printed = _printed(comparison)
-    best = max(comparison["arms"], key=lambda arm: arm["test"]["accuracy"]["mean"])
-    assert f"\x1b[1m{wording.spread(best['test']['accuracy'])}\x1b[0m" in printed
+    best = max(comparison.arms, key=lambda arm: arm.test["accuracy"].mean)
+    assert f"\x1b[1m{wording.spread(best.test['accuracy'])}\x1b[0m" in printed
     assert set(re.findall(r"\x1b\[([0-9;]*)m", printed)) == {"0", "1"}
 
 
 def test_phonemes_in_brackets_are_not_taken_for_markup():
     stream = io.StringIO()
-    terminal.show([terminal.Line("[SIL] as [b]"), terminal.Table(("[SIL]",), (("[SIL] :smile:",),))], stream)
+    terminal.show([Line("[SIL] as [b]"), Table(["[SIL]"], [("[SIL] :smile:",)])], stream)
     assert stream.getvalue().count("[SIL]") == 3
     assert "[b]" in stream.getvalue()
     assert ":smile:" in stream.getvalue()
@@ -337,14 +345,14 @@ def test_files_agree_with_the_comparison(comparison, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
     arms = pd.read_csv(tmp_path / "arms.csv").set_index("arm")
     phonemes = pd.read_csv(tmp_path / "phonemes.csv").set_index(["arm", "phoneme"])
-    for arm in comparison["arms"]:
-        assert arms.loc[arm["arm"], "test_accuracy_mean"] == arm["test"]["accuracy"]["mean"]
-        assert arms.loc[arm["arm"], "test_macro_f1_std"] == arm["test"]["macro_f1"]["std"]
-        for row in arm["phonemes"]:
-            assert phonemes.loc[(arm["arm"], row["phoneme"]), "f1"] == row["f1"]
-        counts = pd.read_csv(tmp_path / f"confusion_{arm['arm']}.csv", index_col="true")
-        assert counts.to_numpy().tolist() == arm["confusion"]["counts"]
-        assert list(counts.columns) == list(counts.index) == arm["confusion"]["labels"]
+    for arm in comparison.arms:
+        assert arms.loc[arm.arm, "test_accuracy_mean"] == arm.test["accuracy"].mean
+        assert arms.loc[arm.arm, "test_macro_f1_std"] == arm.test["macro_f1"].std
+        for row in arm.phonemes:
+            assert phonemes.loc[(arm.arm, row.phoneme), "f1"] == row.f1
+        counts = pd.read_csv(tmp_path / f"confusion_{arm.arm}.csv", index_col="true")
+        assert counts.to_numpy().tolist() == [list(row) for row in arm.confusion.counts]
+        assert list(counts.columns) == list(counts.index) == list(arm.confusion.labels)
 
 
 def test_the_same_comparison_gives_the_same_files(record, comparison, tmp_path):
@@ -362,7 +370,7 @@ def test_wording():
     assert wording.points(-0.0052) == "-0.52"
     assert [wording.chance(p) for p in (None, 0.004, 0.714, 0.996, 1)] == ["-", "< 1 %", "71 %", "> 99 %", "> 99 %"]
     assert [wording.ratio(518, 264), wording.ratio(1, 0)] == ["1.96", "-"]
-    assert wording.spread({"mean": 0.77414, "std": 0.00123, "per_seed": []}) == "77.41 ± 0.12"
+    assert wording.spread(Spread(mean=0.77414, std=0.00123, per_seed=())) == "77.41 ± 0.12"
     assert [wording.rounded(n) for n in (999, 16_840, 918_056, 1_400_000, 18_942_890, 3.2e10)] == [
         "999", "16.8 k", "918 k", "1.40 M", "18.9 M", "32.0 G"
     ]  # fmt: skip
@@ -372,16 +380,21 @@ def test_wording():
     )
 
 
-def test_sentences():
-    pair = {"a": "x", "b": "y", "metric": "accuracy", "difference": -0.01, "low": -0.02, "high": -0.005, "verdict": ""}
-    assert wording.sentence(pair | {"metric": "phone_error_rate"}) == (
-        "x is better than y by 1.00 points of phone error rate (0.50 to 2.00)."
-    )
-    equal = pair | {"difference": 0.001, "low": -0.001, "high": 0.003, "verdict": "practically equal", "margin": 0.005}
-    assert wording.sentence(equal) == (
-        "x and y are practically equal: +0.10 points of accuracy (-0.10 to +0.30), within 0.5."
-    )
-    assert wording.sentence(pair) == "y is better than x by 1.00 points of accuracy (0.50 to 2.00)."
-    assert wording.sentence(pair | {"high": 0.001}) == (
-        "No difference shown between x and y: -1.00 points of accuracy (-2.00 to +0.10)."
-    )
+def test_sentences_say_who_is_better_by_how_much(record, comparison):
+    wide = compare(dataclasses.replace(record, margin=0.02))
+    said = set()
+    for pair in (*comparison.pairs, *wide.pairs):
+        by, ends = wording.points(pair.difference), wording.interval(pair.low, pair.high)
+        title = METRICS[pair.metric].title
+        names = f"{pair.a} and {pair.b}"
+        size, near, far = (wording.percent(x) for x in (abs(pair.difference), *sorted((abs(pair.low), abs(pair.high)))))
+        worse = pair.a if pair.better == pair.b else pair.b
+        expected = {
+            Verdict.BETTER: f"{pair.better} is better than {worse} by {size} points of {title} ({near} to {far}).",
+            Verdict.NO_DIFFERENCE: f"No difference shown between {names}: {by} points of {title} ({ends}).",
+            Verdict.EQUAL: f"{names} are practically equal: {by} points of {title} ({ends}), within 2.",
+        }
+        assert pair.sentence == expected[pair.outcome]
+        said.add((pair.outcome, METRICS[pair.metric].lower_is_better))
+    assert {(Verdict.BETTER, True), (Verdict.BETTER, False), (Verdict.EQUAL, False)} <= said
+    assert (Verdict.NO_DIFFERENCE, False) in said

@@ -1,51 +1,56 @@
-"""The sections of the page, a module each, in their order.
+"""The sections of a report, a module each, in the order of the page.
 
-A section is a function of the page and the comparison that adds itself, or nothing where the comparison lacks what it
-is about. A new one is a module here and a name in `SECTIONS`, or in `OF_A_SWEEP`, or in both.
+A section is a function of the comparison that returns what each form of the report says of its subject. A new one is a
+module here and its function in `SECTIONS`.
 """
 
 from collections.abc import Callable
 
-from harness.report.figures import Comparison
-from harness.report.markup import Page
+from harness.comparison.model import Comparison
+from harness.display.document import Section
 from harness.report.sections import (
     arms,
     boundaries,
     budget,
     calibration,
     claims,
+    classes,
     confusions,
     differences,
     layers,
     learning,
     making,
     phonemes,
+    rungs,
     search,
     speakers,
     sweep,
+    verdicts,
 )
 
-SECTIONS: tuple[Callable[[Page, Comparison], None], ...] = (
-    claims.write,
-    arms.write,
-    differences.write,
-    phonemes.write,
-    confusions.write,
-    boundaries.write,
-    speakers.write,
-    calibration.write,
-    learning.write,
-    layers.write,
-    budget.write,
-    search.write,
-    making.write,
+SECTIONS: tuple[Callable[[Comparison], Section], ...] = (
+    verdicts.section,
+    verdicts.notes,
+    claims.section,
+    sweep.section,
+    arms.section,
+    differences.section,
+    phonemes.section,
+    phonemes.survivors,
+    classes.section,
+    confusions.section,
+    boundaries.section,
+    speakers.section,
+    calibration.section,
+    learning.section,
+    layers.section,
+    budget.section,
+    search.section,
+    rungs.section,
+    making.section,
 )
 
-OF_A_SWEEP: tuple[Callable[[Page, Comparison], None], ...] = (
-    claims.write,
-    sweep.write,
-    layers.write,
-    search.write,
-    making.write,
-)
-"""Its cells are too many to stand beside each other in every respect; `comparison.json` has it all."""
+
+def sections(comparison: Comparison) -> list[Section]:
+    """All of a comparison, those that have nothing to say of it too."""
+    return [section(comparison) for section in SECTIONS]

@@ -1,23 +1,26 @@
 """What each arm reached, cost and chose."""
 
-from typing import Any
+from harness.comparison.model import Comparison
+from harness.display.document import Block, Cell, Column, Figure, Group, Heading, Line, Section, Table, numbers
+from harness.display.wording import ABSENT, count, counted, percent, rounded, seconds, setting, settings, spread, value
+from harness.report.figures import colour, downwards, figure, percents, scatter, symbol
+from harness.statistics.metrics import Metric, Spread
+from harness.statistics.registry import LOG_LOSS, display_order, headline
 
-from harness.display.wording import ABSENT, count, rounded, seconds, setting, spread, value
-from harness.report.figures import Comparison, Figure, colour, downwards, finish, percents, symbol
-from harness.report.markup import Cell, Page, table
-from harness.statistics.registry import display_order
 
-
-def write(page: Page, comparison: Comparison) -> None:
-    each = page.figure(
-        "each_seed",
-        seeds(comparison),
-        "Each seed.",
-        "A point is one training with its own seed, the stroke the arm's mean.",
+def section(comparison: Comparison) -> Section:
+    """Tables of test results and settings, and every seed as a point; of a sweep in the terminal only with --all."""
+    parts = [Group([_every_measure(comparison)]), Group([_chosen_table(comparison), seeds(comparison)])]
+    results = _results(comparison)
+    printed = [*results, *_chosen(comparison), *_other_measures(comparison)]
+    return Section(
+        "arms",
+        "Arms",
+        page=[Group(parts, "beside" if len(comparison.arms) <= 2 else "")],  # more arms take the whole width
+        short=() if comparison.sweep else printed,
+        long=printed,
+        pasted=results,
     )
-    kind = "beside" if len(comparison["arms"]) <= 2 else ""  # more arms take the whole width
-    parts = f"<div>{_measures(comparison)}</div><div>{_chosen(comparison)}{each}</div>"
-    page.section("arms", "Arms", f'<div class="{kind}">{parts}</div>')
 
 
 def arm_cell(comparison: Comparison, arm: str) -> Cell:
@@ -25,78 +28,131 @@ def arm_cell(comparison: Comparison, arm: str) -> Cell:
     return Cell(arm, colour=colour(comparison, arm))
 
 
-def headings(comparison: Comparison) -> list[str | Cell]:
-    """A first column without a name, and one of numbers for each arm."""
-    return ["", *(Cell(f">{arm['arm']}", colour=colour(comparison, arm["arm"])) for arm in comparison["arms"])]
+def arm_columns(comparison: Comparison) -> list[Column]:
+    """A column of numbers for each arm, with its colour."""
+    return [Column(arm.arm, number=True, colour=colour(comparison, arm.arm)) for arm in comparison.arms]
 
 
-def _measures(comparison: Comparison) -> str:
-    """A row per measure, a column per arm; the best in bold."""
-    arms = comparison["arms"]
-    rows: list[list[str | Cell]] = []
-    for metric in display_order():
-        name = metric.name
-        if name not in arms[0]["test"]:
-            continue
-        shown = _nats if name == "log_loss" else spread
-        best = (min if metric.lower_is_better else max)(
-            (arm["test"][name] for arm in arms), key=lambda values: values["mean"]
+def _results(comparison: Comparison) -> list[Block]:
+    """What each arm reached on test and cost, the best in each column strong."""
+    arms, shown = comparison.arms, headline()
+    best = {metric.name: percent(max(arm.test[metric.name].mean for arm in arms)) for metric in shown}
+    rows = [
+        (
+            arm.arm,
+            *(
+                Cell(spread(own), strong=len(arms) > 1 and percent(own.mean) == best[name])
+                for name, own in ((metric.name, arm.test[metric.name]) for metric in shown)
+            ),
+            rounded(arm.parameters),
+            seconds(arm.seconds_training),
         )
-        unit = ("nats" if name == "log_loss" else "%") + (" (less is better)" if metric.lower_is_better else "")
-        texts = [shown(arm["test"][name]) for arm in arms]
-        is_best = [len(arms) > 1 and text.split()[0] == shown(best).split()[0] for text in texts]  # as shown
-        cells = [Cell(text, best=yes) for text, yes in zip(texts, is_best, strict=True)]
-        rows.append([f"{metric.title}, {unit}", *cells])
+        for arm in arms
+    ]
+    over_seeds = " (mean ± standard deviation over seeds)" if any(len(arm.seeds) > 1 for arm in arms) else ""
+    columns = numbers(*(metric.short for metric in shown), "parameters", "seconds")
+    return [Heading(f"Test, in percent{over_seeds}; seconds per training"), Table(["arm", *columns], rows)]
+
+
+def _chosen(comparison: Comparison) -> list[Block]:
+    chosen = [Line(f"{arm.arm}: {settings(arm.chosen)}") for arm in comparison.arms if arm.chosen]
+    if not chosen:
+        return []
+    trials = sorted({arm.trials for arm in comparison.arms})
+    spent = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
+    return [Heading(f"Chosen settings, of {spent} each"), *chosen]
+
+
+def _other_measures(comparison: Comparison) -> list[Block]:
+    """The measures beside the main ones, means alone."""
+    titles = {
+        "balanced_accuracy": "\nbalanced",
+        "accuracy_at_boundaries": "at bound-\naries",
+        "accuracy_away": "\naway",
+        "calibration_error": "calibra-\ntion error",
+    }
+    titles = {name: title for name, title in titles.items() if name in comparison.arms[0].test}
+    rows = [
+        (
+            arm.arm,
+            *(percent(arm.test[name].mean) for name in titles),
+            f"{arm.test[LOG_LOSS.name].mean:.3f}",
+            f"{percent(arm.worst_speaker.accuracy.mean)} {arm.worst_speaker.speaker}",
+        )
+        for arm in comparison.arms
+    ]
+    columns = ["arm", *numbers(*titles.values(), "\nlog-loss"), "worst\nspeaker"]
+    return [Heading("Other measures, in percent; log-loss in nats"), Table(columns, rows)]
+
+
+def _every_measure(comparison: Comparison) -> Table:
+    """A row per measure, a column per arm; the best in bold."""
+    arms = comparison.arms
+    rows = [_measure(comparison, metric) for metric in display_order() if metric.name in arms[0].test]
     rows += [
-        ["accuracy on validation, %", *(spread(arm["validation"]["accuracy"]) for arm in arms)],
-        ["parameters", *(count(arm["parameters"]) for arm in arms)],
-        ["FLOPs per frame", *(rounded(arm["flops_per_frame"]) for arm in arms)],
-        ["seconds of a training", *(seconds(arm["seconds_training"]) for arm in arms)],
-        ["frames per second in training", *(rounded(arm["frames_per_second"]) for arm in arms)],
+        ["accuracy on validation, %", *(spread(arm.validation["accuracy"]) for arm in arms)],
+        ["parameters", *(count(arm.parameters) for arm in arms)],
+        ["FLOPs per frame", *(rounded(arm.flops_per_frame) for arm in arms)],
+        ["seconds of a training", *(seconds(arm.seconds_training) for arm in arms)],
+        ["frames per second in training", *(rounded(arm.frames_per_second) for arm in arms)],
     ]
     caption = "On the test split where nothing else is said: mean ± standard deviation over seeds. Best in bold."
-    return table(caption, headings(comparison), rows)
+    return Table(["", *arm_columns(comparison)], rows, caption)
 
 
-def _chosen(comparison: Comparison) -> str:
+def _measure(comparison: Comparison, metric: Metric) -> list[str | Cell]:
+    own = [arm.test[metric.name] for arm in comparison.arms]
+    say = _nats if metric is LOG_LOSS else spread
+    best = say((min if metric.lower_is_better else max)(own, key=lambda values: values.mean))
+    unit = ("nats" if metric is LOG_LOSS else "%") + (" (less is better)" if metric.lower_is_better else "")
+    texts = [say(values) for values in own]
+    is_best = [len(own) > 1 and text.split()[0] == best.split()[0] for text in texts]  # as shown
+    cells = [Cell(text, strong=yes) for text, yes in zip(texts, is_best, strict=True)]
+    return [f"{metric.title}, {unit}", *cells]
+
+
+def _nats(values: Spread) -> str:
+    return f"{values.mean:.3f}" + (f" ± {values.std:.3f}" if values.std is not None else "")
+
+
+def _chosen_table(comparison: Comparison) -> Table:
     """Which settings the search gave each arm, a row per setting."""
-    arms = comparison["arms"]
-    names = list(dict.fromkeys(name for arm in arms for name in arm["chosen"]))
-    rows: list[list[str | Cell]] = [
-        [setting(name), *(value(arm["chosen"].get(name, ABSENT)) for arm in arms)] for name in names
-    ]
-    return table("What the search chose for each arm, on the validation split.", headings(comparison), rows)
-
-
-def _nats(values: dict[str, Any]) -> str:
-    return f"{values['mean']:.3f}" + (f" ± {values['std']:.3f}" if values["std"] is not None else "")
+    names = dict.fromkeys(name for arm in comparison.arms for name in arm.chosen)
+    rows = [[setting(name), *(value(arm.chosen.get(name, ABSENT)) for arm in comparison.arms)] for name in names]
+    caption = "What the search chose for each arm, on the validation split."
+    return Table(["", *arm_columns(comparison)], rows, caption)
 
 
 def seeds(comparison: Comparison) -> Figure:
     """Test accuracy of every seed, and each arm's mean as a bar across."""
-    figure = Figure()
-    for arm in comparison["arms"]:
-        scores = arm["test"]["accuracy"]
-        line = colour(comparison, arm["arm"])
-        figure.add_scatter(
-            x=percents(scores["per_seed"]),
-            y=[arm["arm"]] * len(arm["seeds"]),
-            customdata=arm["seeds"],
-            mode="markers",
-            marker={"color": line, "symbol": symbol(comparison, arm["arm"]), "size": 10, "opacity": 0.8},
-            hovertemplate="%{y}, seed %{customdata}: %{x:.2f} %<extra></extra>",
-        )
-        figure.add_scatter(
-            x=[100 * scores["mean"]],
-            y=[arm["arm"]],
-            mode="markers",
-            marker={"symbol": "line-ns-open", "size": 26, "line": {"width": 3}, "color": line},
-            hovertemplate="%{y}, mean: %{x:.2f} %<extra></extra>",
-        )
-    return finish(
-        figure,
-        height=75 + 40 * len(comparison["arms"]),
+    traces = []
+    for arm in comparison.arms:
+        scores = arm.test["accuracy"]
+        line = colour(comparison, arm.arm)
+        traces += [
+            scatter(
+                x=percents(scores.per_seed),
+                y=[arm.arm] * len(arm.seeds),
+                customdata=list(arm.seeds),
+                mode="markers",
+                marker={"color": line, "symbol": symbol(comparison, arm.arm), "size": 10, "opacity": 0.8},
+                hovertemplate="%{y}, seed %{customdata}: %{x:.2f} %<extra></extra>",
+            ),
+            scatter(
+                x=[100 * scores.mean],
+                y=[arm.arm],
+                mode="markers",
+                marker={"symbol": "line-ns-open", "size": 26, "line": {"width": 3}, "color": line},
+                hovertemplate="%{y}, mean: %{x:.2f} %<extra></extra>",
+            ),
+        ]
+    return figure(
+        "each_seed",
+        "Each seed.",
+        "A point is one training with its own seed, the stroke the arm's mean.",
+        traces,
+        height=75 + 40 * len(comparison.arms),
         showlegend=False,
         xaxis={"title": "test accuracy, %"},
-        yaxis=downwards([arm["arm"] for arm in comparison["arms"]]),
+        yaxis=downwards(arm.arm for arm in comparison.arms),
     )

@@ -1,28 +1,30 @@
 """What the file claims, and what the study says of it."""
 
-from html import escape
-from typing import Any
-
 from harness.comparison.claim_words import answer_line
-from harness.comparison.model import Answer
-from harness.report.figures import Comparison
-from harness.report.markup import Page
+from harness.comparison.model import ClaimAnswer, Comparison
+from harness.display.document import Block, Heading, Item, Items, Line, Section
 
 
-def write(page: Page, comparison: Comparison) -> None:
-    if not comparison.get("claims"):
-        return
-    told = (
-        f"Supported where the {100 * comparison['level']:g} % interval lies within what is claimed, refuted where it "
+def section(comparison: Comparison) -> Section:
+    """The answer to each claim, and what it rests on."""
+    if not comparison.claims:
+        return Section("claims")
+    items = [Item(_answer(claim), strong=True, details=_rests_on(claim)) for claim in comparison.claims]
+    lines: list[Block] = [Heading("Claims")]
+    for item in items:
+        lines += [Line(item.text, strong=True), *(Line(f"  {detail}") for detail in item.details)]
+    about = (
+        f"Supported where the {100 * comparison.level:g} % interval lies within what is claimed, refuted where it "
         "lies outside. All parts of a claim must be supported for it to be."
     )
-    items = "".join(_item(claim) for claim in comparison["claims"])
-    page.section("claims", "Claims", f'<p>{escape(told)}</p><ul class="claims">{items}</ul>')
+    return Section("claims", "Claims", page=[Line(about), Items(items, "claims")], short=lines, pasted=lines)
 
 
-def _item(claim: dict[str, Any]) -> str:
-    lines = [part["sentence"] for part in claim["parts"]]
-    lines += [claim["outlook"]] if claim["outlook"] and claim["more"] else []
-    parts = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    line = answer_line(claim["claim"], Answer(claim["answer"]), is_late=claim["stated_after_the_runs"])
-    return f"<li><b>{escape(line)}</b><ul>{parts}</ul></li>"
+def _answer(claim: ClaimAnswer) -> str:
+    return answer_line(claim.claim, claim.answer, is_late=claim.stated_after_the_runs)
+
+
+def _rests_on(claim: ClaimAnswer) -> list[str]:
+    """Its parts, and what would decide it, unless a part says why nothing can."""
+    is_said = claim.outlook is None or claim.outlook in [part.why_not for part in claim.parts]
+    return [*(part.sentence for part in claim.parts), *([] if is_said or claim.outlook is None else [claim.outlook])]

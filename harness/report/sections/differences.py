@@ -1,129 +1,182 @@
 """Every two arms: by how much they differ, how sure that is, and what it costs."""
 
-from typing import Any
+from collections.abc import Sequence
 
+from harness.comparison.model import Comparison, Pair, Verdict
+from harness.display.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Folded,
+    Heading,
+    Line,
+    PageBlock,
+    Section,
+    Table,
+    numbers,
+)
 from harness.display.wording import ABSENT, chance, interval, percent, points, ratio
-from harness.report.figures import Comparison, Figure, colour, downwards, finish, forest, from_zero, symbol
-from harness.report.markup import Cell, Page, folded, table, text
+from harness.report.figures import colour, downwards, excludes_zero, figure, forest, from_zero, symbol
 from harness.report.sections.arms import arm_cell
+from harness.report.sections.verdicts import chance_note
 from harness.statistics.frame_measures import LEAST
-from harness.statistics.registry import METRICS
+from harness.statistics.registry import METRICS, headline
 
-PRICES = {
-    "parameters": "parameters",
-    "flops_per_frame": "FLOPs",
-    "seconds_training": "training seconds",
-    "search_frames": "tuning frames",
-}
+_N_ROWS = 24
+"""A longer table is folded."""
 
 
-def write(page: Page, comparison: Comparison) -> None:
-    pairs = comparison["pairs"]
-    if not pairs:
-        return
-    against = [pair for pair in pairs if pair["b"] == comparison["baseline"]]
-    unit, level = comparison["unit"], f"{100 * comparison['level']:g} %"
-    figures = []
-    if against:
-        by = f"The line is the {level} interval over {unit}s and seeds; filled where it excludes zero."
-        more = [pair for pair in against if not METRICS[pair["metric"]].lower_is_better]
-        less = [pair for pair in against if METRICS[pair["metric"]].lower_is_better]
-        title = f"Points above {comparison['baseline']}."
-        figures.append(page.figure("differences", forests(comparison, more), title, f"Right of zero is better. {by}"))
-        if less:
-            about = f"Left of zero is better. Predicted segments of fewer than {LEAST} frames are dropped first."
-            figures.append(page.figure("differences_less", forests(comparison, less), "Phone error rate.", about))
-    page.section(
+def section(comparison: Comparison) -> Section:
+    """Forests and tables of every pair in every measure."""
+    if not comparison.pairs:
+        return Section("differences")
+    main = [metric.name for metric in headline()]
+    note = chance_note(comparison)
+    return Section(
         "differences",
         "Differences",
-        *figures,
-        _table(comparison),
-        _costs(comparison),
-        _errors(comparison),
+        page=[*_forests(comparison), _page_table(comparison), _costs(comparison), _errors(comparison)],
+        long=_by_pair(comparison),
+        pasted=[*_in_one(comparison, [pair for pair in comparison.pairs if pair.metric in main]), note],
+        pasted_long=[*_in_one(comparison, comparison.pairs), note],
     )
 
 
-def forests(comparison: Comparison, pairs: list[dict[str, Any]]) -> Figure:
+# In the terminal, and pasted
+
+
+def _in_one(comparison: Comparison, pairs: Sequence[Pair]) -> list[Block]:
+    """Every two arms, a - b, in one table."""
+    rows = [(f"{pair.a} - {pair.b}", *_difference(pair)) for pair in pairs]
+    return [Heading("Differences, in points"), Table(["pair", "measure", *_columns(comparison), "better"], rows)]
+
+
+def _by_pair(comparison: Comparison) -> list[Block]:
+    """A table for each pair, in every measure."""
+    pairs: dict[str, list[Sequence[str]]] = {}
+    for pair in comparison.pairs:
+        pairs.setdefault(f"{pair.a} - {pair.b}", []).append(_difference(pair))
+    tables = [Table([names, *_columns(comparison), "better"], rows) for names, rows in pairs.items()]
+    return [Heading("Differences in every measure, in points"), *tables]
+
+
+def _columns(comparison: Comparison) -> list[Column]:
+    return numbers("difference", f"{100 * comparison.level:g} % interval", "chance")
+
+
+def _difference(pair: Pair) -> tuple[str, ...]:
+    words = {Verdict.NO_DIFFERENCE: "not shown", Verdict.EQUAL: "equal", Verdict.NO_INTERVAL: "unknown"}
+    return (
+        METRICS[pair.metric].short,
+        points(pair.difference),
+        interval(pair.low, pair.high),
+        chance(pair.probability_a_better),
+        pair.better or words[pair.outcome],
+    )
+
+
+# On the page
+
+
+def _forests(comparison: Comparison) -> list[Figure]:
+    against = [pair for pair in comparison.pairs if pair.b == comparison.baseline]
+    if not against:
+        return []
+    by = (
+        f"The line is the {100 * comparison.level:g} % interval over {comparison.unit}s and seeds; filled where it "
+        "excludes zero."
+    )
+    more = [pair for pair in against if not METRICS[pair.metric].lower_is_better]
+    less = [pair for pair in against if METRICS[pair.metric].lower_is_better]
+    title = f"Points above {comparison.baseline}."
+    figures = [forests(comparison, more, "differences", title, f"Right of zero is better. {by}")]
+    if less:
+        about = f"Left of zero is better. Predicted segments of fewer than {LEAST} frames are dropped first."
+        figures.append(forests(comparison, less, "differences_less", "Phone error rate.", about))
+    return figures
+
+
+def forests(comparison: Comparison, pairs: Sequence[Pair], key: str, title: str, about: str) -> Figure:
     """Each pair in each measure, with its interval."""
-    figure = Figure()
-    arms = list(dict.fromkeys(pair["a"] for pair in pairs))
-    rows = {id(pair): METRICS[pair["metric"]].title + (f", {pair['a']}" if len(arms) > 1 else "") for pair in pairs}
-    order = sorted(pairs, key=lambda pair: (list(METRICS).index(pair["metric"]), arms.index(pair["a"])))
+    arms, measures = list(dict.fromkeys(pair.a for pair in pairs)), list(METRICS)
+
+    def row(pair: Pair) -> str:
+        return METRICS[pair.metric].title + (f", {pair.a}" if len(arms) > 1 else "")
+
+    order = sorted(pairs, key=lambda pair: (measures.index(pair.metric), arms.index(pair.a)))
+    traces = []
     for arm in arms:
         look = {"color": colour(comparison, arm), "symbol": symbol(comparison, arm)}
-        for is_shown in (True, False):
-            found = [p for p in pairs if p["a"] == arm and _excludes_zero(p) == is_shown]
-            labels = [f"{METRICS[p['metric']].title}, {p['a']} against {p['b']}: {p['verdict']}" for p in found]
-            forest(figure, found, [rows[id(p)] for p in found], labels, look, is_shown=is_shown)
-    return finish(
-        figure,
+        for yes in (True, False):
+            own = [pair for pair in pairs if pair.a == arm and excludes_zero((pair.low, pair.high)) == yes]
+            labels = [f"{METRICS[p.metric].title}, {p.a} against {p.b}: {p.verdict}" for p in own]
+            ends = [(pair.low, pair.high) for pair in own]
+            traces += forest([p.difference for p in own], ends, [row(p) for p in own], labels, look, is_shown=yes)
+    return figure(
+        key,
+        title,
+        about,
+        traces,
         height=95 + 30 * len(pairs),
         showlegend=False,
-        xaxis=from_zero(f"points above {comparison['baseline']}"),
-        yaxis=downwards([rows[id(pair)] for pair in order]),
+        xaxis=from_zero(f"points above {comparison.baseline}"),
+        yaxis=downwards(row(pair) for pair in order),
     )
 
 
-def _excludes_zero(row: dict[str, Any]) -> bool:
-    return row["low"] is not None and not row["low"] <= 0 <= row["high"]
-
-
-def _table(comparison: Comparison) -> str:
-    rows: list[list[str | Cell]] = [
+def _page_table(comparison: Comparison) -> PageBlock:
+    rows = [
         [
-            METRICS[pair["metric"]].title,
-            arm_cell(comparison, pair["a"]),
-            arm_cell(comparison, pair["b"]),
-            points(pair["difference"]),
-            interval(pair["low"], pair["high"]),
-            chance(pair["probability_a_better"]),
-            Cell(pair["verdict"], best=pair["verdict"].endswith(" better")),
+            METRICS[pair.metric].title,
+            arm_cell(comparison, pair.a),
+            arm_cell(comparison, pair.b),
+            points(pair.difference),
+            interval(pair.low, pair.high),
+            chance(pair.probability_a_better),
+            Cell(pair.verdict, strong=bool(pair.better)),
         ]
-        for pair in comparison["pairs"]
+        for pair in comparison.pairs
     ]
     caption = (
-        f"Differences in percentage points, first less second. Better for a new {comparison['unit']}: the chance that "
+        f"Differences in percentage points, first less second. Better for a new {comparison.unit}: the chance that "
         "the first arm is, when both are trained with a new seed."
     )
-    level = f"{100 * comparison['level']:g} % interval"
-    headings = ["measure", "first", "second", ">difference", f">{level}", f">better for a new {comparison['unit']}"]
-    found = table(caption, [*headings, "verdict"], rows)
-    return found if len(rows) <= 24 else folded(f"All {len(rows)} differences as a table", found)
+    columns = numbers("difference", f"{100 * comparison.level:g} % interval", f"better for a new {comparison.unit}")
+    table = Table(["measure", "first", "second", *columns, "verdict"], rows, caption)
+    return table if len(rows) <= _N_ROWS else Folded(f"All {len(rows)} differences as a table", [table])
 
 
-def _costs(comparison: Comparison) -> str:
-    pairs = [pair for pair in comparison["pairs"] if pair["metric"] == "accuracy"]
-    rows: list[list[str | Cell]] = [
-        [
-            arm_cell(comparison, pair["a"]),
-            arm_cell(comparison, pair["b"]),
-            *(ratio(*pair["cost"][name]) for name in PRICES),
-            *([percent(pair["disagreement"][f"only_{arm}_right"]) for arm in "ab"] if "disagreement" in pair else []),
-        ]
-        for pair in pairs
-    ]
-    right = [">only first right, %", ">only second right, %"] if "disagreement" in pairs[0] else []
+def _costs(comparison: Comparison) -> Table:
+    pairs = comparison.pairs_in("accuracy")
+    rows = []
+    for pair in pairs:
+        cost, apart = pair.cost, pair.disagreement
+        prices = (cost.parameters, cost.flops_per_frame, cost.seconds_training, cost.search_frames)
+        row: list[str | Cell] = [arm_cell(comparison, pair.a), arm_cell(comparison, pair.b)]
+        row += [ratio(*price) for price in prices]
+        row += [percent(apart.only_a_right), percent(apart.only_b_right)] if apart else []
+        rows.append(row)
+    titles = ["parameters", "FLOPs", "training seconds", "tuning frames"]
+    titles += ["only first right, %", "only second right, %"] if pairs[0].disagreement else []
     caption = "What the first costs, in times the second; and the share of frames that only one of them has right."
-    return table(caption, ["first", "second", *(f">{name}" for name in PRICES.values()), *right], rows)
+    return Table(["first", "second", *numbers(*titles)], rows, caption)
 
 
-def _errors(comparison: Comparison) -> str:
-    rows: list[list[str | Cell]] = [
+def _errors(comparison: Comparison) -> Folded:
+    rows = [
         [
-            METRICS[pair["metric"]].title,
-            f"{pair['a']} - {pair['b']}",
-            *(
-                ABSENT if pair[name] is None else points(pair[name]).lstrip("+")
-                for name in ("naive_se", "clustered_se")
-            ),
-            ABSENT if pair["se_ratio"] is None else f"{pair['se_ratio']:.1f}",
+            METRICS[pair.metric].title,
+            f"{pair.a} - {pair.b}",
+            *(ABSENT if se is None else points(se).lstrip("+") for se in (pair.naive_se, pair.clustered_se)),
+            ABSENT if pair.se_ratio is None else f"{pair.se_ratio:.1f}",
         ]
-        for pair in comparison["pairs"]
+        for pair in comparison.pairs
     ]
-    unit = comparison["unit"]
-    why = text(
+    unit = comparison.unit
+    why = Line(
         f"Frames of one {unit} are alike. The naive standard error counts every frame as a witness of its own; the "
         f"clustered one counts {unit}s. The ratio is by how much frames overstate what is known."
     )
-    headings = ["measure", "difference", ">naive", f">over {unit}s", ">ratio"]
-    return folded(f"Why {unit}s, not frames", why, table("Standard errors, in points.", headings, rows))
+    columns = ["measure", "difference", *numbers("naive", f"over {unit}s", "ratio")]
+    return Folded(f"Why {unit}s, not frames", [why, Table(columns, rows, "Standard errors, in points.")])

@@ -1,65 +1,66 @@
 """How it was made: all that is needed to make it again, and to say what it was made with."""
 
-from html import escape
-from typing import Any
-
+from harness.comparison.json_form import Json
+from harness.comparison.model import Comparison
+from harness.display.document import Code, Definitions, Folded, Section, Table, numbers
 from harness.display.wording import ABSENT, count, duration, setting, value
-from harness.report.figures import Comparison
-from harness.report.markup import Cell, Page, definitions, folded, table
-
-
-def write(page: Page, comparison: Comparison) -> None:
-    corpus, provenance = comparison["corpus"], comparison["provenance"]
-    splits: list[list[str | Cell]] = [
-        [name, *(count(size[k]) for k in _SIZES)] for name, size in corpus.get("splits", {}).items()
-    ]
-    known = [name for name in _FIRST if name in provenance]
-    entries = [(setting(name), _said(name, provenance[name])) for name in known]
-    entries.append(("corpus", f"{corpus.get('name')}, digest {corpus.get('digest')}"))
-    entries += [
-        (setting(name), _said(name, given))
-        for name, given in provenance.items()
-        if name not in (*known, "dirty", "corpus")
-    ]
-    entries += [
-        ("seeds", _seeds(comparison)),
-        ("intervals", f"{comparison['method']}; {count(comparison['resamples'])} resamples, unit {comparison['unit']}"),
-    ]
-    if comparison.get("margin"):
-        entries.append(("margin", f"{100 * comparison['margin']:g} points are held for no difference"))
-    if provenance.get("dirty"):
-        entries = [(k, f"{v}, with uncommitted changes") if k == "commit" else (k, v) for k, v in entries]
-    resolved: list[list[str | Cell]] = [
-        [name, *(value(arm["settings"].get(name, ABSENT)) for arm in comparison["arms"])]
-        for name in dict.fromkeys(name for arm in comparison["arms"] for name in arm["settings"])
-    ]
-    headings = ["setting", *(arm["arm"] for arm in comparison["arms"])]
-    file = f'<pre tabindex="0">{escape(comparison["experiment"])}</pre>'
-    page.section(
-        "making",
-        "How it was made",
-        definitions(entries),
-        table("Corpus", ["split", *(f">{k}" for k in _SIZES)], splits),
-        folded("All settings", table("Resolved settings of the finals", headings, resolved)),
-        f"<details><summary>The experiment file</summary>{file}</details>",
-    )
-
 
 _SIZES = ("utterances", "speakers", "frames")
 _FIRST = ("command", "commit", "started", "seconds", "device", "host", "threads", "precision")
 
 
+def section(comparison: Comparison) -> Section:
+    """Provenance, corpus, settings and the experiment file."""
+    splits = [[name, *(count(size[k]) for k in _SIZES)] for name, size in comparison.splits.items()]
+    return Section(
+        "making",
+        "How it was made",
+        page=[
+            Definitions(_entries(comparison)),
+            Table(["split", *numbers(*_SIZES)], splits, "Corpus"),
+            Folded("All settings", [_settings(comparison)]),
+            Folded("The experiment file", [Code(comparison.experiment)]),
+        ],
+    )
+
+
+def _entries(comparison: Comparison) -> list[tuple[str, str]]:
+    provenance, corpus = comparison.provenance, comparison.corpus
+    first = [name for name in _FIRST if name in provenance]
+    others = [name for name in provenance if name not in (*first, "dirty", "corpus")]
+    words = {name: _in_words(name, provenance[name]) for name in (*first, *others)}
+    if provenance.get("dirty") and "commit" in words:
+        words["commit"] += ", with uncommitted changes"
+    resampling = f"{comparison.method}; {count(comparison.resamples)} resamples, unit {comparison.unit}"
+    margin = f"{100 * comparison.margin:g} points are held for no difference"
+    return [
+        *((setting(name), words[name]) for name in first),
+        ("corpus", f"{comparison.corpus_name}, digest {corpus.get('digest')}"),
+        *((setting(name), words[name]) for name in others),
+        ("seeds", _seeds(comparison)),
+        ("intervals", resampling),
+        *([("margin", margin)] if comparison.margin else []),
+    ]
+
+
+def _settings(comparison: Comparison) -> Table:
+    arms = comparison.arms
+    names = dict.fromkeys(name for arm in arms for name in arm.settings)
+    rows = [[name, *(value(arm.settings.get(name, ABSENT)) for arm in arms)] for name in names]
+    return Table(["setting", *(arm.arm for arm in arms)], rows, "Resolved settings of the finals")
+
+
 def _seeds(comparison: Comparison) -> str:
     """0, 1, 2; arm by arm where they differ."""
-    seeds = {arm["arm"]: ", ".join(map(str, arm["seeds"])) for arm in comparison["arms"]}
+    seeds = {arm.arm: ", ".join(map(str, arm.seeds)) for arm in comparison.arms}
     if len(set(seeds.values())) == 1:
         return next(iter(seeds.values()))
     return "; ".join(f"{arm} {own}" for arm, own in seeds.items())
 
 
-def _said(name: str, given: Any) -> str:
-    if name == "seconds" and given is not None:
-        return duration(given)
-    if isinstance(given, dict):
-        return ", ".join(f"{k} {v}" for k, v in given.items())
-    return value(given)
+def _in_words(name: str, fact: Json) -> str:
+    if name == "seconds" and isinstance(fact, int | float):
+        return duration(fact)
+    if isinstance(fact, dict):
+        return ", ".join(f"{k} {v}" for k, v in fact.items())
+    return value(fact)

@@ -1,0 +1,231 @@
+"""The verdicts: what the arms' accuracies say to the question, how sure that is, and the notes that go with it."""
+
+from collections.abc import Sequence
+
+from harness.comparison.model import Comparison, Pair
+from harness.display.document import (
+    Block,
+    Card,
+    Cards,
+    Folded,
+    Heading,
+    IntervalLine,
+    Item,
+    Items,
+    Line,
+    PageBlock,
+    Section,
+    Table,
+    numbers,
+)
+from harness.display.terminal import COLUMNS, width
+from harness.display.wording import ABSENT, NOTHING_TO_COMPARE, chance, counted, percent, points, ratio
+from harness.report.sections import sweep
+
+_N_CARDS = 6
+"""Verdicts shown as cards; the others, of arms among themselves, are folded."""
+_N_OTHERS = 6
+"""Verdicts in the terminal on pairs without the baseline, if there are no more."""
+_N_NOTES = 8
+
+
+def section(comparison: Comparison) -> Section:
+    """A sentence for each pair, and the evidence and the price behind it; of a sweep only with --all."""
+    pairs = comparison.pairs_in("accuracy")
+    long = _printed(comparison, pairs, everything=True)
+    return Section(
+        "verdicts",
+        page=_sweep_cards(comparison) if comparison.sweep else _pair_cards(comparison, pairs),
+        short=() if comparison.sweep else _printed(comparison, pairs, everything=False),
+        long=long,
+        pasted=_pasted(comparison, pairs),
+    )
+
+
+def notes(comparison: Comparison) -> Section:
+    """What a reader must know."""
+    every = [Line(note) for note in comparison.notes]
+    short: list[Block] = [*every]
+    if len(every) > _N_NOTES:
+        n_more = len(every) - (_N_NOTES - 1)
+        short = [*every[: _N_NOTES - 1], Line(f"And {counted(n_more, 'note')}: --all")]
+    if not every:
+        return Section("notes")
+    title = Heading("Notes")
+    page = [Items([Item(note) for note in comparison.notes], "notes")]
+    return Section("notes", page=page, short=[title, *short], long=[title, *every], pasted=[title, *every])
+
+
+def chance_note(comparison: Comparison) -> Line:
+    """What the column of this name is."""
+    is_single = all(len(arm.seeds) == 1 for arm in comparison.arms)
+    seeds = "as trained here" if is_single else "both trained with new seeds"
+    return Line(f"Chance: that the first is better for a new {comparison.unit}, {seeds}.")
+
+
+def _evidence(comparison: Comparison) -> Line:
+    """In brackets the 95 % interval over 8 speakers and 3 seeds, Student's t."""
+    n_seeds = sorted({len(arm.seeds) for arm in comparison.arms})
+    seeds = counted(n_seeds[0], "seed") if len(n_seeds) == 1 else f"{n_seeds[0]} to {n_seeds[-1]} seeds"
+    over = f"In brackets the {100 * comparison.level:g} % interval over {counted(comparison.units, comparison.unit)}"
+    if n_seeds == [1]:
+        return Line(f"{over}, for these seeds alone.")
+    method = ", Student's t" if any(pair.low is not None for pair in comparison.pairs) else ""
+    return Line(f"{over} and {seeds}{method}.")
+
+
+def _corrected(comparison: Comparison, pairs: Sequence[Pair]) -> list[Line]:
+    """What is left of the findings when they are corrected for the number of pairs."""
+    better = [pair for pair in pairs if pair.better]
+    lost = [pair for pair in better if not _remains(pair, comparison)]
+    if not lost:
+        return []
+    n_left = len(better) - len(lost)
+    names = "; ".join(f"{pair.a} and {pair.b}" for pair in lost)
+    summary = f"Of {len(better)} shown, {n_left} remain when corrected for {len(pairs)} pairs"
+    return [Line(f"{summary}; not that between {names}." if n_left else f"{summary}.")]
+
+
+def _remains(pair: Pair, comparison: Comparison) -> bool:
+    return pair.p_corrected is not None and pair.p_corrected <= 1 - comparison.level
+
+
+# In the terminal
+
+
+def _printed(comparison: Comparison, pairs: Sequence[Pair], *, everything: bool) -> list[Block]:
+    if not pairs:
+        return [Line(NOTHING_TO_COMPARE)]
+    first = [pair for pair in pairs if pair.b == comparison.baseline]
+    others = [pair for pair in pairs if pair.b != comparison.baseline]
+    n_left_out = 0 if everything or not first or len(others) <= _N_OTHERS else len(others)
+    shown = first if n_left_out else pairs
+    more = f"And {counted(n_left_out, 'pair')} without {comparison.baseline}: --all"
+    return [
+        *(Line(pair.sentence, strong=pair in first or not first) for pair in shown),
+        _evidence(comparison),
+        *([Line(more)] if n_left_out else []),
+        *_corrected(comparison, pairs),
+        Heading("Behind the verdicts: the first of each pair against the second"),
+        *_behind(shown),
+        chance_note(comparison),
+        Line(f"Standard error (SE) in points, by frames (naive) and by {comparison.unit} (clustered)."),
+        Line("Costs: how many times those of the second."),
+    ]
+
+
+def _behind(pairs: Sequence[Pair]) -> list[Block]:
+    """Evidence and price of each pair: one table, or two if the names are long."""
+    names = [f"{pair.a} : {pair.b}" for pair in pairs]
+    evidence = [
+        (
+            chance(pair.probability_a_better),
+            *(ABSENT if se is None else f"{100 * se:.2f}" for se in (pair.naive_se, pair.clustered_se)),
+            ABSENT if pair.se_ratio is None else f"{pair.se_ratio:.1f}",
+        )
+        for pair in pairs
+    ]
+    costs = [pair.cost for pair in pairs]
+    prices = [
+        tuple(ratio(*of) for of in (cost.parameters, cost.flops_per_frame, cost.seconds_training, cost.search_frames))
+        for cost in costs
+    ]
+    heads = [
+        numbers("chance", "naive\nSE", "clus-\ntered", "ratio"),
+        numbers("para-\nmeters", "\nFLOPs", "\nseconds", "tuning\nframes"),
+    ]
+    both = [(name, *own, *price) for name, own, price in zip(names, evidence, prices, strict=True)]
+    whole = Table(["pair", *heads[0], *heads[1]], both)
+    if width(whole) <= COLUMNS:
+        return [whole]
+    parts = ((heads[0], evidence), (heads[1], prices))
+    return [
+        Table(["pair", *head], [(name, *row) for name, row in zip(names, rows, strict=True)]) for head, rows in parts
+    ]
+
+
+def _pasted(comparison: Comparison, pairs: Sequence[Pair]) -> list[Block]:
+    if not comparison.pairs:
+        return [Line(NOTHING_TO_COMPARE)]
+    sentences = [Line(sentence, strong=True) for sentence in comparison.verdicts]
+    return [*sentences, _evidence(comparison), *_corrected(comparison, pairs)]
+
+
+# On the page
+
+
+def _pair_cards(comparison: Comparison, pairs: Sequence[Pair]) -> list[PageBlock]:
+    """A card per pair; where there are many, those with the baseline, and the others folded."""
+    if not pairs:
+        return [Line(NOTHING_TO_COMPARE)]
+    against = [pair for pair in pairs if pair.b == comparison.baseline]
+    first = pairs if len(pairs) <= _N_CARDS else against or pairs[:_N_CARDS]
+    others = [pair for pair in pairs if pair not in first]
+    furthest = max(abs(end or 0) for pair in pairs for end in (pair.low, pair.high, pair.difference))
+    rest = Folded(f"The other {len(others)} pairs", [Items([Item(pair.sentence) for pair in others])])
+    return [
+        Cards([_card(pair, comparison, len(pairs), furthest) for pair in first]),
+        *([rest] if others else []),
+        Line(
+            f"Accuracy on the test split. In brackets and as a line the {_interval_over(comparison)}; where it covers "
+            "zero, no difference is shown.",
+            soft=True,
+        ),
+    ]
+
+
+def _sweep_cards(comparison: Comparison) -> list[PageBlock]:
+    """A card per arm that was swept beside the baseline."""
+    cards = [
+        Card(sweep.contest(curve, comparison), [_capital(words) for words in sweep.outcomes(curve, comparison)])
+        for curve in sweep.compared(comparison)
+    ]
+    if not cards:
+        return [Line(NOTHING_TO_COMPARE)]
+    return [
+        Cards(cards),
+        Line(
+            f"Accuracy on the test split; better or worse where the {_interval_over(comparison)} excludes zero.",
+            soft=True,
+        ),
+    ]
+
+
+def _interval_over(comparison: Comparison) -> str:
+    over = counted(comparison.units, comparison.unit)
+    return f"{100 * comparison.level:g} % interval over {over} and the seeds"
+
+
+def _card(pair: Pair, comparison: Comparison, n_pairs: int, furthest: float) -> Card:
+    facts = []
+    if pair.probability_a_better is not None:
+        p_a = pair.probability_a_better
+        better, p = (pair.a, p_a) if p_a >= 0.5 else (pair.b, 1 - p_a)
+        facts.append(f"{better} is better for a new {comparison.unit} with a chance of {chance(p)}.")
+    facts.append(
+        f"{pair.a} has {ratio(*pair.cost.parameters)} times the parameters of {pair.b} and takes "
+        f"{ratio(*pair.cost.seconds_training)} times its training time."
+    )
+    if pair.better and n_pairs > 1 and not _remains(pair, comparison):
+        facts.append(f"Corrected for {n_pairs} pairs, the difference does not remain.")
+    return Card(
+        f"{pair.a} against {pair.b}",
+        [pair.sentence],
+        is_shown=bool(pair.better),
+        strong=pair.verdict if pair.better else _capital(pair.verdict),  # an arm keeps its name as it is
+        interval=_interval(pair, furthest),
+        soft=" ".join(facts),
+    )
+
+
+def _capital(words: str) -> str:
+    """no difference shown -> No difference shown"""
+    return words[:1].upper() + words[1:]
+
+
+def _interval(pair: Pair, furthest: float) -> IntervalLine | None:
+    if pair.low is None or pair.high is None or not furthest:
+        return None
+    places = [50 + 44 * value / furthest for value in (pair.low, pair.difference, pair.high)]
+    label = f"{points(pair.difference)} points, interval {points(pair.low)} to {points(pair.high)}"
+    return IntervalLine(*places, end=percent(furthest), label=label)
