@@ -6,13 +6,15 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-
-from mlflow.entities import Run
+from typing import TYPE_CHECKING
 
 from harness.comparison.compare import compare
 from harness.results import ArmRecord, RunResult, StudyRecord
 from harness.tracking.recorder import LiveRun, Recorder
 from harness.tracking.store import Store
+
+if TYPE_CHECKING:  # imported by the package itself, mlflow is as quiet as in a run
+    from mlflow.entities import Run
 
 COMMAND = "harness run experiments/ladnn_vs_ffdnn.toml"
 
@@ -74,13 +76,13 @@ def copy_project(project: Path, target: Path) -> Path:
     return target
 
 
-def runs(store: Store, experiment: str, kind: str) -> dict[str, Run]:
+def runs(store: Store, experiment: str, kind: str) -> dict[str, "Run"]:
     """Name -> run, of the runs of one kind (arm, final, trial) in an experiment."""
     experiment_id = store.client.get_experiment_by_name(experiment).experiment_id
     return {run.info.run_name: run for run in store.client.search_runs([experiment_id], f"tags.kind = '{kind}'")}
 
 
-def artifacts(store: Store, run: Run) -> set[str]:
+def artifacts(store: Store, run: "Run") -> set[str]:
     """The paths of a run's artifacts."""
 
     def below(path: str | None) -> Iterator[str]:

@@ -8,8 +8,8 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from mlflow import Image, MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -24,7 +24,8 @@ METRICS_PER_CALL = 900
 PARAMS_PER_CALL = 100
 
 
-class RunKey(NamedTuple):
+@dataclass(frozen=True)
+class RunKey:
     """The identity of a run in its study: a run with the same key is the same run, gone on with."""
 
     kind: str
