@@ -63,7 +63,7 @@ def unregister(name: str) -> None:
 
 
 def names() -> list[str]:
-    """The names of all architectures, sorted, from importing every file of this folder."""
+    """The names of all architectures, sorted. Finds them by importing every file of this folder."""
     _discover()
     return sorted(_registered)
 
@@ -92,7 +92,7 @@ def _discover() -> dict[str, str]:
 
 
 def place_of(error: BaseException, name: str) -> str | None:
-    """The place of an error in `architectures/NAME.py`, as `architectures/ladnn.py:55`; None if it is elsewhere."""
+    """Where in `architectures/NAME.py` an error came up: `architectures/ladnn.py:55`; None if not there."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename.endswith(f"{name}.py"):
@@ -123,10 +123,10 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
     return {p.name: p.replace(annotation=hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def replaced_by(name: str, params: Collection[str]) -> dict[str, str]:
-    """Those of the hyper-parameters `params` that have no effect, each with the one that replaces it."""
+def replaced_by(name: str, given: Collection[str]) -> dict[str, str]:
+    """The hyper-parameters of `given` that have no effect, each with the given one that replaces it."""
     replaces: dict[str, tuple[str, ...]] = getattr(find(name), "replaces", {})
-    return {old: new for new in replaces if new in params for old in replaces[new] if old in params}
+    return {old: new for new in replaces if new in given for old in replaces[new] if old in given}
 
 
 def build(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> nn.Module:
