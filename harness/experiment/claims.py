@@ -49,7 +49,7 @@ class Equal:
     a: str
     b: str
     margin: Share
-    """The largest difference that counts as none."""
+    """Their difference is no larger than this."""
     metric: Measure = "accuracy"
     parameters_at_most: Factor | None = None
     flops_at_most: Factor | None = None
@@ -64,7 +64,7 @@ class Threshold:
     stays_below: tuple[str, ...] = ()
     at: Share | None = None
     above_majority: Share | None = None
-    """The value, instead of `at`, as so much above what always naming the commonest phoneme of the test split gives."""
+    """Instead of `at`: so much above what always naming the commonest phoneme of the test split gives."""
     metric: Measure = "accuracy"
 
 
