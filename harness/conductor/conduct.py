@@ -48,7 +48,6 @@ def conduct(
     restart: bool,
     progress: Progress,
     open_engine: Callable[[Parallelism, torch.device, Path], Engine] = LocalEngine,
-
 ) -> Comparison:
     """Run a study to its end, or go on with it.
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.comparison.model import Comparison
 from harness.conductor.workspace import Workspace
