@@ -67,7 +67,7 @@ def report(
         blocks = paste.blocks(comparison, everything=everything)
         click.echo(paste.markdown(blocks) if markdown else paste.latex(blocks), nl=False)
         return
-    chosen = [part for name in studies for part in ("--study", name)] + [part for i in runs for part in ("--run", i)]
+    options = [part for name in studies for part in ("--study", name)] + [part for i in runs for part in ("--run", i)]
     folder = Path(out) if out else _reports(root, comparison)
     if as_json:
         from harness.report import files
@@ -75,7 +75,7 @@ def report(
         files.write(comparison, folder)
         click.echo(files.as_json(comparison), nl=False)
     else:
-        show(comparison, root, chosen, folder, everything)
+        show(comparison, root, options, folder, everything)
 
 
 def _check(forms: dict[str, Any], seed: int | None, out: str | None) -> None:
@@ -162,5 +162,5 @@ def _typed(path: Path) -> str:
 def _own_command() -> str:
     """This command as it works when typed in this shell."""
     here = Path(sys.argv[0])
-    found = shutil.which("harness")
-    return "harness" if found and Path(found).resolve() == here.resolve() else shlex.quote(_typed(here.absolute()))
+    command = shutil.which("harness")
+    return "harness" if command and Path(command).resolve() == here.resolve() else shlex.quote(_typed(here.absolute()))

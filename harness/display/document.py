@@ -52,12 +52,16 @@ class Cell:
     """What the column is sorted by, if not the text."""
 
 
+Columns: TypeAlias = Sequence[str | Column]
+Row: TypeAlias = Sequence[str | Cell]
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows below headings; without rows nothing is shown of it on the page."""
 
-    columns: Sequence[str | Column]
-    rows: Sequence[Sequence[str | Cell]]
+    columns: Columns
+    rows: Sequence[Row]
     caption: str = ""
     """On the page; elsewhere a heading stands before the table."""
     key: str = ""

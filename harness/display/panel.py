@@ -101,11 +101,11 @@ def _runs(facts: Facts, has_blocks: bool) -> list[Text]:
 def _foot(facts: Facts) -> RichTable:
     speed, left = facts.frames_per_second, facts.seconds_left
     share = facts.done_frames / facts.total_frames if facts.total_frames else 0.0
-    told = [f"{100 * share:.0f} %"]
-    told += [f"{speed:,.0f} frames/s"] if speed else []
-    told += [f"{duration(left)} left"] if left is not None else []
+    parts = [f"{100 * share:.0f} %"]
+    parts += [f"{speed:,.0f} frames/s"] if speed else []
+    parts += [f"{duration(left)} left"] if left is not None else []
     foot = RichTable.grid(padding=(0, 2, 0, 0))
-    foot.add_row(ProgressBar(total=1, completed=min(share, 1.0), width=32), "  ".join(told))
+    foot.add_row(ProgressBar(total=1, completed=min(share, 1.0), width=32), "  ".join(parts))
     return foot
 
 
@@ -116,11 +116,11 @@ def _epoch(run: Running) -> str:
 
 def _score(run: Running, has_blocks: bool) -> str:
     """Validation accuracy after the last epoch, and how it rose; as wide from the first epoch to the last."""
-    shown = [epoch.validation_accuracy for epoch in run.curve]
-    accuracy = f"{100 * shown[-1]:.2f}" if shown else ""
-    shown = shown[-_LONGEST:]
-    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    scores = [epoch.validation_accuracy for epoch in run.curve]
+    accuracy = f"{100 * scores[-1]:.2f}" if scores else ""
+    scores = scores[-_LONGEST:]
+    low, high = min(scores, default=0.0), max(scores, default=0.0)
     top = len(_STEPS) - 1
-    steps = [round(top * (value - low) / (high - low)) if high > low else top // 2 for value in shown]
+    steps = [round(top * (value - low) / (high - low)) if high > low else top // 2 for value in scores]
     curve = "".join(_STEPS[step] for step in steps)
     return f"{accuracy:5}  {curve.ljust(min(run.epochs, _LONGEST))}" if has_blocks else f"{accuracy:5}"

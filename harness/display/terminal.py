@@ -63,8 +63,9 @@ def _line(paper: Console, text: str, style: str) -> None:
 def _rich_table(table: Table) -> RichTable:
     rich_table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0))
     for column in table.heads:
-        justify = "right" if column.number else "left"
-        rich_table.add_column(Text(column.title), justify=justify, vertical="bottom", overflow="fold")
+        rich_table.add_column(
+            Text(column.title), justify="right" if column.number else "left", vertical="bottom", overflow="fold"
+        )
     for row in table.cells:
         rich_table.add_row(*(Text(cell.text, "bold" if cell.strong else "") for cell in row))
     return rich_table

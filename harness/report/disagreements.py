@@ -16,7 +16,7 @@ import pandas as pd
 from harness.corpora import features, mfcc
 from harness.corpora.alignments import textgrid
 from harness.corpora.features import Features
-from harness.display.document import Block, Heading, Line, Table, numbers
+from harness.display.document import Block, Columns, Heading, Line, Table, numbers
 from harness.display.terminal import fitting
 from harness.display.wording import count, percent
 from harness.errors import UserError
@@ -79,8 +79,8 @@ def _finals(record: StudyRecord, a: str, b: str, seed: int | None) -> tuple[RunR
     if (seed is None and not shared) or (seed is not None and seed not in shared):
         seeds = "; ".join(f"{name} has {', '.join(map(str, arms[name])) or 'none'}" for name in (a, b))
         raise UserError(f"--seed{'' if seed is None else f' {seed}'}: a seed that both arms have is needed: {seeds}")
-    chosen = shared[0] if seed is None else seed
-    return arms[a][chosen], arms[b][chosen]
+    number = shared[0] if seed is None else seed
+    return arms[a][number], arms[b][number]
 
 
 def _edges(final: RunResult, lengths: np.ndarray) -> tuple[list[np.ndarray], bool]:
@@ -178,8 +178,16 @@ def blocks(disagreements: Disagreements) -> list[Block]:
         (names[row["utterance"]], count(row["frames"]), *(count(row[kind]) for kind in _KINDS))
         for row in disagreements.utterances.head(_N_UTTERANCES).to_dict("records")
     ]
-    of_spans = ["right", *numbers("frames"), "utterance", *numbers("at s"), "true", "the other", *numbers("sure, %")]
-    of_utterances = ["utterance", *numbers("frames", f"only {a}", f"only {b}", "both", "neither")]
+    of_spans: Columns = [
+        "right",
+        *numbers("frames"),
+        "utterance",
+        *numbers("at s"),
+        "true",
+        "the other",
+        *numbers("sure, %"),
+    ]
+    of_utterances: Columns = ["utterance", *numbers("frames", f"only {a}", f"only {b}", "both", "neither")]
     return fitting(
         [
             Heading(f"{a} and {b}, {which}: which is right, in percent of {count(total)} test frames"),
@@ -300,4 +308,5 @@ def _grids(disagreements: Disagreements) -> Iterator[str]:
 
 
 def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, lineterminator="\n")
+    text: str = table.to_csv(index=False, lineterminator="\n")
+    return text

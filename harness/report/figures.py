@@ -128,13 +128,13 @@ def forest(
     Args:
         differences: fractions, as are the ends of their intervals.
         rows: where each stands on the y axis.
-        labels: what the pointer is told of each first.
+        labels: what is said first where the pointer is.
         look: color and symbol of the points that are shown.
     """
     if not differences:
         return []
     line = look["color"] if is_shown else QUIET
-    told = [
+    texts = [
         [label, points(difference), interval(*of_one)]
         for label, difference, of_one in zip(labels, differences, ends, strict=True)
     ]
@@ -147,7 +147,7 @@ def forest(
     trace = scatter(
         x=percents(differences),
         y=rows,
-        customdata=told,
+        customdata=texts,
         mode="markers",
         marker=marker,
         hovertemplate="%{customdata[0]}<br>%{customdata[1]} points (%{customdata[2]})<extra></extra>",
@@ -185,8 +185,8 @@ def whole_numbers(longest: int, title: str) -> dict[str, Any]:
 
 
 def percents(fractions: Iterable[float | None]) -> list[float | None]:
-    return [scaled(100, fraction) for fraction in fractions]
+    return [times(100, fraction) for fraction in fractions]
 
 
-def scaled(factor: float, value: float | None) -> float | None:
+def times(factor: float, value: float | None) -> float | None:
     return None if value is None else factor * float(value)

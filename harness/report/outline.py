@@ -1,7 +1,9 @@
 """What `harness report` prints: the verdicts first, then tables that fit 80 columns; with --all the long ones too."""
 
+from collections.abc import Sequence
+
 from harness.comparison.model import Comparison
-from harness.display.document import Block, Heading
+from harness.display.document import Block, Heading, Section
 from harness.display.terminal import fitting
 from harness.report.sections import sections
 
@@ -9,7 +11,7 @@ _ORDER = (
     "verdicts", "claims", "arms", "rungs", "survivors", "differences", "classes", "phonemes", "confusions",
     "boundaries", "speakers", "budget", "learning", "notes",
 )  # fmt: skip
-"""Sections in their order in a terminal; one that is not among them stands after the others."""
+"""The sections in their order in a terminal."""
 _ORDER_OF_SWEEP = ("sweep", "claims", *_ORDER)
 
 
@@ -23,7 +25,11 @@ def blocks(comparison: Comparison, *, everything: bool = False) -> list[Block]:
     Args:
         everything: with the long tables.
     """
-    order = _ORDER_OF_SWEEP if comparison.sweep else _ORDER
-    places = {key: place for place, key in reversed([*enumerate(order)])}
-    in_order = sorted(sections(comparison), key=lambda section: places.get(section.key, len(order)))
+    in_order = ordered(comparison, _ORDER_OF_SWEEP if comparison.sweep else _ORDER)
     return fitting([title(comparison), *(block for section in in_order for block in section.printed(everything))])
+
+
+def ordered(comparison: Comparison, keys: Sequence[str]) -> list[Section]:
+    """The sections by the first place of their keys; one without a place stands before the last one."""
+    places: dict[str, float] = {key: place for place, key in reversed([*enumerate(keys)])}
+    return sorted(sections(comparison), key=lambda section: places.get(section.key, len(keys) - 1.5))

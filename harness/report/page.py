@@ -1,7 +1,7 @@
 """One self-contained page: question and verdicts first, how it was made last. Opens offline and asks no network.
 
-The page is the template `page.html`, which has a macro for each block, with `page.css` and `page.js` put in; tables are
-plain HTML, figures are drawn by plotly.js. Whatever people wrote is escaped by the template.
+The page is the template `page.html` with `page.css` and `page.js` put in, and `blocks.html` has a macro for each block:
+tables are plain HTML, figures are drawn by plotly.js. Whatever people wrote is escaped by the templates.
 """
 
 import json
@@ -15,22 +15,20 @@ from harness import __version__
 from harness.comparison.model import Comparison
 from harness.display.document import Figure, Folded, Group, PageBlock
 from harness.report import figures
-from harness.report.sections import matrices, sections
+from harness.report.sections import OF_A_SWEEP, matrices, sections
 
 _HERE = Path(__file__).parent
-_OF_A_SWEEP = ("verdicts", "notes", "claims", "sweep", "layers", "search", "making")
-"""A sweep's cells are too many to stand beside each other in every respect; `comparison.json` has it all."""
 
 
 def page(comparison: Comparison) -> str:
     """The page of a comparison."""
-    shown = [
+    visible = [
         section
         for section in sections(comparison)
-        if section.page and (comparison.sweep is None or section.key in _OF_A_SWEEP)
+        if section.page and (comparison.sweep is None or section.key in OF_A_SWEEP)
     ]
     drawings = {
-        figure.key: figures.as_json(figure) for figure in _figures(b for section in shown for b in section.page)
+        figure.key: figures.as_json(figure) for figure in _figures(b for section in visible for b in section.page)
     }
     environment = Environment(
         loader=FileSystemLoader(_HERE),
@@ -43,8 +41,8 @@ def page(comparison: Comparison) -> str:
     environment.filters["kind"] = lambda block: type(block).__name__
     return environment.get_template("page.html").render(
         comparison=comparison,
-        header=[block for section in shown if not section.title for block in section.page],
-        sections=[section for section in shown if section.title],
+        header=[block for section in visible if not section.title for block in section.page],
+        sections=[section for section in visible if section.title],
         version=__version__,
         style=_own("page.css"),
         script=_own("page.js"),

@@ -9,8 +9,7 @@ from itertools import groupby
 
 from harness.comparison.model import Comparison
 from harness.display.document import Block, Heading, Line, Table
-from harness.report.outline import title
-from harness.report.sections import sections
+from harness.report.outline import ordered, title
 
 _ORDER = ("verdicts", "claims", "arms", "differences", "notes")
 
@@ -21,8 +20,7 @@ def blocks(comparison: Comparison, *, everything: bool = False) -> list[Block]:
     Args:
         everything: pairs in every measure, not in the main ones alone.
     """
-    order = {key: place for place, key in enumerate(_ORDER)}
-    in_order = sorted(sections(comparison), key=lambda section: order.get(section.key, len(order)))
+    in_order = ordered(comparison, _ORDER)
     return [title(comparison), *(block for section in in_order for block in section.to_paste(everything))]
 
 

@@ -50,6 +50,9 @@ SECTIONS: tuple[Callable[[Comparison], Section], ...] = (
     making.section,
 )
 
+OF_A_SWEEP = ("verdicts", "notes", "claims", "sweep", "layers", "search", "making")
+"""The sections on the page of a sweep: its cells are too many to stand beside each other in every respect."""
+
 
 def sections(comparison: Comparison) -> list[Section]:
     """All of a comparison, those that have nothing to say of it too."""

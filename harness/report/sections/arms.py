@@ -1,7 +1,20 @@
 """What each arm reached, cost and chose."""
 
 from harness.comparison.model import Comparison
-from harness.display.document import Block, Cell, Column, Figure, Group, Heading, Line, Section, Table, numbers
+from harness.display.document import (
+    Block,
+    Cell,
+    Column,
+    Columns,
+    Figure,
+    Group,
+    Heading,
+    Line,
+    Row,
+    Section,
+    Table,
+    numbers,
+)
 from harness.display.wording import ABSENT, count, counted, percent, rounded, seconds, setting, settings, spread, value
 from harness.report.figures import colour, downwards, figure, percents, scatter, symbol
 from harness.statistics.metrics import Metric, Spread
@@ -35,14 +48,14 @@ def arm_columns(comparison: Comparison) -> list[Column]:
 
 def _results(comparison: Comparison) -> list[Block]:
     """What each arm reached on test and cost, the best in each column strong."""
-    arms, shown = comparison.arms, headline()
-    best = {metric.name: percent(max(arm.test[metric.name].mean for arm in arms)) for metric in shown}
-    rows = [
+    arms, metrics = comparison.arms, headline()
+    best = {metric.name: percent(max(arm.test[metric.name].mean for arm in arms)) for metric in metrics}
+    rows: list[Row] = [
         (
             arm.arm,
             *(
                 Cell(spread(own), strong=len(arms) > 1 and percent(own.mean) == best[name])
-                for name, own in ((metric.name, arm.test[metric.name]) for metric in shown)
+                for name, own in ((metric.name, arm.test[metric.name]) for metric in metrics)
             ),
             rounded(arm.parameters),
             seconds(arm.seconds_training),
@@ -50,17 +63,17 @@ def _results(comparison: Comparison) -> list[Block]:
         for arm in arms
     ]
     over_seeds = " (mean ± standard deviation over seeds)" if any(len(arm.seeds) > 1 for arm in arms) else ""
-    columns = numbers(*(metric.short for metric in shown), "parameters", "seconds")
+    columns = numbers(*(metric.short for metric in metrics), "parameters", "seconds")
     return [Heading(f"Test, in percent{over_seeds}; seconds per training"), Table(["arm", *columns], rows)]
 
 
 def _chosen(comparison: Comparison) -> list[Block]:
-    chosen = [Line(f"{arm.arm}: {settings(arm.chosen)}") for arm in comparison.arms if arm.chosen]
-    if not chosen:
+    lines = [Line(f"{arm.arm}: {settings(arm.chosen)}") for arm in comparison.arms if arm.chosen]
+    if not lines:
         return []
     trials = sorted({arm.trials for arm in comparison.arms})
-    spent = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
-    return [Heading(f"Chosen settings, of {spent} each"), *chosen]
+    budget = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
+    return [Heading(f"Chosen settings, of {budget} each"), *lines]
 
 
 def _other_measures(comparison: Comparison) -> list[Block]:
@@ -81,7 +94,7 @@ def _other_measures(comparison: Comparison) -> list[Block]:
         )
         for arm in comparison.arms
     ]
-    columns = ["arm", *numbers(*titles.values(), "\nlog-loss"), "worst\nspeaker"]
+    columns: Columns = ["arm", *numbers(*titles.values(), "\nlog-loss"), "worst\nspeaker"]
     return [Heading("Other measures, in percent; log-loss in nats"), Table(columns, rows)]
 
 

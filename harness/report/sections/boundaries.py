@@ -4,7 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from harness.comparison.arm_model import BoundaryRow, SegmentErrors
 from harness.comparison.model import Comparison
-from harness.display.document import Block, Figure, Folded, Group, Heading, Line, Section, Table, numbers
+from harness.display.document import (
+    Block,
+    Columns,
+    Figure,
+    Folded,
+    Group,
+    Heading,
+    Line,
+    PageBlock,
+    Section,
+    Table,
+    numbers,
+)
 from harness.display.wording import count, spread
 from harness.report.figures import bars, colour, figure, fill, percents, scatter, symbol
 from harness.report.sections import classes
@@ -31,7 +43,7 @@ def section(comparison: Comparison) -> Section:
         *([classes.table(comparison)] if has_classes else []),
         *([_segments(comparison, segments)] if segments else []),
     ]
-    page = [Group(figures, "columns"), Folded("As tables", tables)] if figures else []
+    page: list[PageBlock] = [Group(figures, "columns"), Folded("As tables", tables)] if figures else []
     return Section("boundaries", "Boundaries", page=page, long=_printed(near, segments) if near and segments else [])
 
 
@@ -118,7 +130,7 @@ def edits(comparison: Comparison, segments: Segments) -> Figure:
 
 
 def _distances(near: Near) -> Table:
-    columns = ["frames to the change", *numbers("frames", *near)]
+    columns: Columns = ["frames to the change", *numbers("frames", *near)]
     caption = "Accuracy by distance from the nearest change of label, in percent."
     return Table(columns, _by_distance(near), caption)
 

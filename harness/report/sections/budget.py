@@ -45,12 +45,12 @@ def effort(comparison: Comparison, arms: Sequence[ComparedArm]) -> Figure:
     for arm in arms:
         curve = arm.effort.curve
         line = colour(comparison, arm.arm)
-        bounded = [row for row in curve if row.low is not None and row.high is not None]
-        if bounded:
-            ks = [row.trials for row in bounded]
+        with_band = [row for row in curve if row.low is not None and row.high is not None]
+        if with_band:
+            ks = [row.trials for row in with_band]
             band = scatter(
                 x=ks + ks[::-1],
-                y=percents([*(row.high for row in bounded), *(row.low for row in reversed(bounded))]),
+                y=percents([*(row.high for row in with_band), *(row.low for row in reversed(with_band))]),
                 mode="lines",
                 fill="toself",
                 fillcolor=f"rgba({', '.join(str(int(line[i : i + 2], 16)) for i in (1, 3, 5))}, 0.18)",
@@ -95,7 +95,7 @@ def _band(row: BestOfTrials) -> str:
 
 
 def _table(arms: Sequence[ComparedArm]) -> Table:
-    drawn = "; ".join(
+    trials = "; ".join(
         f"{arm.arm}: {counted(arm.effort.random_trials, 'random trial')} of "
         f"{rounded(arm.effort.frames_per_trial or 0)} frames each"
         for arm in arms
@@ -109,5 +109,5 @@ def _table(arms: Sequence[ComparedArm]) -> Table:
             row += [percent(best.expected), _band(best)] if best else ["", ""]
         rows.append(row)
     columns = numbers(*(f"{arm.arm}, {what}" for arm in arms for what in ("expected, %", "median within")))
-    caption = f"Only trials drawn at random count, not those proposed from earlier ones ({drawn})."
+    caption = f"Only trials drawn at random count, not those proposed from earlier ones ({trials})."
     return Table(["trials", *columns], rows, caption)

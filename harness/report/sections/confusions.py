@@ -30,7 +30,7 @@ def section(comparison: Comparison) -> Section:
         "stand by broad class, and all arms have the same colours. Pointing at a cell, or the arrow keys in a matrix, "
         "shows it in every matrix and here:"
     )
-    found = comparison.confusion_differences
+    pairs = comparison.confusion_differences
     return Section(
         "confusions",
         "Confusions",
@@ -39,10 +39,10 @@ def section(comparison: Comparison) -> Section:
             Readout("No cell chosen."),
             ColourScale("share of the row, %", shares),
             Group(figures, "columns"),
-            *(_differences(comparison) if found else []),
+            *(_differences(comparison) if pairs else []),
             _every_error(comparison),
         ],
-        long=[*_frequent(comparison), *(block for pair in found for block in _cells(pair))],
+        long=[*_frequent(comparison), *(block for pair in pairs for block in _cells(pair))],
     )
 
 
@@ -81,18 +81,18 @@ def _cells(pair: ConfusionDifferences) -> list[Block]:
 
 
 def _differences(comparison: Comparison) -> list[PageBlock]:
-    found = comparison.confusion_differences
+    pairs = comparison.confusion_differences
     limit = f"{100 * matrices.difference_limit(comparison):.0f}"
     tones = (("less-2", f"-{limit}"), ("less-1", ""), ("same", "0"), ("more-1", ""), ("more-2", f"+{limit}"))
     about = (
         "Blue and + where the first arm does it more often: good on the diagonal, bad elsewhere. Only cells whose "
         "difference survives the correction for their number (Benjamini-Hochberg) are coloured."
     )
-    legend = [Line(about), ColourScale("points", tones, "and beyond")]
+    legend: list[PageBlock] = [Line(about), ColourScale("points", tones, "and beyond")]
     return [
         Heading("Their difference"),
-        *(legend if any(pair.surviving for pair in found) else []),
-        *(_difference(comparison, pair, f"confusion_difference_{i}") for i, pair in enumerate(found)),
+        *(legend if any(pair.surviving for pair in pairs) else []),
+        *(_difference(comparison, pair, f"confusion_difference_{i}") for i, pair in enumerate(pairs)),
     ]
 
 
@@ -105,7 +105,7 @@ def _difference(comparison: Comparison, pair: ConfusionDifferences, key: str) ->
 
 
 def _surviving(pair: ConfusionDifferences) -> Table:
-    shown = pair.surviving[:_N_ROWS]
+    cells = pair.surviving[:_N_ROWS]
     rows = [
         (
             f"{row.true} as {row.predicted}" if row.true != row.predicted else f"{row.true} right",
@@ -114,9 +114,9 @@ def _surviving(pair: ConfusionDifferences) -> Table:
             points(row.difference),
             f"{row.p_corrected:.2g}",
         )
-        for row in shown
+        for row in cells
     ]
-    more = f", the {len(shown)} largest of {len(pair.surviving)}" if len(shown) < len(pair.surviving) else ""
+    more = f", the {len(cells)} largest of {len(pair.surviving)}" if len(cells) < len(pair.surviving) else ""
     caption = f"Confusions that differ, in percent of the true phoneme's frames{more}"
     return Table(["what", *numbers(pair.a, pair.b, "points", "corrected p")], rows, caption)
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
-from harness.comparison.model import Comparison, Pair, Verdict
+from harness.comparison.model import Comparison, Pair
 from harness.display.document import (
     Block,
     Cell,
     Column,
+    Columns,
     Figure,
     Folded,
     Heading,
     Line,
     PageBlock,
+    Row,
     Section,
     Table,
     numbers,
@@ -21,6 +23,7 @@ from harness.report.figures import colour, downwards, excludes_zero, figure, for
 from harness.report.sections.arms import arm_cell
 from harness.report.sections.verdicts import chance_note
 from harness.statistics.frame_measures import LEAST
+from harness.statistics.intervals import Verdict
 from harness.statistics.registry import METRICS, headline
 
 _N_ROWS = 24
@@ -126,7 +129,7 @@ def forests(comparison: Comparison, pairs: Sequence[Pair], key: str, title: str,
 
 
 def _page_table(comparison: Comparison) -> PageBlock:
-    rows = [
+    rows: list[Row] = [
         [
             METRICS[pair.metric].title,
             arm_cell(comparison, pair.a),
@@ -178,5 +181,5 @@ def _errors(comparison: Comparison) -> Folded:
         f"Frames of one {unit} are alike. The naive standard error counts every frame as a witness of its own; the "
         f"clustered one counts {unit}s. The ratio is by how much frames overstate what is known."
     )
-    columns = ["measure", "difference", *numbers("naive", f"over {unit}s", "ratio")]
+    columns: Columns = ["measure", "difference", *numbers("naive", f"over {unit}s", "ratio")]
     return Folded(f"Why {unit}s, not frames", [why, Table(columns, rows, "Standard errors, in points.")])

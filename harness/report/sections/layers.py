@@ -28,11 +28,11 @@ def section(comparison: Comparison) -> Section:
         "Seen on the same few training frames, after so many updates; geometric means over seeds. Layer 1 sees the "
         "window, the last one gives the logits."
     )
-    shown, caption = _of_last_value(comparison, arms)
-    lines = [by_layer(comparison, shown, "scale", ("layers_scale", "Scale of a layer's output.", caption))]
-    if any(np.isfinite(_mean(arm, "path_ratio")).any() for arm in shown):
+    cells, caption = _of_last_value(comparison, arms)
+    lines = [by_layer(comparison, cells, "scale", ("layers_scale", "Scale of a layer's output.", caption))]
+    if any(np.isfinite(_mean(arm, "path_ratio")).any() for arm in cells):
         words = ("layers_paths", "Linear over non-linear path.", caption)
-        lines.append(by_layer(comparison, shown, "path_ratio", words))
+        lines.append(by_layer(comparison, cells, "path_ratio", words))
     maps = [gradients(arm, ends) for arm in arms]
     return Section("layers", "Layers", page=[Line(about), Group(maps, "columns"), Group(lines, "columns")])
 
@@ -44,8 +44,8 @@ def _of_last_value(comparison: Comparison, arms: Sequence[ComparedArm]) -> tuple
         return arms, caption
     values = {point.arm: point.value for curve in sweep.curves for point in curve.points}
     last = next(v for v in reversed(sweep.values) if any(values[arm.arm] == v for arm in arms))
-    shown = [arm for arm in arms if values[arm.arm] == last]
-    return shown, f"{caption} At {setting(sweep.key)} {value(last)} only."
+    cells = [arm for arm in arms if values[arm.arm] == last]
+    return cells, f"{caption} At {setting(sweep.key)} {value(last)} only."
 
 
 def gradients(arm: ComparedArm, ends: tuple[float, float]) -> Figure:

@@ -7,6 +7,8 @@ from harness.comparison.model import Comparison, PhonemeDifferences
 from harness.display.document import (
     Block,
     Cell,
+    Column,
+    Columns,
     Figure,
     Folded,
     Group,
@@ -40,8 +42,8 @@ _N_ROWS = 6
 
 def section(comparison: Comparison) -> Section:
     """Figures that one table orders; in the terminal the phonemes that differ most, with --all."""
-    found = comparison.phoneme_differences
-    forests = [differences(comparison, pair, f"phoneme_difference_{i}") for i, pair in enumerate(found)]
+    pairs = comparison.phoneme_differences
+    forests = [differences(comparison, pair, f"phoneme_difference_{i}") for i, pair in enumerate(pairs)]
     return Section(
         "phonemes",
         "Phonemes",
@@ -50,7 +52,7 @@ def section(comparison: Comparison) -> Section:
             Group([f1(comparison), *forests], "columns"),
             Folded("All phonemes as a table", [_table(comparison)]),
         ],
-        long=[block for pair in found for block in _differing_most(comparison, pair)],
+        long=[block for pair in pairs for block in _differing_most(comparison, pair)],
     )
 
 
@@ -84,7 +86,7 @@ def _differing_most(comparison: Comparison, pair: PhonemeDifferences) -> list[Bl
         for row in pair.phonemes[:_N_ROWS]
     ]
     n, n_surviving = len(pair.phonemes), sum(row.survives for row in pair.phonemes)
-    columns = ["phoneme", "class", *numbers(pair.a, pair.b, "difference", "interval alone"), "shown"]
+    columns: Columns = ["phoneme", "class", *numbers(pair.a, pair.b, "difference", "interval alone"), "shown"]
     return [
         Heading(f"Phonemes that differ most in F1: {pair.a} - {pair.b}, in points"),
         Table(columns, rows),
@@ -104,18 +106,18 @@ def _tools(comparison: Comparison) -> TableTools:
 
 def _table(comparison: Comparison) -> Table:
     arms = [{row.phoneme: row for row in arm.phonemes} for arm in comparison.arms]
-    pairs = [{row.phoneme: row for row in pair.phonemes} for pair in comparison.phoneme_differences]
-    columns = ["phoneme", "class", *numbers("frames")]
+    of_pairs = [{row.phoneme: row for row in pair.phonemes} for pair in comparison.phoneme_differences]
+    columns: list[str | Column] = ["phoneme", "class", *numbers("frames")]
     columns += numbers(*(f"{arm.arm} {part}" for arm in comparison.arms for part in ("F1", "precision", "recall")))
-    for found in comparison.phoneme_differences:
-        columns += [*numbers(f"{found.a} above {found.b}", "corrected interval"), "shown"]
+    for pair in comparison.phoneme_differences:
+        columns += [*numbers(f"{pair.a} above {pair.b}", "corrected interval"), "shown"]
     rows = []
     for name in by_class(comparison):
         support = arms[0][name].support // len(comparison.arms[0].seeds)
         row: list[str | Cell] = [name, comparison.broad.get(name, ""), Cell(count(support), sort=support)]
         row += [percent(part) for arm in arms for part in (arm[name].f1, arm[name].precision, arm[name].recall)]
-        for pair in pairs:
-            own = pair.get(name)
+        for rows_of_pair in of_pairs:
+            own = rows_of_pair.get(name)
             if own is None:
                 row += [Cell(ABSENT, sort=0), Cell(ABSENT, sort=0), "no"]
                 continue

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.comparison.model import Comparison
-from harness.display.document import Heading, Line, Section, Table, numbers
+from harness.display.document import Columns, Heading, Line, Section, Table, numbers
 from harness.display.wording import count, counted
 
 
@@ -12,7 +12,7 @@ def section(comparison: Comparison) -> Section:
     rows = _rows(comparison)
     if not rows:
         return Section("rungs")
-    columns = ["rung", *numbers("trials", "frames of a trial", "frames of an arm")]
+    columns: Columns = ["rung", *numbers("trials", "frames of a trial", "frames of an arm")]
     heading = Heading("Search: training frames, rung by rung")
     return Section("rungs", short=[heading, Table(columns, rows), Line(_sentence(comparison))])
 
@@ -26,10 +26,10 @@ def _rows(comparison: Comparison) -> list[tuple[str, ...]]:
     for i in range(longest):
         spent = [own[i] for own in rungs if i < len(own)]
         of_trial = [rung.frames / rung.trials for rung in spent]
-        ranges = ([rung.trials for rung in spent], of_trial, [rung.frames for rung in spent])
-        rows.append((str(i + 1), *map(_range, ranges)))
-    trials = [sum(rung.trials for rung in own) for own in rungs]
-    return [*rows, ("all", _range(trials), "", _range([arm.search_frames for arm in comparison.arms]))]
+        trials, frames = ([rung.trials for rung in spent], [rung.frames for rung in spent])
+        rows.append((str(i + 1), _range(trials), _range(of_trial), _range(frames)))
+    whole = [sum(rung.trials for rung in own) for own in rungs]
+    return [*rows, ("all", _range(whole), "", _range([arm.search_frames for arm in comparison.arms]))]
 
 
 def _sentence(comparison: Comparison) -> str:
@@ -37,8 +37,8 @@ def _sentence(comparison: Comparison) -> str:
     arms = [arm for arm in comparison.arms if arm.search]
     if len({arm.search_frames for arm in arms}) == 1:
         return "Every arm spent the same frames."
-    failed = {arm.arm: sum(trial.state == "failed" for trial in arm.search) for arm in arms}
-    names = ", ".join(f"{arm} {counted(n, 'trial')}" for arm, n in failed.items() if n)
+    failures = {arm.arm: sum(trial.state == "failed" for trial in arm.search) for arm in arms}
+    names = ", ".join(f"{arm} {counted(n, 'trial')}" for arm, n in failures.items() if n)
     return f"The same frames were given to every arm; what failed ended early: {names}."
 
 

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.model import Comparison
-from harness.display.document import Figure, Group, Section, Table, numbers
+from harness.display.document import Columns, Figure, Group, Row, Section, Table, numbers
 from harness.display.wording import count, percent, seconds, setting, value
 from harness.report.figures import (
     bars,
@@ -14,9 +14,9 @@ from harness.report.figures import (
     figure,
     fill,
     percents,
-    scaled,
     scatter,
     symbol,
+    times,
     whole_numbers,
 )
 from harness.report.sections.arms import arm_cell
@@ -36,7 +36,7 @@ def section(comparison: Comparison) -> Section:
 
 
 def _table(comparison: Comparison, arms: Sequence[ComparedArm]) -> Table:
-    rows = [
+    rows: list[Row] = [
         [
             arm_cell(comparison, arm.arm),
             *(count(sum(t.state == state for t in arm.search)) for state in ("complete", "pruned", "failed")),
@@ -46,7 +46,7 @@ def _table(comparison: Comparison, arms: Sequence[ComparedArm]) -> Table:
         ]
         for arm in arms
     ]
-    columns = ["arm", *numbers("complete", "pruned", "failed", "frames spent", "seconds", "best, %")]
+    columns: Columns = ["arm", *numbers("complete", "pruned", "failed", "frames spent", "seconds", "best, %")]
     return Table(columns, rows, "What the search spent on each arm, and what it found on validation.")
 
 
@@ -58,11 +58,12 @@ def history(comparison: Comparison, arms: Sequence[ComparedArm]) -> Figure:
         if not trials:
             continue
         complete = [trial for trial in trials if trial.state == "complete"]
+        best: list[float] = list(accumulate((trial.value or 0.0 for trial in complete), max))
         line, own = colour(comparison, arm.arm), symbol(comparison, arm.arm)
         traces += [
             scatter(
                 x=[trial.number for trial in complete],
-                y=percents(accumulate((trial.value or 0.0 for trial in complete), max)),
+                y=percents(best),
                 mode="lines",
                 showlegend=False,
                 legendgroup=arm.arm,
@@ -112,7 +113,7 @@ def importances(comparison: Comparison) -> Figure:
             orientation="h",
             name=arm.arm,
             y=titles,
-            x=[scaled(100, arm.importances.get(name)) for name in names],
+            x=[times(100, arm.importances.get(name)) for name in names],
             marker=fill(comparison, arm.arm),
             hovertemplate=f"%{{y}}, {arm.arm}: %{{x:.0f}} %<extra></extra>",
         )

@@ -2,7 +2,7 @@
 
 from harness.comparison.arm_model import ComparedArm, SpeakerRow
 from harness.comparison.model import Comparison
-from harness.display.document import Block, Cell, Figure, Folded, Heading, Line, Section, Table, numbers
+from harness.display.document import Block, Cell, Columns, Figure, Folded, Heading, Line, Section, Table, numbers
 from harness.display.wording import count, counted, percent, points, spread
 from harness.report.figures import QUIET, colour, figure, percents, scatter, symbol
 
@@ -16,8 +16,9 @@ def section(comparison: Comparison) -> Section:
     if len(comparison.arms[0].speakers) < 2:
         return Section("speakers", long=_printed(comparison))
     table = Folded("All speakers as a table", [_table(comparison)])
-    page = [Line(_worst(comparison)), dots(comparison), table]
-    return Section("speakers", "Speakers", page=page, long=_printed(comparison))
+    return Section(
+        "speakers", "Speakers", page=[Line(_worst(comparison)), dots(comparison), table], long=_printed(comparison)
+    )
 
 
 def _by_name(arm: ComparedArm) -> dict[str, SpeakerRow]:
@@ -39,7 +40,7 @@ def _printed(comparison: Comparison) -> list[Block]:
         for row in arms[0].speakers[:_N_ROWS]
     ]
     which = f"The {len(rows)} of {total} speakers hardest for {arms[0].arm}" if len(rows) < total else "Speakers"
-    columns = ["speaker", *numbers("frames", *(arm.arm for arm in arms))]
+    columns: Columns = ["speaker", *numbers("frames", *(arm.arm for arm in arms))]
     return [Heading(f"{which}: accuracy, in percent"), Table(columns, rows)]
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint, Verdict
-from harness.display.document import Block, Cell, Column, Figure, Group, Heading, Line, Section, Table, numbers
+from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint
+from harness.display.document import Block, Cell, Column, Columns, Figure, Group, Heading, Line, Section, Table, numbers
 from harness.display.wording import (
     ABSENT,
     count,
@@ -18,6 +18,7 @@ from harness.display.wording import (
     value,
 )
 from harness.report.figures import colour, error_bars, excludes_zero, figure, percents, scatter, symbol
+from harness.statistics.intervals import Verdict
 
 _WIDE = 4
 """Resources that grow by this factor and more get a logarithmic axis."""
@@ -95,7 +96,11 @@ def _accuracies(comparison: Comparison, sweep: Sweep, others: Sequence[SweepCurv
     for i, where in enumerate(sweep.values):
         row: list[str | Cell] = [value(where), *(_accuracy(curve.points[i]) for curve in sweep.curves)]
         rows.append([*row, *([_difference(single.points[i])] if single else [])])
-    columns = [name, *_arm_columns(sweep), *(numbers(f"{single.arm} - {comparison.baseline}") if single else [])]
+    columns: Columns = [
+        name,
+        *_arm_columns(sweep),
+        *(numbers(f"{single.arm} - {comparison.baseline}") if single else []),
+    ]
     return [Heading(f"Test accuracy by {name}, in percent (± standard deviation over seeds)"), Table(columns, rows)]
 
 
@@ -153,15 +158,15 @@ def accuracies(comparison: Comparison, sweep: Sweep) -> Figure:
     """Mean test accuracy of each arm over the values, every seed as a dot."""
     traces = []
     for curve in sweep.curves:
-        done = [(point.value, point.numbers.test["accuracy"]) for point in curve.points if point.numbers]
-        failed = [point for point in curve.points if point.numbers is None]
+        results = [(point.value, point.numbers.test["accuracy"]) for point in curve.points if point.numbers]
+        failures = [point for point in curve.points if point.numbers is None]
         line, name = colour(comparison, curve.points[0].arm), curve.arm
         mark = symbol(comparison, curve.points[0].arm)
-        seeds = [(where, score) for where, scores in done for score in scores.per_seed]
+        seeds = [(where, score) for where, scores in results for score in scores.per_seed]
         traces += [
             scatter(
-                x=[where for where, _ in done],
-                y=percents(scores.mean for _, scores in done),
+                x=[where for where, _ in results],
+                y=percents(scores.mean for _, scores in results),
                 mode="lines+markers",
                 name=name,
                 legendgroup=name,
@@ -179,11 +184,11 @@ def accuracies(comparison: Comparison, sweep: Sweep) -> Figure:
                 hovertemplate=f"{name}, %{{x}}: %{{y:.2f}} %<extra></extra>",
             ),
         ]
-        if failed:
+        if failures:
             cross = scatter(
-                x=[point.value for point in failed],
-                y=[0] * len(failed),
-                customdata=[point.failure for point in failed],
+                x=[point.value for point in failures],
+                y=[0] * len(failures),
+                customdata=[point.failure for point in failures],
                 mode="markers",
                 legendgroup=name,
                 showlegend=False,
@@ -222,8 +227,8 @@ def differences(comparison: Comparison, sweep: Sweep) -> Figure:
             marker={"size": 9, "symbol": marks, "line": {"width": 2, "color": line}},
             hovertemplate=f"{curve.arm}, %{{x}}: %{{y:+.2f}} points (%{{customdata}})<extra></extra>",
         )
-        drawn = bounds | {"thickness": 1.5, "width": 4, "color": line}
-        traces.append({**trace, "error_y": drawn} if bounds else trace)
+        bar = bounds | {"thickness": 1.5, "width": 4, "color": line}
+        traces.append({**trace, "error_y": bar} if bounds else trace)
     return figure(
         "sweep_difference",
         f"Points above {comparison.baseline}.",

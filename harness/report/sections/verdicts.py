@@ -99,15 +99,15 @@ def _printed(comparison: Comparison, pairs: Sequence[Pair], *, everything: bool)
     first = [pair for pair in pairs if pair.b == comparison.baseline]
     others = [pair for pair in pairs if pair.b != comparison.baseline]
     n_left_out = 0 if everything or not first or len(others) <= _N_OTHERS else len(others)
-    shown = first if n_left_out else pairs
+    rows = first if n_left_out else pairs
     more = f"And {counted(n_left_out, 'pair')} without {comparison.baseline}: --all"
     return [
-        *(Line(pair.sentence, strong=pair in first or not first) for pair in shown),
+        *(Line(pair.sentence, strong=pair in first or not first) for pair in rows),
         _evidence(comparison),
         *([Line(more)] if n_left_out else []),
         *_corrected(comparison, pairs),
         Heading("Behind the verdicts: the first of each pair against the second"),
-        *_behind(shown),
+        *_behind(rows),
         chance_note(comparison),
         Line(f"Standard error (SE) in points, by frames (naive) and by {comparison.unit} (clustered)."),
         Line("Costs: how many times those of the second."),
@@ -226,6 +226,6 @@ def _capital(words: str) -> str:
 def _interval(pair: Pair, furthest: float) -> IntervalLine | None:
     if pair.low is None or pair.high is None or not furthest:
         return None
-    places = [50 + 44 * value / furthest for value in (pair.low, pair.difference, pair.high)]
+    low, middle, high = (50 + 44 * value / furthest for value in (pair.low, pair.difference, pair.high))
     label = f"{points(pair.difference)} points, interval {points(pair.low)} to {points(pair.high)}"
-    return IntervalLine(*places, end=percent(furthest), label=label)
+    return IntervalLine(low, middle, high, percent(furthest), label)
