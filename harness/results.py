@@ -57,12 +57,14 @@ class Scores:
     @property
     def confusion(self) -> np.ndarray:
         """(C, C) int64, over all utterances."""
-        return self.counts.sum(axis=0, dtype=np.int64)
+        total: np.ndarray = self.counts.sum(axis=0, dtype=np.int64)
+        return total
 
     @property
     def lengths(self) -> np.ndarray:
         """(U,) int64 frames of each utterance."""
-        return self.counts.sum(axis=(1, 2), dtype=np.int64)
+        frames: np.ndarray = self.counts.sum(axis=(1, 2), dtype=np.int64)
+        return frames
 
     @property
     def accuracy(self) -> float:
@@ -89,7 +91,9 @@ class Layers:
     def first_to_last(self) -> np.ndarray:
         """(N,) the first layer's gradient norm over the last's; 0 where none arrives, NaN where there is none."""
         gradient = self.gradient.astype(float)
-        return np.divide(gradient[:, 0], gradient[:, -1], out=np.full(len(gradient), np.nan), where=gradient[:, -1] > 0)
+        first, last = gradient[:, 0], gradient[:, -1]
+        ratio: np.ndarray = np.divide(first, last, out=np.full(len(gradient), np.nan), where=last > 0)
+        return ratio
 
 
 @dataclass(frozen=True)

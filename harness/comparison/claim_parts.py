@@ -99,12 +99,12 @@ def _conditions(claim: Better | Equal, context: ClaimContext) -> list[ClaimPart]
         return []
     a, b = context.numbers[claim.a], context.numbers[claim.b]
     parts = []
-    for most, ratio, name in (
-        (claim.parameters_at_most, lambda: a.parameters / b.parameters, "parameters"),
-        (claim.flops_at_most, lambda: a.flops_per_frame / b.flops_per_frame, "FLOPs per frame"),
+    for most, own, rival, name in (
+        (claim.parameters_at_most, a.parameters, b.parameters, "parameters"),
+        (claim.flops_at_most, a.flops_per_frame, b.flops_per_frame, "FLOPs per frame"),
     ):
         if most is not None:
-            exact = Estimate(ratio(), context.record.level, 0.0, (0.0,), 0.0, None, (1,))
+            exact = Estimate(own / rival, context.record.level, 0.0, (0.0,), 0.0, None, (1,))
             text = f"{{}} of the {name} of {claim.b}"
             parts.append(ClaimPart(claim.a, text, exact, 0.0, most, Scale.SHARE, is_exact=True))
     return parts

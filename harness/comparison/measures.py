@@ -176,7 +176,8 @@ def _counts(
 def _kinds(test: Scores) -> np.ndarray:
     if test.predicted is None or test.truth is None:
         return np.repeat(np.arange(test.confusion.size), test.confusion.ravel())
-    return test.truth.astype(np.uint16) * np.uint16(test.counts.shape[-1]) + test.predicted
+    kinds: np.ndarray = test.truth.astype(np.uint16) * np.uint16(test.counts.shape[-1]) + test.predicted
+    return kinds
 
 
 def _of_frames(

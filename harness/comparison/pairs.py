@@ -11,10 +11,11 @@ import numpy as np
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.frames import FrameResults
 from harness.comparison.measures import ComparedMeasure, MeasureTable
-from harness.comparison.model import Cost, Disagreement, Pair, Verdict
+from harness.comparison.model import Cost, Disagreement, Pair
 from harness.display.wording import interval, percent, points
 from harness.results import StudyRecord
 from harness.statistics import intervals
+from harness.statistics.intervals import Verdict
 from harness.statistics.metrics import Metric
 from harness.statistics.superiority import probability_better
 

@@ -49,7 +49,8 @@ class Edits:
 
     @property
     def total(self) -> np.ndarray:
-        return self.substitutions + self.deletions + self.insertions
+        total: np.ndarray = self.substitutions + self.deletions + self.insertions
+        return total
 
 
 def edits(truth: np.ndarray, predicted: np.ndarray, lengths: np.ndarray) -> Edits:

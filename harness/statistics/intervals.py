@@ -168,7 +168,9 @@ def satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarra
     total = sum(v for v, _ in parts)
     spread = sum(v**2 / f for v, f in parts)
     smallest = float(min(f for _, f in parts))
-    return np.divide(total**2, spread, out=np.full(np.shape(total), smallest), where=np.asarray(spread) > 0)
+    has_spread, out = np.asarray(spread) > 0, np.full(np.shape(total), smallest)
+    degrees_of_freedom: np.ndarray = np.divide(total**2, spread, out=out, where=has_spread)
+    return degrees_of_freedom
 
 
 def naive_se(influence: np.ndarray) -> float:
@@ -268,4 +270,5 @@ def corrected(p: np.ndarray) -> np.ndarray:
         >>> corrected(np.array([0.01, 0.04, 0.5])).round(2).tolist()
         [0.03, 0.06, 0.5]
     """
-    return false_discovery_control(p, method="bh")
+    p_corrected: np.ndarray = false_discovery_control(p, method="bh")
+    return p_corrected

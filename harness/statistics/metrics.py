@@ -296,4 +296,5 @@ def report_text(confusion: np.ndarray, phonemes: Sequence[str]) -> str:
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     shape = np.broadcast_shapes(np.shape(part), np.shape(whole))
-    return np.divide(part, whole, out=np.zeros(shape), where=np.asarray(whole) != 0)
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(shape), where=np.asarray(whole) != 0)
+    return ratio

@@ -56,11 +56,11 @@ class Tally:
 
     @property
     def n_seeds(self) -> int:
-        return self.correct.shape[0]
+        return len(self.correct)
 
     @property
     def n_units(self) -> int:
-        return self.correct.shape[1]
+        return int(self.correct.shape[1])
 
     @cached_property
     def total(self) -> "Tally":
@@ -122,7 +122,8 @@ class Tally:
 def _weigh(weights: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
     """Weights (G or 1, S), values (S, G or 1, ...) -> (G, ...)."""
     shape = weights.T.shape + (1,) * (per_seed.ndim - 2)
-    return (weights.T.reshape(shape) * per_seed).sum(axis=0)
+    total: np.ndarray = (weights.T.reshape(shape) * per_seed).sum(axis=0)
+    return total
 
 
 def grouped(values: np.ndarray, units: Sequence[str]) -> np.ndarray:
