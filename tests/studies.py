@@ -66,7 +66,10 @@ def write(store: Store, record: StudyRecord) -> str:
 
 
 def copy_project(project: Path, target: Path) -> Path:
-    """A copy of a project's store that finds its own artifacts; MLflow keeps whole paths."""
+    """A copy of a project's store that finds its own artifacts; MLflow keeps whole paths, in the process by run id."""
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()
     shutil.copytree(project, target)
     with contextlib.closing(sqlite3.connect(target / "mlflow.db")) as database, database:
         for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
