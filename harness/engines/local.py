@@ -62,7 +62,7 @@ class LocalEngine:
         if self._is_stopping:
             self._events.append(Stop(id))
             return id
-        worker = next((worker for worker in self._workers if worker.id is None), None) or self._new_worker()
+        worker = self._idle_worker() or self._new_worker()
         worker.id = id
         if worker.corpus != request.corpus:
             worker.send(self._corpora[request.corpus])
@@ -114,6 +114,16 @@ class LocalEngine:
             worker.connection.close()
             worker.handle.end()
         self._workers.clear()
+
+    def _idle_worker(self) -> "_Worker | None":
+        """One that is free and lives: a process that died while it was idle is no loss of the next request's."""
+        for worker in tuple(self._workers):
+            if worker.id is None:
+                while worker in self._workers and worker.connection.poll():
+                    self._receive(worker)
+                if worker in self._workers:
+                    return worker
+        return None
 
     def _new_worker(self) -> "_Worker":
         assert len(self._workers) < self._n_slots, "more requests than slots"

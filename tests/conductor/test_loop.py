@@ -25,6 +25,7 @@ study = "loop"
 corpus = "{corpus}"
 context = 1
 [training]
+epochs = 100_000
 batch_size = 64
 optimiser = "sgd"
 clip_norm = 0
@@ -32,11 +33,9 @@ precision = "fp32"
 [arms.long]
 architecture = "ffdnn"
 params.width = 16
-training.epochs = 100_000
 [arms.wild]
 architecture = "ffdnn"
 params.width = 16
-training.epochs = 2
 training.learning_rate = {rate}
 [comparison]
 baseline = "long"
