@@ -35,8 +35,11 @@ _BY_SPEAKER = [
 ]
 
 
-def _with(*options: Callable) -> Callable[[Callable], Callable]:
-    def decorate(command: Callable) -> Callable:
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _with(*options: Decorator) -> Decorator:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             command = option(command)
         return command
@@ -44,7 +47,7 @@ def _with(*options: Callable) -> Callable[[Callable], Callable]:
     return decorate
 
 
-def _phones(default: str) -> Callable:
+def _phones(default: str) -> Decorator:
     told = "Phone set: timit-40, timit-39, arpabet, or a table of your own."
     return click.option("--phones", default=default, show_default=True, metavar="NAME|FILE", help=told)
 
