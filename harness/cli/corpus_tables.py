@@ -18,7 +18,7 @@ from harness.corpora.kaggle.competition import Imported
 from harness.corpora.mfcc import FRAMES_PER_SECOND
 from harness.corpora.synthetic.make import Made
 from harness.corpora.synthetic.sentences import SPLITS, Speaker
-from harness.display.document import Block, Heading, Line, Table, numbers
+from harness.display.document import Block, Columns, Heading, Line, Table, numbers
 from harness.display.wording import ABSENT, count, duration, percent
 
 _TRAIN, _VALIDATION, _TEST = ("train",), ("validation", "valid", "val", "dev"), ("test",)
@@ -116,7 +116,7 @@ def import_tables(result: Result, root: str, command: str) -> list[Block]:
         speakers = len({recording.speaker for recording in there})
         hours = frames / FRAMES_PER_SECOND / 3600
         rows.append((split, f"{len(there):,}", f"{speakers:,}", f"{frames:,}", f"{hours:.2f}"))
-    columns = ["split", *numbers("utterances", "speakers", "frames", "hours")]
+    columns: Columns = ["split", *numbers("utterances", "speakers", "frames", "hours")]
     shown: list[Block] = [Heading(f"{plan.corpus}: {root}"), Table(columns, rows)]
     shown += [Line(note) for note in [*plan.notes, *_notes(result, root)]]
     shown += experiment_lines(result.root, tuple(plan.splits()))[:-1]
@@ -152,7 +152,7 @@ def split_tables(name: str, splits: dict[str, dict[str, Any]]) -> list[Block]:
          str(facts["features"]), "no" if facts["phonemes"] is None else "yes")
         for split, facts in splits.items()
     )  # fmt: skip
-    columns = ["split", *numbers("utterances", "speakers", "frames", "hours", "features", "labels")]
+    columns: Columns = ["split", *numbers("utterances", "speakers", "frames", "hours", "features", "labels")]
     shown: list[Block] = [Heading(name), Table(columns, rows)]
     for split, facts in splits.items():
         if facts["phonemes"] is not None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.comparison.model import Comparison
 from harness.conductor.workspace import Workspace
@@ -59,7 +58,7 @@ def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> Stud
 _OF_RUNS = "How do these runs differ on the same test data?"
 
 
-def finished_comparison(experiment: Experiment, root: Path) -> dict[str, Any] | None:
+def finished_comparison(experiment: Experiment, root: Path) -> Comparison | None:
     """That of an experiment whose study is complete; None if there is something left to do.
 
     Raises:

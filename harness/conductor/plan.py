@@ -13,7 +13,7 @@ from harness.conductor.search import n_ended
 from harness.conductor.workspace import Workspace, cache
 from harness.corpora.corpus import Corpus, open_corpus
 from harness.corpora.store import Part
-from harness.display.document import Block, Heading, Line, Table, numbers
+from harness.display.document import Block, Columns, Heading, Line, Table, numbers
 from harness.display.progress import Progress
 from harness.display.wording import count, counted, rounded, setting, value
 from harness.display.wording import settings as said
@@ -92,7 +92,7 @@ def _rungs(stages: Sequence[rungs.Rung], seen: Mapping[str, Part]) -> list[Block
         total += (frames := rung.trials * rung.epochs * part.n_frames)
         cells = (rung.number, rung.trials, len(part.utterances), rung.epochs, rung.epochs * part.n_frames, frames)
         rows.append(tuple(count(cell) for cell in cells))
-    headings = ["rung", *numbers("trials", "utterances", "epochs", "frames of a trial", "frames of an arm")]
+    headings: Columns = ["rung", *numbers("trials", "utterances", "epochs", "frames of a trial", "frames of an arm")]
     return [
         Heading("Search, rung by rung: the same for every arm, whatever it finds"),
         Table(headings, (*rows, ("all", count(sum(rung.trials for rung in stages)), "", "", "", count(total)))),

@@ -160,6 +160,6 @@ def test_a_study_gives_the_same_comparison(tmp_path, monkeypatch, together):
         experiment = load(root / "x.toml", ())
         found.append(conduct(experiment, root, device="cpu", restart=False, progress=Progress(Silent())))
     assert together == [[0, 1, 2], [0, 1, 2]]
-    for one, other in zip(*(comparison["arms"] for comparison in found), strict=True):
-        assert one["test"]["accuracy"]["per_seed"] == pytest.approx(other["test"]["accuracy"]["per_seed"], abs=0.01)
-        assert one["settings"] | {"data.corpus": ""} == other["settings"] | {"data.corpus": ""}
+    for one, other in zip(*(comparison.arms for comparison in found), strict=True):
+        assert one.test["accuracy"].per_seed == pytest.approx(other.test["accuracy"].per_seed, abs=0.01)
+        assert {**one.settings, "data.corpus": ""} == {**other.settings, "data.corpus": ""}
