@@ -55,7 +55,7 @@ def test_broad_classes_are_those_of_relabelled_predictions(predictions, confusio
     assert sorted(rows) == classes
     expected = precision_recall_fscore_support(*relabelled, labels=classes)
     for column, name in zip(expected, ("precision", "recall", "f1", "support"), strict=True):
-        assert [rows[broad][name] for broad in classes] == pytest.approx(column)
+        assert [getattr(rows[broad], name) for broad in classes] == pytest.approx(column)
     true, predicted = predictions
     for broad in classes:
         frames = relabelled[0] == broad
