@@ -7,8 +7,7 @@ supported where its interval lies within what is claimed, refuted where it lies 
 from collections.abc import Mapping, Sequence
 
 from harness.comparison.arm_model import ComparedArm
-from harness.comparison.claim_parts import ClaimContext, ClaimPart, claim_parts
-from harness.comparison.claim_words import answer_line, outlook, part_sentence
+from harness.comparison.claim_parts import ClaimContext, ClaimPart, answer_line, claim_parts, outlook, part_sentence
 from harness.comparison.json_form import Json
 from harness.comparison.measures import MeasureTable
 from harness.comparison.model import Answer, ClaimAnswer, Evidence, PartAnswer

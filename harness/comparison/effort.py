@@ -26,14 +26,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import kstwo
 
-from harness.comparison.arm_model import (
-    Amount,
-    BestOfTrials,
-    LearningSpeed,
-    LearningTarget,
-    RungSpending,
-    TuningEffort,
-)
+from harness.comparison.arm_model import Amount, BestOfTrials, LearningSpeed, LearningTarget, RungSpending, TuningEffort
 from harness.results import ArmRecord, Epoch, RunResult, StudyRecord, Trial
 
 History = Sequence[Epoch]

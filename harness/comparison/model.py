@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from harness.comparison.arm_model import ComparedArm, LearningTarget
 from harness.comparison.json_form import IF_ANY, NOT_IN_JSON, Json, Keys, plain
-from harness.statistics.intervals import Verdict as Verdict  # a word of a comparison, too
+from harness.statistics.intervals import Verdict as Verdict
 
 Numbers: TypeAlias = tuple[float, float]
 """Of arm a and of arm b."""

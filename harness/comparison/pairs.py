@@ -15,9 +15,8 @@ from harness.comparison.model import Cost, Disagreement, Pair
 from harness.display.wording import interval, percent, points
 from harness.results import StudyRecord
 from harness.statistics import intervals
-from harness.statistics.intervals import Verdict
+from harness.statistics.intervals import Verdict, probability_better
 from harness.statistics.metrics import Metric
-from harness.statistics.superiority import probability_better
 
 Names = tuple[str, str]
 """Of arm a and arm b."""

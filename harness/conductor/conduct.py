@@ -25,14 +25,7 @@ from harness.engines.request import CorpusParts, Engine
 from harness.errors import Interrupted, UserError
 from harness.experiment import claims, rungs, sizes
 from harness.experiment.experiment import Experiment
-from harness.frames.device import (
-    Parallelism,
-    choose,
-    choose_device,
-    choose_parallelism,
-    dtype_of_frames,
-    memory_limit,
-)
+from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
 from harness.results import ArmRecord, StudyRecord
 from harness.tracking.recorder import Recorder

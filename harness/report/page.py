@@ -15,7 +15,7 @@ from harness import __version__
 from harness.comparison.model import Comparison
 from harness.display.document import Figure, Folded, Group, PageBlock
 from harness.report import figures
-from harness.report.sections import OF_A_SWEEP, matrices, sections
+from harness.report.sections import OF_A_SWEEP, confusions, sections
 
 _HERE = Path(__file__).parent
 
@@ -47,7 +47,7 @@ def page(comparison: Comparison) -> str:
         style=_own("page.css"),
         script=_own("page.js"),
         plotly=Markup(figures.script()),
-        rates=json.dumps(matrices.RATES),
+        rates=json.dumps(confusions.RATES),
         drawings=_in_script(drawings),
     )
 

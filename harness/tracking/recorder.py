@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from harness.comparison.model import Comparison, Pair
 from harness.results import ArmRecord, Epoch, RunResult, StudyRecord
-from harness.tracking import artifacts, entries, process, views
+from harness.tracking import entries, process, views
 from harness.tracking.reader import Reader, id_of
 
 METRICS_PER_CALL = 900
@@ -129,7 +129,7 @@ class Recorder:
         if self.runs[RunKey("arm", record.arm)].info.status == "FINISHED":
             return run_id
         with _folder() as folder:
-            artifacts.write_arm(record, comparison, folder)
+            entries.write_arm(record, comparison, folder)
             self.client.log_artifacts(run_id, str(folder))
             for key in views.IMAGES:
                 if (folder / f"{key}.png").exists():  # once more under a key: MLflow's charts take no plain artifact
@@ -147,7 +147,7 @@ class Recorder:
         """The id of the run of a cell of a sweep that has no finals, which is its result."""
         run_id = self._arm_id(record.arm)
         with _folder() as folder:
-            artifacts.write_search(record, folder)
+            entries.write_search(record, folder)
             self.client.log_artifacts(run_id, str(folder))
         log(self.client, run_id, tags={"state": "failed", "mlflow.note.content": record.failure})
         self.client.set_terminated(run_id, "FAILED")
@@ -163,7 +163,7 @@ class Recorder:
         ids = {arm.arm: self._arm_id(arm.arm) for arm in record.arms}
         for arm, run_id in ids.items():
             with _folder() as folder:
-                artifacts.write_study(record, folder)
+                entries.write_study(record, folder)
                 self.client.log_artifacts(run_id, str(folder))
             differences = entries.difference_metrics(arm, record.compared_with(arm), pairs)
             log(self.client, run_id, _metrics(differences, time.time()))
@@ -252,7 +252,7 @@ class LiveRun:
                 metrics += _metrics(entries.curve(epoch), now - left, epoch.epoch)
         metrics += _metrics(entries.run_metrics(result), now)
         with _folder() as files:
-            artifacts.write_run(result, files)
+            entries.write_run(result, files)
             self.client.log_artifacts(self.run_id, str(files))
             if folder is None:
                 folder = files / "result"

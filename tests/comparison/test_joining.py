@@ -6,9 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.comparison.caveats import caveats
 from harness.comparison.compare import compare
-from harness.comparison.joining import joined
+from harness.comparison.joining import caveats, joined
 from harness.errors import UserError
 from harness.results import RunResult, StudyRecord
 from tests.records import make_record

@@ -21,18 +21,7 @@ from harness.display.document import (
     numbers,
 )
 from harness.display.wording import ABSENT, count, interval, percent, points
-from harness.report.figures import (
-    bars,
-    by_class,
-    colour,
-    downwards,
-    figure,
-    fill,
-    forest,
-    from_zero,
-    percents,
-    symbol,
-)
+from harness.report.figures import bars, by_class, colour, downwards, figure, fill, forest, from_zero, percents, symbol
 
 _KEY = "phoneme-table"
 _MARGIN = {"l": 10, "r": 12, "t": 50, "b": 30}

@@ -5,18 +5,7 @@ from typing import Any
 
 from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint
 from harness.display.document import Block, Cell, Column, Columns, Figure, Group, Heading, Line, Section, Table, numbers
-from harness.display.wording import (
-    ABSENT,
-    count,
-    counted,
-    interval,
-    points,
-    rounded,
-    seconds,
-    setting,
-    spread,
-    value,
-)
+from harness.display.wording import ABSENT, count, counted, interval, points, rounded, seconds, setting, spread, value
 from harness.report.figures import colour, error_bars, excludes_zero, figure, percents, scatter, symbol
 from harness.statistics.intervals import Verdict
 
