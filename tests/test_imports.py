@@ -23,7 +23,7 @@ TRAINING_WITHOUT = {"mlflow", "optuna", "pydantic", "safetensors", "click", "ric
         ("harness.report.outline", {"torch", "mlflow", "optuna", "pydantic", "plotly"}),
         ("harness.report.files", {"torch", "mlflow", "optuna", "pydantic"}),
         ("harness.tracking.store", {"torch", "optuna"}),
-        ("harness.tracking.artifacts", {"torch", "mlflow", "optuna", "pandas", "matplotlib", "sklearn"}),
+        ("harness.tracking.entries", {"torch", "mlflow", "optuna", "pandas", "matplotlib", "sklearn"}),
         ("harness.cli.main", {"torch", "mlflow", "optuna", "numpy", "pandas", "rich"}),
     ],
 )

@@ -86,7 +86,7 @@ def choose_parallelism(device: torch.device, n_arms: int, begun: Mapping[str, in
         begun: `threads` and `shares` of the study so far; empty at its beginning.
     """
     threads = torch.get_num_threads()
-    cores = min(threads, _cores()) if device.type == "cpu" else 1
+    cores = min(threads, n_cores()) if device.type == "cpu" else 1
     at_once = min(n_arms, cores)
     chosen = Parallelism(at_once, cores // at_once if at_once > 1 else threads, at_once)
     if "threads" not in begun:
@@ -95,7 +95,7 @@ def choose_parallelism(device: torch.device, n_arms: int, begun: Mapping[str, in
     return Parallelism(max(1, min(shares, cores // threads)), threads, shares)
 
 
-def _cores() -> int:
+def n_cores() -> int:
     """Cores that this process may use; two hyper-threads are one."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return len({_siblings(number) for number in allowed})

@@ -19,7 +19,8 @@ from click.testing import CliRunner
 from harness.cli.main import main
 from harness.frames import device
 from harness.results import RunResult
-from tests.corpora import write_corpus
+from tests.command import ENVIRONMENT, HARNESS, harness
+from tests.small_corpus import write_corpus
 
 EXPERIMENT = """\
 question = "Does anything help?"
@@ -60,19 +61,10 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
-ENVIRONMENT["PYTHONPATH"] = str(Path(__file__).parents[2])
-
-
 def python(code, *arguments, cwd=None):
     """Python in a process of its own."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
-
-
-def harness(*arguments, cwd):
-    """A command in a process of its own."""
-    return python("from harness.cli.main import main; main(prog_name='harness')", *arguments, cwd=cwd)
 
 
 def invoke(cwd, *arguments, monkeypatch):
@@ -288,7 +280,7 @@ def test_a_study_whose_working_folder_is_gone_is_not_mixed_with_a_new_one(tmp_pa
 
 
 ONE, SIDE_BY_SIDE = {"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"}
-two_cores = pytest.mark.skipif(device._cores() < 2, reason="one core: arms are trained one after the other")
+two_cores = pytest.mark.skipif(device.n_cores() < 2, reason="one core: arms are trained one after the other")
 
 
 @pytest.mark.slow
@@ -406,7 +398,7 @@ def test_a_run_whose_process_dies_again_and_again_ends_the_study_with_a_sentence
 @pytest.mark.slow
 def test_arms_side_by_side_give_what_they_give_one_after_the_other(project, tmp_path):
     folder = make_project(tmp_path)
-    command = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')"]
+    command = HARNESS
     for arguments in (["run", "tiny.toml"], ["report", "--study", "tiny"]):  # the report is from MLflow alone
         done = subprocess.run(
             [*command, *arguments], cwd=folder, env=ENVIRONMENT | SIDE_BY_SIDE, capture_output=True, text=True

@@ -16,7 +16,7 @@ from harness.errors import Interrupted, RunFailed
 from harness.experiment.load import load
 from harness.frames.device import Parallelism
 from harness.tracking import store
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 FILE = """\
 question = "What goes wrong?"

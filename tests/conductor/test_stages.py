@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from harness.cli.main import main
 from harness.tracking import store
-from tests.cli.test_cli import ENVIRONMENT
-from tests.corpora import write_corpus
+from tests.command import ENVIRONMENT
+from tests.small_corpus import write_corpus
 
 HALVED = """\
 question = "Does anything help?"

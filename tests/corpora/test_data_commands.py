@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import time
 import tomllib
 from importlib.util import find_spec
@@ -17,10 +16,11 @@ from harness.cli.corpus_tables import data_lines
 from harness.cli.main import main
 from harness.corpora import check, destination, layout
 from harness.errors import UserError
-from tests.corpora import write_corpus
+from tests.command import HARNESS
+from tests.small_corpus import write_corpus
 
 speaks = pytest.mark.skipif(find_spec("espeakng_loader") is None, reason="the speech synthesiser is not installed")
-COMMAND = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')", "data"]
+COMMAND = [*HARNESS, "data"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from scipy.signal import savgol_filter
 from harness.corpora import features, layout, mfcc
 from harness.corpora.features import Features
 from harness.errors import UserError
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 
 def test_what_is_written_is_read(tmp_path):

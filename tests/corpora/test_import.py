@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -28,9 +27,9 @@ from harness.corpora.importing.plan import Plan, Recipe
 from harness.corpora.importing.speaker_splits import Fractions, draw
 from harness.errors import UserError
 from harness.settings import Data
+from tests.command import HARNESS
 
 ROOT = Path(__file__).parents[2]
-HARNESS = [sys.executable, "-c", "from harness.cli.main import main; main()"]
 REAL = ROOT.parent / "shared" / "data"
 RATE = 16000
 PHONES = ["h#", "sh", "iy", "tcl", "ch", "q", "ae", "dx", "axr", "h#"]

@@ -18,8 +18,9 @@ from click.testing import CliRunner
 from harness.cli.main import main
 from harness.corpora.kaggle import archive, client, competition
 from harness.errors import UserError
-from tests.corpora import write_corpus
+from tests.command import HARNESS
 from tests.kaggle_server import Site, running
+from tests.small_corpus import write_corpus
 
 KEY = "0123456789abcdef0123456789abcdef"
 NAME = "11785-hw1p2-f23"
@@ -74,7 +75,7 @@ def in_process(project, settings, *arguments, wait=True):
         "HOME": str(project / "home"),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    command = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')"]
+    command = HARNESS
     command += ["data", "import", "kaggle", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     started = subprocess.Popen(command, cwd=project, env=environment | settings, **pipes)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from harness.conductor.plan import workload
-from harness.display import progress, terminal
+from harness.display import panel, progress
 from harness.display.progress import Facts, Progress, RunName, Running, Standing
 from harness.results import Epoch
 
@@ -54,7 +54,7 @@ def test_the_speed_is_of_all_runs_together_from_the_first_epoch_on(monkeypatch):
 
 def drawn(facts, encoding="utf-8"):
     console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding), width=80, force_terminal=True, color_system=None)
-    console.print(terminal._panel(facts, has_blocks=console.encoding.startswith("utf")))
+    console.print(panel.panel(facts, has_blocks=console.encoding.startswith("utf")))
     console.file.seek(0)
     return console.file.read().splitlines()
 

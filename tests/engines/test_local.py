@@ -19,7 +19,7 @@ from harness.frames.placement import DeviceData
 from harness.results import RunResult
 from harness.settings import Data, Settings, Training
 from harness.training import run
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
 ONE, TWO = Parallelism(1, 1, 1), Parallelism(2, 1, 2)

@@ -15,7 +15,7 @@ from harness.experiment.load import load
 from harness.frames.device import Parallelism
 from harness.settings import Data, Settings, Training
 from harness.training import run
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
 ONE = Parallelism(1, 1, 1)

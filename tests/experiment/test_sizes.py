@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.experiment import matching, sizes
 from harness.experiment.experiment import Experiment
 from harness.experiment.load import load
-from tests.corpora import D_FEATURES, write_corpus
+from tests.small_corpus import D_FEATURES, write_corpus
 
 SHAPE = (5, 6, 7)
 WITH_WIDTH = [name for name in architectures.names() if matching.has_width(name)]

@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def eight_cores(monkeypatch):
-    monkeypatch.setattr(device, "_cores", lambda: 8)
+    monkeypatch.setattr(device, "n_cores", lambda: 8)
     before = torch.get_num_threads()
     torch.set_num_threads(8)
     yield

@@ -16,8 +16,8 @@ from harness.frames.placement import DeviceData, placement
 from harness.frames.streaming import StreamedFrames
 from harness.settings import Data, Settings, Training
 from harness.training import evaluate, run
-from tests.corpora import write_corpus
 from tests.parts import make_part, numbered, order_of
+from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
 LENGTHS = [40, 7, 90, 1, 33, 60, 25, 44]  # 300 frames

@@ -21,7 +21,7 @@ from harness.frames.normalisation import Statistics
 from harness.prediction import export, model
 from harness.prediction.model import TrainedModel
 from harness.training.saved_model import SavedModel
-from tests.corpora import CLASSES, D_FEATURES, write_corpus
+from tests.small_corpus import CLASSES, D_FEATURES, write_corpus
 
 onnx = pytest.mark.skipif(
     not all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")),

@@ -11,7 +11,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,6 +29,7 @@ from harness.results import StudyRecord
 from harness.statistics.metrics import Spread
 from harness.statistics.registry import METRICS, headline
 from harness.tracking.store import open_store
+from tests.command import HARNESS
 from tests.records import make_record
 from tests.studies import write
 
@@ -352,7 +352,7 @@ def in_terminal(root: Path, *arguments: str, **environment: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_") and k not in ("NO_COLOR", "COLUMNS")}
-    command = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')", *arguments]
+    command = [*HARNESS, *arguments]
     given = kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm-256color"} | environment
     process = subprocess.Popen(command, cwd=root, env=given, stdout=theirs, stderr=subprocess.PIPE, text=True)
     os.close(theirs)
@@ -383,8 +383,7 @@ def test_in_a_terminal_tables_fit_and_no_color_is_respected(root):
 def test_in_a_pipe_there_is_no_escape_at_all(root):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
     given = kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm-256color"}
-    command = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')"]
-    done = subprocess.run([*command, "report", "--study", "ladnn", "--all"], cwd=root, env=given, capture_output=True)
+    done = subprocess.run([*HARNESS, "report", "--study", "ladnn", "--all"], cwd=root, env=given, capture_output=True)
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout + done.stderr
 

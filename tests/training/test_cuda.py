@@ -13,7 +13,7 @@ from harness.frames.placement import DeviceData, placement
 from harness.settings import Data, Settings, Training
 from harness.training import run, trainer
 from harness.training.cuda_graph import capture
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 DATA = Data(context=2)

@@ -16,7 +16,7 @@ from harness.results import RunResult
 from harness.settings import Data, Settings, Training
 from harness.training import diagnostics, run
 from harness.training.trainer import train
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
 DATA = Data(context=2)

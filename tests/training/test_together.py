@@ -14,7 +14,7 @@ from harness.training import evaluate, saved_model
 from harness.training.run import is_small, run, run_together
 from harness.training.together import Stack, train_together
 from harness.training.trainer import loss_and_logits, train
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
 DATA = Data(context=2)

@@ -16,7 +16,7 @@ from harness.frames.placement import DeviceData
 from harness.settings import Data, Settings, Training
 from harness.training import evaluate, run, saved_model
 from harness.training.trainer import make_optimiser, make_schedule, train
-from tests.corpora import write_corpus
+from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
 DATA = Data(context=2)

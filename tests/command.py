@@ -1,0 +1,17 @@
+"""The command `harness` in a process of its own, as a shell starts it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HARNESS = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')"]
+"""The command's beginning, whatever is installed; its arguments follow."""
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {"PYTHONPATH": str(ROOT)}
+
+
+def harness(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command, waited for: its exit status, and what it printed."""
+    command = [*HARNESS, *arguments]
+    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT | environment, capture_output=True, text=True)

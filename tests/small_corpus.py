@@ -1,0 +1,30 @@
+"""Small corpora for tests: frames that depend on their phoneme, so that a classifier can learn."""
+
+from pathlib import Path
+
+import numpy as np
+
+from harness.phones import PHONEMES
+
+CLASSES = ("[SIL]", "AA", "IY", "S", "T", "M")
+D_FEATURES = 6
+
+
+def write_corpus(root: Path, *, n_train: int = 6, n_held: int = 4, seed: int = 0) -> Path:
+    """A corpus in the HW1P2 layout: splits train, validation and test with speakers of their own, 3 utterances each."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(len(CLASSES), D_FEATURES))
+    for split, n_speakers in (("train", n_train), ("validation", n_held), ("test", n_held)):
+        for kind in ("mfcc", "transcript"):
+            (root / split / kind).mkdir(parents=True)
+        for speaker in range(n_speakers):
+            voice = rng.normal(scale=0.3, size=D_FEATURES)
+            for i in range(3):
+                labels = np.repeat(rng.integers(0, len(CLASSES), 20), rng.integers(3, 9, 20))
+                frames = centres[labels] + voice + rng.normal(scale=1.0, size=(len(labels), D_FEATURES))
+                name = f"{split}{speaker}-{i}"
+                np.save(root / split / "mfcc" / f"{name}.npy", frames.astype(np.float32))
+                words = ["[SOS]", *(CLASSES[k] for k in labels), "[EOS]"]
+                np.save(root / split / "transcript" / f"{name}.npy", np.array(words))
+    assert set(CLASSES) <= set(PHONEMES)
+    return root
