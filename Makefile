@@ -1,6 +1,7 @@
 # make install   a virtual environment in .venv with the pinned dependencies and the project
 # make run       the default experiment, with the corpus that it needs
 # make check     lint, format, types and the import contract
+# make fast      the tests that are not slow: for the inner loop
 # make test      all of check, and the whole test suite
 # make same      proof that a refactoring changed no result since a commit: make same BASE=COMMIT
 # make pictures  those of the documents, from the default experiment's report; needs chromium
@@ -8,7 +9,7 @@
 PYTHON ?= python3
 EXPERIMENT ?= experiments/ladnn_vs_ffdnn.toml
 
-.PHONY: install run check test same pictures clean
+.PHONY: install run check fast test same pictures clean
 
 install: .venv/installed
 
@@ -29,8 +30,11 @@ check: install
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+fast: install
+	.venv/bin/python -m pytest -n auto --dist worksteal -m "not slow"
+
 test: check
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --dist worksteal
 
 same: install
 	@test -n "$(BASE)" || { echo "Say what to compare with: make same BASE=COMMIT"; exit 2; }

@@ -210,7 +210,7 @@ class ArmRecord:
     """One per seed of the comparison; the same utterances in the same order in all."""
     trials: tuple[Trial, ...] = ()
     importances: dict[str, float] = field(default_factory=dict)
-    """Share of each searched setting in the variance of the validation score; sums to 1."""
+    """Importance of each searched setting for the validation score (PED-ANOVA); sums to 1."""
     failure: str = ""
     """Why a cell of a sweep has no finals; "" if it has."""
 

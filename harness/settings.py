@@ -99,7 +99,7 @@ class Training:
     frequency_mask: Annotated[int, Between(0)] = 0
     """Most coefficients that are hidden in each training window, one block of them; 0 hides none."""
     early_stopping: Annotated[int, Between(0)] = 0
-    """Epochs without better validation accuracy after which a run ends; 0 never ends early."""
+    """Patience: epochs without improvement of validation accuracy that end a run; 0 turns this off."""
     keep: Literal["best", "last"] = "best"
     """The epoch that counts: best validation accuracy, or the last."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -137,7 +137,7 @@ def _notes(result: Result, root: str) -> list[str]:
     unlabelled = sum(one.unlabelled for one in result.imported.values())
     if unlabelled:
         all_frames = sum(one.frames for one in result.imported.values())
-        notes.append(f"{unlabelled:,} of {all_frames:,} frames stand under no label: they are [SIL]")
+        notes.append(f"{unlabelled:,} of {all_frames:,} frames are in no segment: labelled [SIL]")
     rates = Counter(one.rate for one in result.imported.values())
     notes += [f"{n:,} recordings of {rate} Hz" for rate, n in sorted(rates.items()) if len(rates) > 1]
     if result.refused:

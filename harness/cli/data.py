@@ -9,7 +9,7 @@ from harness.cli.imports import folder, librispeech, timit
 
 @click.group()
 def data() -> None:
-    """Look at a corpus, check it, make one, import one.
+    """Inspect, check, synthesise or import a corpus.
 
     PATH is a folder in the HW1P2 layout, or the name synthetic.
     """
@@ -17,7 +17,7 @@ def data() -> None:
 
 @data.group(name="import")
 def import_() -> None:
-    """Bring a corpus into the HW1P2 layout."""
+    """Convert a corpus to the HW1P2 layout."""
 
 
 for command in (timit, librispeech, folder):
@@ -52,9 +52,9 @@ def info(path: str, as_json: bool) -> None:
 @data.command()
 @click.argument("path")
 def check(path: str) -> None:
-    """Read all of the corpus PATH; list everything that is refused.
+    """Read the whole corpus PATH and list everything that is refused.
 
-    A line for each refusal, and exit status 2; one line if all is fine.
+    Prints one line per refusal, with exit status 2; or one line if the corpus is sound.
     """
     from harness.corpora import check as checking
     from harness.corpora import corpus
@@ -77,26 +77,28 @@ def check(path: str) -> None:
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="A new folder, which becomes the corpus.",
+    help="New folder for the corpus.",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, max=6000, min_open=True),
     default=20.0,
     show_default=True,
-    help="Of speech in train; validation and test get a quarter each.",
+    help="Minutes of speech in train; validation and test get a quarter each.",
 )
 @click.option(
     "--speakers",
     type=click.IntRange(min=2, max=99999),
-    help="In each split (held out at least 8); they share its minutes.  [one for every 18.5 s]",
+    help="Speakers per split (validation and test at least 8), sharing its minutes.  [one per 18.5 s]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another one, another corpus.")
-@click.option("--processes", type=click.IntRange(min=1), help="That speak at once.  [one for each core]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed; another seed gives another corpus."
+)
+@click.option("--processes", type=click.IntRange(min=1), help="Parallel processes.  [one per core]")
 def synthesize(out: Path, minutes: float, speakers: int | None, seed: int, processes: int | None) -> None:
     """Make a synthetic corpus of any size.
 
-    The same arguments give the same bytes, whatever the number of processes. A command that was stopped goes on.
+    The same arguments give the same bytes, whatever the number of processes. A stopped command resumes.
     """
     import time
 
@@ -125,13 +127,15 @@ def synthesize(out: Path, minutes: float, speakers: int | None, seed: int, proce
 
 @import_.command()
 @click.argument("competition")
-@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="A new folder.  [corpora/COMPETITION]")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), help="New folder for the corpus.  [corpora/COMPETITION]"
+)
 @click.option(
     "--zip",
     "packed",
     metavar="PATH",
     type=click.Path(path_type=Path),
-    help="Downloaded by hand: a zip file, or a folder.",
+    help="Zip file, or unpacked folder, that you downloaded by hand.",
 )
 def kaggle(competition: str, out: Path | None, packed: Path | None) -> None:
     """The data of a Kaggle COMPETITION: 11785-hw1p2-f23.

@@ -13,25 +13,33 @@ _PATH = click.Path(path_type=Path)
 _SHARE = click.FloatRange(0, 1, max_open=True)
 
 _FOR_ALL = [
-    click.option("--out", type=_PATH, help="Folder of the corpus.  [corpora/NAME]"),
-    click.option("--map", "mapped", metavar="SYMBOL=CLASS", multiple=True, help="One symbol more: spn=[SIL]."),
-    click.option("--leave-out-refused", "leave_out", is_flag=True, help="Import the rest; list them in refused.txt."),
+    click.option("--out", type=_PATH, help="New folder for the corpus.  [corpora/NAME]"),
+    click.option(
+        "--map", "mapped", metavar="SYMBOL=CLASS", multiple=True, help="Map one more symbol to a class: spn=[SIL]."
+    ),
+    click.option(
+        "--leave-out-refused", "leave_out", is_flag=True, help="Leave out refused recordings; list them in refused.txt."
+    ),
     click.option("--coefficients", "n_coefficients", type=int, default=28, show_default=True, help="C0 first."),
     click.option("--mels", "n_mels", type=int, default=40, show_default=True, help="Mel bands,"),
-    click.option("--low", type=float, default=20.0, show_default=True, help="from this many Hz"),
-    click.option("--high", type=float, default=7600.0, show_default=True, help="to this many."),
+    click.option("--low", type=float, default=20.0, show_default=True, help="Lowest frequency of the mel bands, Hz."),
     click.option(
-        "--deltas", type=click.IntRange(0, 2), default=0, show_default=True, help="1: and slopes; 2: and theirs."
+        "--high", type=float, default=7600.0, show_default=True, help="Highest frequency of the mel bands, Hz."
     ),
-    click.option("--rate", type=int, default=16000, show_default=True, help="Hz; higher ones are brought down to it."),
-    click.option("--processes", type=click.IntRange(1), help="At once.  [all cores]"),
+    click.option(
+        "--deltas", type=click.IntRange(0, 2), default=0, show_default=True, help="1 adds slopes, 2 also their slopes."
+    ),
+    click.option(
+        "--rate", type=int, default=16000, show_default=True, help="Sample rate, Hz; higher rates are reduced to it."
+    ),
+    click.option("--processes", type=click.IntRange(1), help="Parallel processes.  [one per core]"),
 ]
 
 _BY_SPEAKER = [
     click.option("--validation", type=_SHARE, default=0.1, show_default=True, help="Of the speakers."),
     click.option("--test", type=_SHARE, default=0.1, show_default=True, help="Of the speakers."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of which speakers go where."),
-    click.option("--splits", type=_PATH, metavar="FILE", help="Instead: a CSV file speaker,split."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random split by speaker."),
+    click.option("--splits", type=_PATH, metavar="FILE", help="CSV file speaker,split, instead of a random split."),
 ]
 
 
@@ -54,7 +62,7 @@ def _phones(default: str) -> Decorator:
 
 @click.command()
 @click.argument("path", type=_PATH)
-@click.option("--keep-sa", is_flag=True, help="Keep the two dialect sentences that every speaker reads.")
+@click.option("--keep-sa", is_flag=True, help="Include the two dialect sentences that every speaker reads.")
 @_with(_phones("timit-40"), *_BY_SPEAKER, *_FOR_ALL)
 def timit(path: Path, keep_sa: bool, **given: Any) -> None:
     """TIMIT, as the LDC gives it or NLTK's sample.
@@ -69,8 +77,14 @@ def timit(path: Path, keep_sa: bool, **given: Any) -> None:
 @click.command()
 @click.argument("path", type=_PATH)
 @click.option("--alignments", type=_PATH, required=True, help="Folder of TextGrids named after utterances, or a CTM.")
-@click.option("--split", "only", multiple=True, metavar="NAME", help="Of dev-clean and so on, this. Repeatable.  [all]")
-@click.option("--tier", metavar="NAME", help="Of the TextGrids.  [phones]")
+@click.option(
+    "--split",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    help="Import only this split, such as dev-clean. Repeatable.  [all]",
+)
+@click.option("--tier", metavar="NAME", help="Tier of the TextGrids.  [phones]")
 @_with(_phones("arpabet"), *_FOR_ALL)
 def librispeech(path: Path, alignments: Path, only: tuple[str, ...], **given: Any) -> None:
     """LibriSpeech with phone alignments from elsewhere, in its own splits."""
@@ -81,9 +95,9 @@ def librispeech(path: Path, alignments: Path, only: tuple[str, ...], **given: An
 
 @click.command()
 @click.argument("path", type=_PATH)
-@click.option("--alignments", type=_PATH, help="Where the labels are: a folder, or a CTM.  [beside the recordings]")
-@click.option("--speaker", metavar="PATTERN", help="Regular expression that finds who speaks in a recording's path.")
-@click.option("--tier", metavar="NAME", help="Of TextGrids.  [phones]")
+@click.option("--alignments", type=_PATH, help="Folder of the alignments, or a CTM.  [beside the recordings]")
+@click.option("--speaker", metavar="PATTERN", help="Regular expression that finds the speaker in the path.")
+@click.option("--tier", metavar="NAME", help="Tier of the TextGrids.  [phones]")
 @_with(_phones("arpabet"), *_BY_SPEAKER, *_FOR_ALL)
 def folder(path: Path, alignments: Path | None, speaker: str | None, **given: Any) -> None:
     """Recordings and time labels of your own, split by speaker.

@@ -20,7 +20,7 @@ def blocks(root: Path) -> list[Block]:
 def _architectures() -> list[Block]:
     shown: list[Block] = [
         Heading("Architectures (architecture = NAME; params.SETTING)"),
-        Line("params.parameters = N instead of width: solved for that many parameters"),
+        Line("params.parameters = N instead of width: the width is computed for N parameters"),
     ]
     for name in architectures.names():
         parameters = architectures.parameters_of(name)

@@ -21,7 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # some microseconds, as long as
 # At its end Python would look through all that torch and mlflow imported for garbage: 1.5 s, for nothing.
 atexit.register(gc.freeze)
 
-_SECONDS = "Spent on each measurement, about."
+_SECONDS = "Approximate time for each measurement."
 
 
 class Commands(click.Group):
@@ -35,7 +35,7 @@ class Commands(click.Group):
         except RunFailed as error:
             _fail(f"failed: {error}", 1)
         except (Interrupted, KeyboardInterrupt):
-            _fail("stopped; what is finished is kept, and the same command goes on from here", 130)
+            _fail("stopped; finished work is saved, and the same command resumes from here", 130)
         except BrokenPipeError:  # the reader of a pipe went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
@@ -54,24 +54,24 @@ def main() -> None:
     \b
     harness run experiments/ladnn_vs_ffdnn.toml    train, tune and compare
     mlflow ui                                      look at every run
-    harness report --study ladnn                   the comparison again, from MLflow
+    harness report --study ladnn                   print the comparison again, from MLflow
     """
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--plan", is_flag=True, help="Say what would be run and what it costs; train nothing.")
+@click.option("--plan", is_flag=True, help="Print what would run and what it would cost; train nothing.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
     "--set",
     "overrides",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change a setting of the file: training.epochs=2, data.corpus=PATH. May be given several times.",
+    help="Override a setting of the file: training.epochs=2, data.corpus=PATH. Repeatable.",
 )
-@click.option("--restart", is_flag=True, help="Archive what there is of this study and begin anew.")
+@click.option("--restart", is_flag=True, help="Archive the existing study and start again.")
 def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart: bool) -> None:
-    """Run the study of an experiment FILE, or go on with it where it stopped."""
+    """Run the study of an experiment FILE, or resume it where it stopped."""
     from harness.experiment.load import load
 
     experiment = load(file, overrides)
@@ -100,20 +100,18 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
 
 @main.command(name="bench")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--arm", "only", multiple=True, metavar="NAME", help="Measure this arm alone. May be given several times."
-)
-@click.option("--batch-size", type=click.IntRange(min=1), help="Frames.  [each arm's own]")
+@click.option("--arm", "only", multiple=True, metavar="NAME", help="Measure only this arm. Repeatable.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Frames per batch.  [each arm's own]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help=_SECONDS)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
 def bench_(
     file: Path | None, only: tuple[str, ...], batch_size: int | None, seconds: float, device: str, precision: str
 ) -> None:
-    """Measure this machine: the training step and its parts, against the machine's ceiling and the usual way.
+    """Benchmark the training step and its parts against the machine's ceiling and a usual trainer.
 
-    Measures the arms of an experiment FILE at the low ends of their ranges; without one a reference LA-DNN, an FF-DNN
-    of its widths, and a small model. The last line of the output is one JSON document.
+    Measures the arms of an experiment FILE at the low ends of their ranges. Without FILE: a reference LA-DNN, an FF-DNN
+    with the same widths, and a small model. The last line of the output is one JSON document.
     """
     import json
 

@@ -7,9 +7,9 @@ import click
 
 from harness.cli.report import project
 
-_STUDY = click.option("--study", required=True, metavar="NAME", help="The study, as its file names it.")
-_ARM = click.option("--arm", required=True, metavar="NAME", help="The arm, as the file names it.")
-_SEED = click.option("--seed", type=int, metavar="N", help="The final run.  [the comparison's first]")
+_STUDY = click.option("--study", required=True, metavar="NAME", help="Name of the study.")
+_ARM = click.option("--arm", required=True, metavar="NAME", help="Name of the arm.")
+_SEED = click.option("--seed", type=int, metavar="N", help="Seed of the final run.  [the first of the comparison]")
 
 
 @click.command()
@@ -17,9 +17,9 @@ _SEED = click.option("--seed", type=int, metavar="N", help="The final run.  [the
 @_STUDY
 @_ARM
 @_SEED
-@click.option("--ensemble", is_flag=True, help="Average the posteriors of all the arm's seeds.")
-@click.option("--split", metavar="SPLIT", help="Of a corpus.  [its only one]")
-@click.option("--out", "outs", required=True, multiple=True, metavar="FILE", help="May be given several times.")
+@click.option("--ensemble", is_flag=True, help="Average the posteriors of all seeds of the arm.")
+@click.option("--split", metavar="SPLIT", help="Split of the corpus.  [its only one]")
+@click.option("--out", "outs", required=True, multiple=True, metavar="FILE", help="Repeatable.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 def predict(
     data: str,
@@ -34,7 +34,7 @@ def predict(
     """Label DATA, frame by frame, with a trained model.
 
     DATA is a corpus (a folder in the HW1P2 layout, with or without transcripts), a sound file, or a folder of sound
-    files. The ending of FILE says what is written:
+    files. The ending of FILE selects the format:
 
     \b
     NAME.csv       id,label for every frame, utterances in the order of their names
@@ -49,7 +49,7 @@ def predict(
 
     forms = [outputs.form(out) for out in outs]
     if ensemble and seed is not None:
-        raise UserError(f"--seed {seed}: --ensemble takes all seeds; give one of the two")
+        raise UserError(f"--seed {seed}: --ensemble uses all seeds; give only one of the two options")
     root = project()
     models = model.load_all(root, study, arm) if ensemble else [model.load(root, study, arm, seed)]
 
@@ -90,7 +90,7 @@ def predict(
 def export(study: str, arm: str, seed: int | None, out: Path) -> None:
     """Write a trained model as ONNX, with a .pt2 (torch.export) beside it; as .pt2 alone if FILE is one.
 
-    Its input is a batch of windows of normalised frames, its output their logits; the metadata tells the rest.
+    Its input is a batch of windows of normalised frames, its output their logits; the metadata describe the rest.
     """
     from harness.display import wording
     from harness.prediction import export as exporting
@@ -104,6 +104,4 @@ def export(study: str, arm: str, seed: int | None, out: Path) -> None:
     for file, difference in differences.items():
         click.echo(f"{file}: {file.stat().st_size:,} bytes; logits differ from torch's by at most {difference:.1g}")
     if model.features() is None:
-        click.echo(
-            "note: how the frames are made from sound is not known, and not in the files (docs/using-a-model.md)"
-        )
+        click.echo("note: the feature settings are unknown and therefore not in the files (docs/using-a-model.md)")

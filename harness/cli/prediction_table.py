@@ -28,9 +28,7 @@ def blocks(
     ]
     trained_on = models[0].result.provenance.get("device", device)
     if trained_on != device:
-        lines.append(
-            f"note: trained on {trained_on}, which rounds otherwise: single frames may get another label there"
-        )
+        lines.append(f"note: trained on {trained_on}, which rounds differently: a few frames may get another label")
     if prediction.confusion is not None:
         report = metrics.report_text(prediction.confusion, models[0].saved.phonemes)
         lines += ["", *report.rstrip().splitlines(), "", _accuracy(models, prediction)]
@@ -60,4 +58,4 @@ def _accuracy(models: Sequence[TrainedModel], prediction: Prediction) -> str:
         f"seed {model.result.seed} {wording.percent(own)}"
         for model, own in zip(models, prediction.accuracies, strict=True)
     )
-    return f"accuracy {accuracy} %; each alone: {alone}"
+    return f"accuracy {accuracy} %; each model alone: {alone}"

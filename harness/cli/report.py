@@ -17,20 +17,32 @@ if TYPE_CHECKING:  # `harness --help` loads neither numpy nor pandas
 
 
 @click.command()
-@click.option("--study", "studies", multiple=True, metavar="NAME", help="Given several times: the arms of all.")
-@click.option("--run", "runs", multiple=True, metavar="ID", help="Twice or more: MLflow's finals, by id or its start.")
+@click.option(
+    "--study",
+    "studies",
+    multiple=True,
+    metavar="NAME",
+    help="Study to compare; repeat it to compare the arms of several.",
+)
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="ID",
+    help="Final run, by MLflow id or its first characters; give two or more.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of the tables.")
-@click.option("--markdown", is_flag=True, help="Print it in short, to paste into an issue; write no files.")
-@click.option("--latex", is_flag=True, help="Print it in short, to paste into a paper; write no files.")
+@click.option("--markdown", is_flag=True, help="Print a short Markdown report, for an issue; write no files.")
+@click.option("--latex", is_flag=True, help="Print a short LaTeX report, for a paper; write no files.")
 @click.option(
     "--disagreements",
     nargs=2,
     metavar="A B",
-    help="Of two arms: where one is right and the other wrong; --out FILE.csv, or FOLDER/ with TextGrids.",
+    help="List where exactly one of two arms is right; --out FILE.csv, or FOLDER/ for TextGrids.",
 )
-@click.option("--seed", type=int, metavar="N", help="Of --disagreements.  [the first that both have]")
+@click.option("--seed", type=int, metavar="N", help="Seed for --disagreements.  [the first that both have]")
 @click.option("--out", metavar="PATH", help="Folder of the files.  [reports/NAME]")
-@click.option("--all", "everything", is_flag=True, help="Print the long tables too.")
+@click.option("--all", "everything", is_flag=True, help="Also print the long tables.")
 def report(
     studies: tuple[str, ...],
     runs: tuple[str, ...],
@@ -85,13 +97,13 @@ def _check(forms: dict[str, Any], seed: int | None, out: str | None) -> None:
     if " and " in wanted:
         mistakes.append(f"{wanted}: give one of them")
     if forms["--disagreements"] and not out:
-        mistakes.append("--disagreements: say where they go, with --out FILE.csv, or --out FOLDER/ for TextGrids")
+        mistakes.append("--disagreements: give an output, --out FILE.csv, or --out FOLDER/ for TextGrids")
     if seed is not None and not forms["--disagreements"]:
-        mistakes.append(f"--seed {seed}: only --disagreements are of one seed")
+        mistakes.append(f"--seed {seed}: only --disagreements takes a seed")
     if out and (forms["--markdown"] or forms["--latex"]):
         mistakes.append(f"--out {out}: {wanted} is printed; write it to a file with > FILE")
     if out and not forms["--disagreements"] and Path(out).is_file():
-        mistakes.append(f"--out {out}: is a file; the files of a report need a folder")
+        mistakes.append(f"--out {out}: is a file; a report needs a folder")
     if mistakes:
         raise UserError("\n".join(mistakes))
 

@@ -212,6 +212,6 @@ class ComparedArm:
     effort: TuningEffort
     rungs: tuple[RungSpending, ...]
     importances: Mapping[str, float]
-    """Share of each searched setting in the variance of the validation score; sums to 1."""
+    """Importance of each searched setting for the validation score (PED-ANOVA); sums to 1."""
     base: str = field(metadata=NOT_IN_JSON)
     """The arm of the file: in a sweep what this is a cell of, else itself. Not in the JSON."""

@@ -81,7 +81,7 @@ def outlook(more: Evidence | None, parts: Sequence[PartAnswer], unit: str) -> st
     if more.both:
         n_units, n_seeds = more.both
         return f"about {counted(n_units, f'more {unit}')} and {counted(n_seeds, 'more seed')} would decide"
-    return f"so near to what is claimed that {more.most:,} more {unit}s or seeds would hardly decide"
+    return f"so close to the claimed bound that {more.most:,} more {unit}s or seeds would hardly decide"
 
 
 _LEAST = 1e-12
@@ -131,7 +131,7 @@ class ClaimContext:
         if missing := self.missing(*arms):
             return None, missing
         if metric not in self.table.measures:
-            return None, "the frames that it needs were not kept"
+            return None, "the frames that it needs were not stored"
         difference = self.table.estimate(metric, *arms)
         n_seeds = [self.table.n_seeds(arm) for arm in arms]
         return evidence.of_difference(difference, self.record.level, self.table.n_units, n_seeds), ""
@@ -236,7 +236,7 @@ def _gradient(arm: str, when: str, worst: str, low: float, high: float, context:
     ratios = [final.layers.first_to_last for final in finals if final.layers]
     why_not = context.missing(arm)
     if not why_not and len(ratios) < len(finals):
-        why_not = "the runs are of an earlier version, which kept no gradients"
+        why_not = "the runs are from an earlier version, which stored no gradients"
     elif not why_not and not all(np.isfinite(own).all() for own in ratios):
         why_not = "a gradient was not finite"
     if why_not:

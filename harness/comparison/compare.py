@@ -113,13 +113,11 @@ def _notes(record: StudyRecord, arms: Sequence[ArmRecord], table: MeasureTable) 
         notes.append(f"Without a finished final run, and so left out: {', '.join(missing)}.")
     notes += [f"Failed: {arm.arm}: {arm.failure}." for arm in record.arms if arm.failure]
     if single:
-        notes.append(
-            f"One seed only: {', '.join(single)}. What another seed would change is not in the spread or the interval."
-        )
+        notes.append(f"One seed only: {', '.join(single)}. The variation over seeds is not in the interval.")
     if 1 < table.n_units < 10:
         notes.append(
             f"{counted(table.n_units, record.unit)} only: the small-sample correction (Student's t, n - 1 draws of n) "
-            "makes the intervals as wide as so few require."
+            "makes the intervals as wide as so small a sample requires."
         )
     if table.frames is None:
         notes.append("The frames' predictions were not kept: no calibration, boundaries or phone error rate.")

@@ -5,7 +5,7 @@ sorted scores v[1..n].
 
 The expected best of k trials (Dodge et al. 2019, Show your work: improved reporting of experimental results) is the
 mean of the best over all choices of k of the n, which is unbiased (Tang et al. 2020, Showing your work doesn't always
-work). Its spread is not knowable from few trials; what is, without any assumption, is a band for the median best: the
+work). Its variance cannot be estimated from few trials, but a distribution-free band for the median best can: the
 band of Kolmogorov and Smirnov holds for the whole distribution of scores, and so for the best of k for all k at once
 (Lourie, Cho and He 2024, Show your work with confidence). Where an end would need scores that no trial had, there is
 none.

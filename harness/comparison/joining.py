@@ -164,7 +164,7 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
             raise UserError(f"{record.study!r} has no finished final run: nothing to compare")
     mistakes = [line for record in records[1:] for line in _differing_tests(records[0], record)]
     if mistakes:
-        why = "not scored on the same test data, from which a difference of their numbers could come as well:"
+        why = "not scored on the same test data, so that a difference could come from the data:"
         raise UserError("\n".join([f"{' and '.join(r.study for r in records)}: {why}", *mistakes]))
     names = [name for record in records for name in _names(record)]
     first, random = records[0], [record.random_trials for record in records]
@@ -262,7 +262,7 @@ def _notes(records: Sequence[StudyRecord], names: Sequence[str]) -> tuple[str, .
         own = [f"Arms {whose}.", *own]
     if not rows:
         return (*chosen, *everywhere, *own)
-    head = "A difference may come from the arms or from what follows, which was not the same for all:"
+    head = "A difference may come from the arms, or from one of the following, which also differ:"
     return (head, *map(sentence, rows), *chosen, *everywhere, *own)
 
 

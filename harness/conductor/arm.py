@@ -184,7 +184,7 @@ def _without_trial(arm: Arm, trials: tuple[Trial, ...], is_cell: bool) -> ArmRec
     why = f"none of its {len(trials)} trials could be trained to the end"
     if not is_cell:
         raise RunFailed(
-            f"arm {arm.name!r}: {why}; look at them in MLflow, narrow the ranges, and begin anew with --restart"
+            f"arm {arm.name!r}: {why}; look at them in MLflow, narrow the ranges, and start again with --restart"
         )
     return ArmRecord(arm.name, arm.architecture, {}, (), trials, {}, why)
 

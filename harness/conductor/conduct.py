@@ -118,7 +118,7 @@ def _opened_store(experiment: Experiment, workspace: Workspace, root: Path, rest
     elif not workspace.exists and any(listed.study == experiment.study for listed in store.studies()):
         raise UserError(
             f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} "
-            f"is gone; name the study otherwise (--set study=NAME), or archive it: {experiment.command} --restart"
+            f"is missing; give the study another name (--set study=NAME), or archive it: {experiment.command} --restart"
         )
     workspace.open()
     return store

@@ -44,9 +44,9 @@ def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> Stud
     if studies and runs:
         raise UserError("--study and --run: give studies or runs, not both")
     if len(set(studies)) < len(studies):
-        raise UserError(f"--study {max(studies, key=studies.count)}: given twice; another one, or it alone")
+        raise UserError(f"--study {max(studies, key=studies.count)}: is given twice; give another, or only one")
     if not studies and len(runs) < 2:
-        raise UserError("give --study NAME, or --run ID twice or more: a run is compared with another one")
+        raise UserError("give --study NAME, or --run ID at least twice, because a run is compared with another")
     store = open_store(root)
     if runs:
         found = store.load_runs(runs)

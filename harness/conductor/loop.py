@@ -183,12 +183,12 @@ class Conductor:
         request = now.job.request
         name = " and ".join(str(now.job.name(seed)) for seed in request.seeds)
         if len(now.causes) < MOST_LOSSES:
-            self.progress.say(f"{name}: its process died ({event.cause}); it goes on from its last epoch")
+            self.progress.say(f"{name}: its worker process died ({event.cause}); it goes on from its last epoch")
             self._open[self.engine.submit(request)] = now
             return
         message = (
-            f"{name}: its process died {MOST_LOSSES} times ({', '.join(now.causes)}), perhaps for want of memory; the "
-            "same command goes on, and needs less with OMP_NUM_THREADS=1: one run at a time"
+            f"{name}: its worker process died {MOST_LOSSES} times ({', '.join(now.causes)}), perhaps out of memory; the "
+            "same command resumes, and needs less memory with OMP_NUM_THREADS=1: one run at a time"
         )
         for run in now.runs.values():
             run.failed("FAILED", message)

@@ -100,7 +100,7 @@ def _swept(experiment: Experiment) -> list[Block]:
     if experiment.sweep is None:
         return []
     values = ", ".join(value(v) for v in experiment.sweep.values)
-    return [Line(f"swept: {setting(experiment.sweep.key)} {values}; every cell is searched and compared by itself")]
+    return [Line(f"swept: {setting(experiment.sweep.key)} {values}; every cell has its own search and comparison")]
 
 
 def _rungs(stages: Sequence[rungs.Rung], parts: Mapping[str, Part]) -> list[Block]:
@@ -113,7 +113,7 @@ def _rungs(stages: Sequence[rungs.Rung], parts: Mapping[str, Part]) -> list[Bloc
         rows.append(tuple(count(cell) for cell in cells))
     headings: Columns = ["rung", *numbers("trials", "utterances", "epochs", "frames of a trial", "frames of an arm")]
     return [
-        Heading("Search, rung by rung: the same for every arm, whatever it finds"),
+        Heading("Search, rung by rung: the same for every arm, whatever the scores"),
         Table(headings, (*rows, ("all", count(sum(rung.trials for rung in stages)), "", "", "", count(total)))),
     ]
 
@@ -131,7 +131,7 @@ def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared:
     sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B of {rounded(limit)}B ({allowed}):"
     if not placed.streamed:
         return [f"{sizes} they stay there"]
-    chunks = f"  {', '.join(placed.streamed)} pass through in chunks of {count(placed.chunk_frames)} frames"
+    chunks = f"  {', '.join(placed.streamed)} are streamed in chunks of {count(placed.chunk_frames)} frames"
     staying = [name for name in parts if name not in placed.streamed]
     return [sizes, chunks + (f"; {', '.join(staying)} stay" if staying else "")]
 
@@ -142,7 +142,7 @@ def _done(experiment: Experiment, root: Path) -> str:
     n_done = len(list(workspace.folder.glob("runs/*-seed-*/result.json")))
     if workspace.journal.exists():
         n_done += n_ended(workspace.journal)
-    return f"{n_done} of them done" if n_done else "nothing trained yet"
+    return f"{n_done} of them done" if n_done else "no run has started yet"
 
 
 def _ranges(experiment: Experiment) -> list[Block]:
@@ -180,7 +180,7 @@ def _widths(experiment: Experiment) -> list[Block]:
     for arm in experiment.arms.values():
         ends = [_width(arm, values) for values in arm.probes()[:2]] if arm.is_matched else []
         lines += [Line(f"{arm.name}: {' to '.join(dict.fromkeys(ends))}")] if ends else []
-    return [Heading("Widths, solved for the stated parameters"), *lines] if lines else []
+    return [Heading("Widths, computed for the stated parameters"), *lines] if lines else []
 
 
 def _width(arm: Arm, values: dict[str, Any]) -> str:

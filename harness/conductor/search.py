@@ -14,6 +14,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -127,9 +128,10 @@ class ArmSearch:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return dict(optuna.importance.get_param_importances(first))
+                shares = optuna.importance.get_param_importances(first, evaluator=PedAnovaImportanceEvaluator())
             except (RuntimeError, ValueError):  # fewer than two complete trials, or all of one score
                 return {}
+        return dict(sorted(shares.items(), key=lambda share: (-share[1], share[0])))  # ties always in one order
 
     def _sampler(self) -> optuna.samplers.BaseSampler:
         """Seeded by the study's seed and the trial's number, so that a study that goes on draws nothing twice."""

@@ -55,7 +55,7 @@ class Workspace:
                 yield
         except Timeout:
             raise UserError(
-                f"study {self.experiment.study!r} is being run by another process; wait for it, or stop it"
+                f"study {self.experiment.study!r} is being run by another process; wait for that process, or stop it"
             ) from None
 
     @property
@@ -109,11 +109,11 @@ class Workspace:
         return UserError(
             "\n".join(
                 [
-                    f"{self.experiment.path}: study {study!r} was begun with other settings; the two are not mixed:",
+                    f"{self.experiment.path}: study {study!r} has other settings, and the two are not mixed:",
                     *lines[:_MOST],
                     *more,
                     f"run it as another study: {renamed} --set study=NAME",
-                    f"or begin this one anew, the earlier one is archived: {command} --restart",
+                    f"or start this one again; the earlier one is archived: {command} --restart",
                 ]
             )
         )

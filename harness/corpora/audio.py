@@ -41,7 +41,7 @@ def read(path: Path) -> tuple[np.ndarray, int]:
         raise ValueError(_unreadable(path, error)) from error
     _check_whole(path, len(samples), n_in_header, header)
     if samples.shape[1] != 1:
-        raise ValueError(f"{samples.shape[1]} channels; one is allowed (sox IN OUT remix 1)")
+        raise ValueError(f"{samples.shape[1]} channels; mono is allowed (sox IN OUT remix 1)")
     if not len(samples):
         raise ValueError("no samples in it")
     samples = samples[:, 0] * np.float32(_SCALE)

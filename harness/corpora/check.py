@@ -112,7 +112,7 @@ def shared_speakers(a: str, b: str, shared: Collection[str]) -> str:
     """The reason why two splits cannot be compared on."""
     names = ", ".join(sorted(shared)[:_MOST_NAMES]) + (", ..." if len(shared) > _MOST_NAMES else "")
     return (
-        f"{a} and {b} share {len(shared)} speakers ({names}): a score would not tell of new speakers; "
+        f"{a} and {b} share {len(shared)} speakers ({names}): a score would not apply to new speakers; "
         "choose splits by speaker, or mend speakers.csv"
     )
 

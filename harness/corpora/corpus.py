@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.files import Report, count_of
 from harness.settings import Data, SpeakerFraction, Synthetic
 
-KNOWN = {"synthetic": "speech by espeak-ng with exact phone times, made on first use"}
+KNOWN = {"synthetic": "speech by espeak-ng with exact phone times, generated on first use"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def load_splits(
     def part(split: str) -> Part:
         own = layout.load(root, split, cache / "stores", count_of(progress, f"reading {split}"))
         if labelled and own.labels is None:
-            raise UserError(f"{root / split}: it has no transcript/; only labelled splits can be compared on")
+            raise UserError(f"{root / split}: no transcript/ in it; a comparison needs labelled splits")
         return own
 
     parts, refusals = {}, []
@@ -104,7 +104,7 @@ def split_speakers(train: Part, fraction: float) -> tuple[Part, Part]:
     """
     speakers = np.unique(train.speakers)
     if len(speakers) < 2:
-        raise UserError(f"{train.split}: {len(speakers)} speaker; splitting validation off needs at least 2")
+        raise UserError(f"{train.split}: {len(speakers)} speaker; taking validation from train needs at least 2")
     n_validation = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
     own = np.random.default_rng(0).permutation(speakers)[:n_validation]
     is_validation = np.isin(train.speakers, own)

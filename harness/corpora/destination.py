@@ -27,7 +27,7 @@ def reserve(folder: Path) -> Iterator[None]:
             finally:
                 lock.unlink(missing_ok=True)
     except Timeout:
-        raise UserError(f"{folder}: another process is making it; wait for it, or stop it") from None
+        raise UserError(f"{folder}: another process is creating it; wait for that process, or stop it") from None
     except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
 
@@ -39,7 +39,7 @@ def check_absent(folder: Path) -> None:
         UserError: it is there.
     """
     if folder.exists() or folder.is_symlink():
-        raise UserError(f"{folder}: it is there already; choose another --out, or remove it to make it anew")
+        raise UserError(f"{folder}: already exists; choose another --out, or remove it to make it again")
 
 
 def check_room(folder: Path, n_bytes: int, for_what: str) -> None:
@@ -56,7 +56,7 @@ def check_room(folder: Path, n_bytes: int, for_what: str) -> None:
     if free < n_bytes:
         raise UserError(
             f"{folder}: {for_what} needs {size(n_bytes)} of disk, {size(free)} are free there; "
-            "make room, or choose another --out"
+            "free some space, or choose another --out"
         )
 
 

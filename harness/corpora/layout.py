@@ -154,7 +154,7 @@ def _all_utterances(
     if refusals:
         more = [f"... and {len(refusals) - _MOST_LINES} more"] if len(refusals) > _MOST_LINES else []
         n_utterances = len(_names(folder)[0])
-        head = f"{folder}: {len(refusals)} of {n_utterances} utterances are refused; mend or remove these files:"
+        head = f"{folder}: {len(refusals)} of {n_utterances} utterances are refused; correct or remove these files:"
         raise UserError("\n".join([head, *refusals[:_MOST_LINES], *more]))
 
 

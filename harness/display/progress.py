@@ -114,7 +114,7 @@ class Display(Protocol):
 
 
 class Progress:
-    """Told by the conductor what happens; keeps the facts and has them shown."""
+    """Progress of a study: receives events from the conductor and updates the display."""
 
     def __init__(self, display: Display) -> None:
         self.display = display
@@ -187,7 +187,7 @@ class Progress:
 
     def known(self, run: RunName, accuracy: float | None, frames: int) -> None:
         """A run that an earlier process finished."""
-        self.display.line(_line(run, accuracy, "kept from an earlier run of this command"))
+        self.display.line(_line(run, accuracy, "from an earlier run of this command"))
         self.facts.done_frames += frames
         self._count(run, accuracy, True)
         self.display.refresh(self.facts)

@@ -148,16 +148,16 @@ def _keys(kind: type[Claim]) -> Keys:
 def _check(claim: Claim, arms: Sequence[str], epochs: int, path: KeyPath, mistakes: Mistakes) -> None:
     """Note what concerns several keys at once, or the arms."""
     if not claim.claim.strip():
-        mistakes.add((*path, "claim"), "empty; say in words what is claimed")
+        mistakes.add((*path, "claim"), "empty; state the claim in a sentence")
     if isinstance(claim, Threshold | Gradients):
         for key in ("reaches", "stays_below"):
             for i, arm in enumerate(getattr(claim, key)):
                 if arm not in arms:
                     mistakes.add((*path, key, i), unknown_word("arm", arm, arms))
         for arm in sorted(set(claim.reaches) & set(claim.stays_below)):
-            mistakes.add((*path, "stays_below"), f"{arm!r} is in reaches as well: it cannot do both")
+            mistakes.add((*path, "stays_below"), f"{arm!r} is also in reaches: an arm cannot be in both")
         if not claim.reaches and not claim.stays_below:
-            mistakes.add(path, "no arm is claimed anything of: give reaches, stays_below or both")
+            mistakes.add(path, "the claim names no arm: give reaches, stays_below or both")
     else:
         for key, arm in (("a", claim.a), ("b", claim.b)):
             if arm not in arms:

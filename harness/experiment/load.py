@@ -214,10 +214,10 @@ def _comparison(table: Table, arms: list[str], mistakes: Mistakes) -> Comparison
         mistakes.add(("comparison", "baseline"), unknown_word("arm", baseline, arms))
     elif baseline is not None and len(arms) == 1:
         mistakes.add(
-            ("comparison", "baseline"), "without effect: there is a single arm, and nothing to compare it with"
+            ("comparison", "baseline"), "without effect: there is only one arm, so there is nothing to compare"
         )
     if not seeds:
-        mistakes.add(("comparison", "seeds"), "[] is not allowed; it needs a seed or more")
+        mistakes.add(("comparison", "seeds"), "[] is not allowed; at least one seed is needed")
     for i, seed in enumerate(seeds):
         if seed in seeds[:i]:
             mistakes.add(("comparison", "seeds", i), f"{seed} is given twice")
@@ -226,7 +226,7 @@ def _comparison(table: Table, arms: list[str], mistakes: Mistakes) -> Comparison
 
 def _check_names(top: Table, mistakes: Mistakes) -> None:
     if not top.get("question", "?").strip():
-        mistakes.add(("question",), "empty; say what the comparison is to find out")
+        mistakes.add(("question",), "empty; state the question that the comparison answers")
     names = [(("study",), top["study"])] if "study" in top else []
     for path, name in [*names, *((("arms", arm), arm) for arm in top.get("arms", {}))]:
         if not _NAME.fullmatch(name):
@@ -234,4 +234,4 @@ def _check_names(top: Table, mistakes: Mistakes) -> None:
                 path, f"{as_toml(name)} is not a name: 1 to 60 of A-Z a-z 0-9 _ - . with a letter or digit first"
             )
     if not top.get("arms", True):
-        mistakes.add(("arms",), "empty; an experiment has one arm or more: [arms.NAME]")
+        mistakes.add(("arms",), "empty; an experiment needs at least one arm: [arms.NAME]")

@@ -75,7 +75,7 @@ def _solve(architecture: str, shape: Shape, settings: tuple[tuple[str, Any], ...
         most = f" of at most {limit} in all" if limit is not None and len(size_of) < len(sizes) else ""
         raise ValueError(
             f"no width gives {target} parameters within 1 %{most}; nearest: {near}; "
-            "take one of these numbers, or change depth, shape or context"
+            "use one of these numbers, or change depth, shape or context"
         )
     step = max(sizes.values()) - min(sizes.values()) if len(sizes) == 2 else target
     return Solution(_of_width(params, width), sizes[width], step)

@@ -23,7 +23,7 @@ def check(tree: Table, original: Table, experiment: Experiment, mistakes: Mistak
         for key in _table(tree, section):
             others = [name for name in names if key not in _table(tree, "arms", name, section)]
             if names and not others and not must_be_shared(section, key):
-                mistakes.add((section, key), "without effect: every arm gives its own")
+                mistakes.add((section, key), "without effect: every arm sets its own value")
             elif len(arms) == len(names):
                 _check_effect([experiment.arms[name] for name in others], (section, key), mistakes)
     for arm in arms:
@@ -42,7 +42,7 @@ def check(tree: Table, original: Table, experiment: Experiment, mistakes: Mistak
     notes = _check_splits(tree, experiment, mistakes)
     if "search" not in tree:
         if here := _ranges(tree):
-            mistakes.add(here[0], "a range needs a [search] that says how many trials; or give a value")
+            mistakes.add(here[0], "a range needs a [search] with a number of trials; otherwise give a value")
     else:
         _check_search(tree, original, experiment, mistakes)
     for arm in arms:
@@ -123,7 +123,7 @@ def _check_splits(tree: Table, experiment: Experiment, mistakes: Mistakes) -> tu
         place = "validation" if "validation" in own else "test"
         mistakes.add(
             ("data", place),
-            f"validation and test are the same split, {as_toml(data.test)}: selection would see the test split",
+            f"validation and test are the same split, {as_toml(data.test)}: the test split would be used for selection",
         )
     selects = experiment.training.keep == "best" or experiment.training.early_stopping > 0
     warning = ": the kept epoch was chosen on it" if selects else ""
@@ -133,9 +133,7 @@ def _check_splits(tree: Table, experiment: Experiment, mistakes: Mistakes) -> tu
 def _check_search(tree: Table, original: Table, experiment: Experiment, mistakes: Mistakes) -> None:
     places, before = _ranges(tree), _ranges(original)
     if not places and before:
-        mistakes.add(
-            before[-1], "with this no setting is a range, and [search] is without effect; take it out of the file"
-        )
+        mistakes.add(before[-1], "this leaves no range, so [search] has no effect; remove it from the file")
     elif not places:
         mistakes.add(("search",), "without effect: no setting is a range")
     search, own_keys = experiment.search, _table(tree, "search")
@@ -149,12 +147,12 @@ def _check_search(tree: Table, original: Table, experiment: Experiment, mistakes
     _check_halving(experiment, search, mistakes)
     if search.pruning == "none":
         for key in {"warmup_epochs", "startup_trials"} & own_keys.keys():
-            mistakes.add(("search", key), 'without effect: it needs search.pruning = "median", not "none"')
+            mistakes.add(("search", key), 'without effect: it requires search.pruning = "median", not "none"')
     elif search.warmup_epochs >= search.epochs:
-        few = f"a trial has {search.epochs} epochs, and warmup_epochs = {search.warmup_epochs} spares them all"
+        few = f"a trial has {search.epochs} epochs, and warmup_epochs = {search.warmup_epochs} protects all of them"
         mistakes.add(("search", "pruning"), f"without effect: {few}")
     elif search.startup_trials >= search.trials:
-        few = f"an arm has {search.trials} trials, and startup_trials = {search.startup_trials} spares them all"
+        few = f"an arm has {search.trials} trials, and startup_trials = {search.startup_trials} protects all of them"
         mistakes.add(("search", "pruning"), f"without effect: {few}")
     for arm in experiment.arms.values() if places else ():
         own = [path for path in places if path[0] != "arms" or path[1] == arm.name]
@@ -168,12 +166,12 @@ def _check_halving(experiment: Experiment, search: Search, mistakes: Mistakes) -
     if search.pruning != "none":
         mistakes.add(
             ("search", "pruning"),
-            f"{as_toml(search.pruning)} is not allowed beside search.halving, "
-            "which is there to spend the same frames on every arm",
+            f"{as_toml(search.pruning)} cannot be combined with search.halving, "
+            "which spends the same frames on every arm",
         )
     if len(rungs(search, experiment.training.epochs)) == 1:
-        few = f"{search.trials} trials leave {search.trials // search.halving} for a second rung, which needs two"
-        full = f"a trial sees all utterances for training.epochs = {search.epochs} already; give subset or fewer epochs"
+        few = f"{search.trials} trials leave {search.trials // search.halving} for the second rung; it needs two"
+        full = f"a trial sees all utterances for training.epochs = {search.epochs} already; set subset, or fewer epochs"
         mistakes.add(
             ("search", "halving"),
             f"without effect: {few if search.trials // search.halving < 2 else full}",

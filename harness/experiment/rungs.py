@@ -1,7 +1,7 @@
 """Successive halving: what each rung of a search trains, and which trials go on to the next.
 
 Synchronous (Jamieson and Talwalkar 2016, Non-stochastic best arm identification and hyperparameter optimization): all
-trials of a rung end before the next begins, and how many go on does not hang on their scores. So what an arm spends is
+trials of a rung end before the next begins, and how many go on does not depend on the scores. So what an arm spends is
 known beforehand, and the same for every arm, which no rule that looks at running trials can promise.
 
 A trial that goes on is trained anew: its learning-rate schedule is then that of its longer training, and its score

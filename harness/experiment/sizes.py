@@ -1,6 +1,6 @@
 """Sizes of the arms: matched to one number of parameters, and within the limit, wherever their ranges end.
 
-The number of parameters hangs on the corpus: coefficients and phonemes. A file is checked for 28 and 40 before any data
+The parameter count depends on the corpus: coefficients and phonemes. A file is checked for 28 and 40 before any data
 is read (`experiment.ASSUMED`), and again for those of the corpus.
 """
 
@@ -41,7 +41,7 @@ def check_match(tree: Table, experiment: Experiment, mistakes: Mistakes) -> None
                 "give params.parameters to the other arms instead",
             )
         elif "parameters" in params and match and not is_source:
-            mistakes.add((*path, "parameters"), "not beside comparison.match, which says it for every arm")
+            mistakes.add((*path, "parameters"), "not allowed with comparison.match, which sets it for every arm")
         elif "width" in params and ("parameters" in params or (match and not is_source)):
             by = "params.parameters" if "parameters" in params else "comparison.match"
             mistakes.add((*path, "width"), f"without effect: {by} is given, and the width is solved")
@@ -49,7 +49,7 @@ def check_match(tree: Table, experiment: Experiment, mistakes: Mistakes) -> None
         if source.name == experiment.compared_with(source.name) and ranges_of_size(source):
             mistakes.add(
                 ("comparison", "match"),
-                f"the size of the baseline {baseline!r} is not one number, its ranges change it; "
+                f"the size of the baseline {baseline!r} varies with its ranges; "
                 "say which: match = { parameters = NUMBER }",
             )
 
@@ -167,7 +167,7 @@ def _step(arm: Arm, values: Rows) -> float:
 
 
 def ranges_of_size(arm: Arm) -> dict[str, Range]:
-    """The ranges that the number of parameters may hang on."""
+    """The ranges on which the number of parameters may depend."""
     return {k: r for k, r in arm.ranges.items() if k == "data.context" or k.startswith("params.")}
 
 

@@ -132,7 +132,7 @@ class DeviceData:
             )
         if boundary == "stream":
             raise UserError(
-                'data.boundary = "stream": windows across utterances need all frames on the device, but they take '
+                'data.boundary = "stream": windows across utterances need all frames on the device, but these take '
                 f"{self.placement.needed / 1e9:.3g} GB and data.memory allows {self.placement.limit / 1e9:.3g} GB; "
                 'take boundary = "utterance", or allow more'
             )

@@ -157,7 +157,7 @@ def _pt2_logits(file: Path, windows: torch.Tensor) -> np.ndarray:
 def _difference(file: Path, logits: np.ndarray, expected: np.ndarray) -> float:
     difference = float(np.abs(logits - expected).max())
     if not difference <= LARGEST_DIFFERENCE * max(1.0, float(np.abs(expected).max())):
-        raise RunFailed(f"{file.name}: its logits differ from the model's by up to {difference:.2g}; it was not kept")
+        raise RunFailed(f"{file.name}: deleted: its logits differ from the model's by up to {difference:.2g}")
     return difference
 
 

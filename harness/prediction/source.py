@@ -103,7 +103,7 @@ def _check(name: str, part: Part, trained: TrainedModel) -> tuple[str, ...]:
         raise UserError(f"{name}: frames of {part.d_features} features; the model was trained on {saved.d_features}")
     if own and part.features and own != part.features:
         differences = ", ".join(part.features.differences(own))
-        raise UserError(f"{name}: its frames are made otherwise than those the model was trained on: {differences}")
+        raise UserError(f"{name}: its feature settings differ from those of the model's training data: {differences}")
     if part.labels is not None and part.phonemes != saved.phonemes:
         raise UserError(
             f"{name}: its labels are of {len(part.phonemes)} classes ({' '.join(part.phonemes[:5])} ...), the model's "
@@ -112,7 +112,7 @@ def _check(name: str, part: Part, trained: TrainedModel) -> tuple[str, ...]:
     if part.features and own:
         return ()
     silent = [who for who, facts in ((name, part.features), ("the model's corpus", own)) if not facts]
-    return (f"how the frames were made is not said by {' and '.join(silent)}; they are taken to be alike",)
+    return (f"the feature settings are not stated by {' and '.join(silent)}; they are assumed to be the same",)
 
 
 def _kinds() -> str:

@@ -58,7 +58,7 @@ def between(record: StudyRecord, a: str, b: str, seed: int | None = None) -> Dis
     tests = [final.test for final in (first, second) if final.test is not None]
     right = [(t.predicted == t.truth).astype(np.int8) for t in tests if t.predicted is not None and t.truth is not None]
     if len(right) < 2:
-        raise UserError(f"arms {a} and {b}: a run did not keep what it said of every frame")
+        raise UserError(f"arms {a} and {b}: a run did not store its prediction for every frame")
     lengths, who = tests[0].lengths, right[0] - right[1]
     edges, times_are_known = _edges(first, lengths)
     spans = _spans(first, second, who, lengths, edges)
@@ -208,7 +208,7 @@ def _short(words: str) -> str:
 _SPANS = "spans.csv"
 _UTTERANCES = "utterances.csv"
 _TIER = "right alone"
-_UNKNOWN = "The corpus does not say how its frames were made; times are those of 25 ms frames every 10 ms."
+_UNKNOWN = "The corpus does not state its feature settings; times assume 25 ms frames every 10 ms."
 
 
 def check(out: str) -> None:

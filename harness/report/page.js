@@ -183,7 +183,7 @@ function arrange(figure, order) {
 // As the system has it, light, dark; remembered where the browser allows it.
 function themes(button) {
   const names = ["auto", "light", "dark"];
-  const said = { auto: "as the system has them", light: "light", dark: "dark" };
+  const said = { auto: "same as the system", light: "light", dark: "dark" };
   const stored = { get: () => { try { return localStorage.getItem("theme"); } catch { return null; } },
     set: (name) => { try { localStorage.setItem("theme", name); } catch { /* private, or not allowed for files */ } } };
   const apply = (name) => {

@@ -48,7 +48,7 @@ from scipy.stats import false_discovery_control, t
 from harness.statistics.metrics import OfCounts, marginals
 from harness.statistics.tallies import Resampled, Tally, draw
 
-METHOD = "paired bootstrap of whole units and of seeds (n - 1 of n draws), Student's t with Satterthwaite's freedom"
+METHOD = "paired bootstrap of units and seeds (n - 1 of n draws), Student's t with Satterthwaite's degrees of freedom"
 
 
 class Verdict(Enum):

@@ -275,7 +275,7 @@ def search_markdown(record: ArmRecord) -> str:
         lines.append(f"| {trial.number} |{rung} {value}{note} | " + " | ".join(cells) + " |")
     if record.importances:
         shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in record.importances.items())
-        lines += ["", f"Share in the variance of the validation accuracy: {shares}."]
+        lines += ["", f"Importance of the settings for the validation accuracy (PED-ANOVA): {shares}."]
     return "\n".join(lines) + "\n"
 
 

@@ -223,7 +223,7 @@ class Reader:
         study, search = (
             self.read_json(arm, file) if arm and file in files else {} for file in ("study.json", "search.json")
         )
-        unknown = () if search else (f"What was spent on tuning {result.arm} is not known: the arm is not finished.",)
+        unknown = () if search else (f"The cost of tuning {result.arm} is not known: the arm is not finished.",)
         fields: dict[str, Any] = {"unit": "speaker", "level": 0.95, "corpus": _corpus(result), "experiment": ""}
         fields |= {key: study[key] for key in (*fields, "margin", "random_trials") if key in study}
         of_arm = {"arm": name, "architecture": result.architecture, "chosen": {}, "failure": ""}
@@ -292,7 +292,7 @@ def _finals_of_ids(ids: Sequence[str], runs: Sequence[Run], studies: Mapping[str
         if wrong:
             mistakes.append(f"--run {prefix}: {wrong}")
         elif matches[0] in finals:
-            mistakes.append(f"--run {prefix}: is the same run as another one that was given")
+            mistakes.append(f"--run {prefix}: is a run that was given twice")
         else:
             finals.append(matches[0])
     if mistakes:
@@ -316,7 +316,7 @@ def _mistake(prefix: str, matches: Sequence[Run], studies: Mapping[str, Experime
             f"is an arm, not a run of one seed; its finals lie below it in MLflow, or: harness report --study {study}"
         )
     if _kind(run) == "trial":
-        return "is a trial of a search: trials are never scored on test"
+        return "is a trial of a search; trials are not scored on test"
     if run.info.status != "FINISHED":
         return f"is not finished ({run.info.status})"
     return ""
@@ -325,7 +325,7 @@ def _mistake(prefix: str, matches: Sequence[Run], studies: Mapping[str, Experime
 def _newest_finals(runs: Sequence[Run], studies: Mapping[str, Experiment]) -> str:
     finals = [f"  {_line(run, studies)}" for run in runs if _kind(run) == "final"]
     if not finals:
-        return "There is no final yet; `harness run FILE` makes some"
+        return "There is no final run yet; `harness run FILE` makes them"
     more = [f"  and {len(finals) - _N_NAMED} more"] if len(finals) > _N_NAMED else []
     return "\n".join(["The newest finals:", *finals[:_N_NAMED], *more])
 

@@ -304,7 +304,7 @@ def stops_early(state: TrainingState, training: Training) -> bool:
 
 def _not_finite(epoch: int, training: Training) -> str:
     return (
-        f"the loss or its gradient was not finite in epoch {epoch}; the weights were left as they were before it. "
+        f"the loss or its gradient was not finite in epoch {epoch}; the weights were not updated with it. "
         f"Try a lower training.learning_rate (now {training.learning_rate:g}), training.clip_norm = 1.0 "
         f'(now {training.clip_norm:g}) or params.norm = "layer"'
     )

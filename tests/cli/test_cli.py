@@ -192,7 +192,7 @@ def test_the_plan_trains_nothing(tmp_path, monkeypatch):
     folder = make_project(tmp_path)
     done = invoke(folder, "run", "tiny.toml", "--plan", monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
-    assert "2 arms, 8 runs; nothing trained yet" in done.stdout
+    assert "2 arms, 8 runs; no run has started yet" in done.stdout
     assert "FLOPs per frame" in done.stdout
     assert "memory" in done.stdout
     assert not (folder / "mlflow.db").exists()
@@ -206,7 +206,7 @@ def test_the_plan_says_what_stays_on_the_device_what_passes_through_and_why(tmp_
     assert "device: cpu; the frames take 169 kB of " in stays.stdout
     limited = ["--set", "data.memory=1.3e-4"]
     passes = invoke(folder, "run", "tiny.toml", "--plan", *limited, monkeypatch=monkeypatch)
-    assert "  train, validation pass through in chunks of" in passes.stdout
+    assert "  train, validation are streamed in chunks of" in passes.stdout
     assert "test, search stay" in passes.stdout
     assert "the frames take 169 kB of 130 kB (data.memory):" in passes.stdout
     refused = invoke(folder, "run", "tiny.toml", "--plan", "--set", "data.memory=1e-6", monkeypatch=monkeypatch)
@@ -355,7 +355,7 @@ def test_a_worker_that_is_killed_in_a_trial_and_in_a_final_changes_no_bit(projec
     _, printed = process.communicate(timeout=120)
     assert process.returncode == 0, printed
     for run in ("ffdnn trial 1", "ffdnn seed 0"):
-        assert f"{run}: its process died (SIGKILL); it goes on from its last epoch" in printed
+        assert f"{run}: its worker process died (SIGKILL); it goes on from its last epoch" in printed
     one, other = (
         json.loads((where / "reports" / "tiny" / "comparison.json").read_text()) for where in (project, folder)
     )

@@ -210,7 +210,7 @@ def test_a_split_without_alignments_is_one_refusal(tmp_path: Path) -> None:
     refused = librispeech.plan(root, aligned).refused
     assert [line.partition(": ")[2] for line in refused] == [
         "no alignment for any of its 2 recordings; choose with --split",
-        "no alignment of its name",
+        "no alignment with its name",
     ]
 
 
@@ -237,7 +237,7 @@ def test_who_speaks_is_told_by_folder_by_table_or_by_pattern(own: Path, tmp_path
     root.mkdir()
     for path in own.rglob("s*-*.*"):
         shutil.copy(path, root)
-    with pytest.raises(UserError, match=r"who speaks is not known of 48:\n.*say who speaks with speakers.csv"):
+    with pytest.raises(UserError, match=r"no speaker is known for 48:\n.*say who speaks with speakers.csv"):
         speakers()
     rows = [f"{path.stem},{path.stem[:2]}\n" for path in root.glob("*.flac")]
     (root / "speakers.csv").write_text("utterance,speaker\n" + "".join(rows))
@@ -272,10 +272,10 @@ def test_everything_refused_is_told_at_once_and_the_rest_is_kept(own: Path, tmp_
     assert head == "7 recordings are refused:"
     assert [re.sub(r"\(Error.*\)", "()", line.removeprefix(f"{first}/")) for line in lines] == [
         "s0-0.phn: unknown to the phone set arpabet (--phones, --map): 'spn' at 0.200 s, 'xx' at 0.400 s",
-        "s0-1.flac: no alignment of its name",
+        "s0-1.flac: no alignment with its name",
         "s0-2.flac: truncated or damaged FLAC ()",
         "s0-3.phn: labels up to 9.900 s, sound up to 0.530 s: of another recording?",
-        "s0-4.phn: 43 of 52 frames have no label: of another recording, or in other units?",
+        "s0-4.phn: 43 of 52 frames have no label: of another recording, or other time units?",
         "s0-5.flac: 0.020 s of sound; a frame takes 0.025 s",
         "s0-6.flac: 8000 Hz; the features need 16000 Hz or more",
     ]
@@ -327,7 +327,7 @@ def test_other_settings_begin_anew(own: Path, tmp_path: Path) -> None:
         run.run(folder.plan(own), recipe(), tmp_path / "out")
     with FileLock(tmp_path / ".busy.lock"), pytest.raises(UserError, match="another process is making it"):
         run.run(folder.plan(own), recipe(), tmp_path / "busy")
-    with pytest.raises(UserError, match="nothing to import"):
+    with pytest.raises(UserError, match="there is nothing to import"):
         run.run(Plan("folder"), recipe(), tmp_path / "empty")
 
 

@@ -235,7 +235,7 @@ def test_validation_is_split_off_by_whole_speakers_the_same_ones_always(corpus_f
 
 def test_one_speaker_cannot_be_split(tmp_path):
     write_utterance(tmp_path, "a-1")
-    with pytest.raises(UserError, match="1 speaker; splitting validation off needs at least 2"):
+    with pytest.raises(UserError, match="1 speaker; taking validation from train needs at least 2"):
         split_speakers(load(tmp_path), 0.5)
 
 

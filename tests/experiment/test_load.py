@@ -112,9 +112,9 @@ def test_question_study_and_arms_are_needed() -> None:
         "x.toml:1:1: study: missing; it must be text",
     ]
     assert refused('question = " "\nstudy = "a/b"\n[arms]\n') == [
-        "x.toml:1:1: question: empty; say what the comparison is to find out",
+        "x.toml:1:1: question: empty; state the question that the comparison answers",
         f'x.toml:2:1: study: "a/b" {NAME}',
-        "x.toml:3:2: arms: empty; an experiment has one arm or more: [arms.NAME]",
+        "x.toml:3:2: arms: empty; an experiment needs at least one arm: [arms.NAME]",
     ]
 
 

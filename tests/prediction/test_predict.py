@@ -155,7 +155,7 @@ def test_a_split_without_transcripts_gets_the_same_labels(predict, project, tmp_
     said = succeeds(predict(tmp_path / "bare", "--out", tmp_path / "without.csv"))
     assert labels_of(tmp_path / "without.csv") == labels_of(tmp_path / "with.csv")
     assert "precision" not in said
-    assert "how the frames were made is not said by" in said
+    assert "the feature settings are not stated by" in said
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac"])
@@ -228,7 +228,7 @@ def test_an_ensemble_is_the_mean_of_the_posteriors_and_tells_its_cost(predict, p
     finals = [model.result for model in model.load_all(project, "tones", "ffdnn")]
     assert f"cost: {2 * finals[0].parameters:,} parameters" in said
     accuracy = accuracy_score(truth(project / "corpus"), both["phonemes"][both["predicted"]])
-    assert f"accuracy {100 * accuracy:.2f} %; each alone: seed 3 {100 * finals[0].test.accuracy:.2f}" in said
+    assert f"accuracy {100 * accuracy:.2f} %; each model alone: seed 3 {100 * finals[0].test.accuracy:.2f}" in said
 
 
 def test_sound_needs_to_know_how_frames_were_made_and_the_corpus_may_say_it_later(predict, project, tmp_path):

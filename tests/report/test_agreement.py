@@ -321,10 +321,10 @@ WRONG = {
     "both": (("--study", "ladnn", "--run", "abcdef"), "give studies or runs, not both"),
     "twice": (("--study", "ladnn", "--study", "ladnn"), "--study ladnn: given twice"),
     "two forms": (("--study", "ladnn", "--latex", "--json"), "--json and --latex: give one of them"),
-    "a seed of nothing": (("--study", "ladnn", "--seed", "1"), "--seed 1: only --disagreements are of one seed"),
+    "a seed of nothing": (("--study", "ladnn", "--seed", "1"), "--seed 1: only --disagreements takes a seed"),
     "no place": (("--study", "ladnn", "--disagreements", "ladnn", "ffdnn"), "say where they go, with --out"),
     "a place of nothing": (("--study", "ladnn", "--latex", "--out", "x"), "--latex is printed; write it to a file"),
-    "a file": (("--study", "ladnn", "--out", "mlflow.db"), "is a file; the files of a report need a folder"),
+    "a file": (("--study", "ladnn", "--out", "mlflow.db"), "is a file; a report needs a folder"),
 }
 
 

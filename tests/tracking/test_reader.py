@@ -87,7 +87,7 @@ def test_a_final_of_an_unfinished_arm_comes_back_and_says_what_is_not_known(tmp_
     run = runs(store, "ladnn", "final")["ladnn seed 1"]
     (back,) = store.load_runs([run.info.run_id])
     assert back.arms[0].trials == ()
-    assert back.notes == ("What was spent on tuning ladnn is not known: the arm is not finished.",)
+    assert back.notes == ("The cost of tuning ladnn is not known: the arm is not finished.",)
     assert back.corpus["splits"]["test"] == small.corpus["splits"]["test"]
 
 
@@ -103,8 +103,8 @@ def test_all_mistakes_in_the_ids_of_runs_are_told_at_once(written):
         f"--run {'x' * 32}: no such run in {store.uri}",
         f"--run {arm}: is an arm, not a run of one seed; its finals lie below it in MLflow, or: "
         "harness report --study ladnn",
-        f"--run {trial}: is a trial of a search: trials are never scored on test",
-        f"--run {final[:10]}: is the same run as another one that was given",
+        f"--run {trial}: is a trial of a search; trials are not scored on test",
+        f"--run {final[:10]}: is a run that was given twice",
     ]
     with pytest.raises(UserError, match="The newest finals:") as refusal:
         store.load_runs(["xyz", "zzzzz"])

@@ -45,7 +45,7 @@ def plan(
     try:
         sources = find(alignments or root)
     except ValueError as error:
-        raise UserError(f"{error}; say with --alignments where they are" if not alignments else str(error)) from None
+        raise UserError(f"{error}; give their folder with --alignments" if not alignments else str(error)) from None
     speakers = _speakers(root, sounds, speaker)
     split_of, how = assign(speakers.values(), fractions or Fractions(), splits)
     result = Plan("folder", notes=[how])
@@ -58,10 +58,10 @@ def plan(
             who, words = speakers[sound], _words(own[0].path)
             result.recordings.append(Recording(name, split_of[who], who, sound, own[0], words))
         else:
-            what = f"{len(own)} alignments of its name; one is allowed" if own else "no alignment of its name"
+            what = f"{len(own)} alignments with its name; one is allowed" if own else "no alignment with its name"
             result.refused.append(f"{sound}: {what}")
     twice = [name for name, n in Counter(r.name for r in result.recordings).items() if n > 1]
-    result.refused += [f"{root}: several recordings would be called {name}" for name in twice]
+    result.refused += [f"{root}: several recordings would be named {name}" for name in twice]
     return result
 
 
@@ -84,11 +84,11 @@ def _speakers(root: Path, sounds: list[Path], pattern: str | None) -> dict[Path,
     else:
         places = {sound: sound.relative_to(root).parts for sound in sounds}
         speaker_of = {sound: parts[0] if len(parts) > 1 else "" for sound, parts in places.items()}
-        hint = "in no speaker's folder; say who speaks with speakers.csv (utterance,speaker) or --speaker PATTERN"
+        hint = "not in a speaker's folder; give speakers.csv (utterance,speaker) or --speaker PATTERN"
     lines = [f"{sound}: {hint.replace('{}', sound.stem)}" for sound, name in speaker_of.items() if not name]
     if lines:
         more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
-        raise UserError("\n".join([f"{root}: who speaks is not known of {len(lines)}:", *lines[:20], *more]))
+        raise UserError("\n".join([f"{root}: no speaker is known for {len(lines)}:", *lines[:20], *more]))
     return speaker_of
 
 

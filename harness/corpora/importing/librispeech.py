@@ -68,4 +68,4 @@ def _add(plan: Plan, split: str, folder: Path, sources: AlignmentIndex) -> None:
 
 
 def _count(n: int) -> str:
-    return f"{n} alignments of its name; one is allowed" if n else "no alignment of its name"
+    return f"{n} alignments with its name; one is allowed" if n else "no alignment with its name"

@@ -123,7 +123,7 @@ def _labels(segments: list[Segment], classes: list[int], seconds: np.ndarray, en
     labels: np.ndarray = np.append(classes, -1)[index.covering(segments, seconds)]
     bare = np.count_nonzero(labels < 0)
     if bare > UNLABELLED * len(labels):
-        raise ValueError(f"{bare} of {len(labels)} frames have no label: of another recording, or in other units?")
+        raise ValueError(f"{bare} of {len(labels)} frames have no label: of another recording, or other time units?")
     return labels
 
 

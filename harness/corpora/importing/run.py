@@ -108,7 +108,7 @@ def _import_all(
             for job in as_completed(jobs):
                 yield from zip(jobs.pop(job), job.result(), strict=True)
         except BrokenProcessPool:
-            raise RunFailed("a process of the import died (no memory left?); the same command goes on") from None
+            raise RunFailed("a process of the import died (out of memory?); the same command resumes it") from None
         except OSError as error:  # a full disk, say; what cannot be read is a refusal
             raise RunFailed(f"{error}; the same command goes on") from None
         finally:
@@ -148,7 +148,7 @@ def _judge(refusals: list[str], n_imported: int, growing: Path, leave_out: bool)
         if len(refusals) > MOST_LINES
         else []
     )
-    rest = f"the other {n_imported:,} are kept: mend these and give the command again, or leave them out with "
+    rest = f"the other {n_imported:,} are kept: correct these and run the command again, or leave them out with "
     last = [rest + "--leave-out-refused"] if n_imported else []
-    head = f"{len(refusals):,} recordings are refused:" if refusals else "nothing to import"
+    head = f"{len(refusals):,} recordings are refused:" if refusals else "there is nothing to import"
     raise UserError("\n".join([head, *refusals[:MOST_LINES], *more, *last]))

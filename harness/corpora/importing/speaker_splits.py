@@ -34,7 +34,7 @@ def draw(speakers: Iterable[str], fractions: Fractions) -> dict[str, str]:
         least = 1 + len([share for share in share_of.values() if share])
         shares = f"{fractions.validation:g} for validation and {fractions.test:g} for test"
         raise UserError(
-            f"{len(names)} speakers ({', '.join(names[:5])}), {shares}: none is left to train on. At least {least} "
+            f"{len(names)} speakers ({', '.join(names[:5])}), {shares}: none is left to train. At least {least} "
             "speakers and fractions of less than 1 in all are allowed; one speaker's utterances are never split, for a "
             "score on them would not tell of new speakers"
         )

@@ -151,7 +151,7 @@ def _as_ours(error: BaseException, competition: str) -> UserError | RunFailed:
             )
         case 404:
             return UserError(f"Kaggle has no competition {competition!r} ({words}); its name ends its address: {page}")
-    return RunFailed(f"Kaggle's client: {words}; the same command goes on where it stopped\n{by_hand(competition)}")
+    return RunFailed(f"Kaggle's client: {words}; the same command resumes the download\n{by_hand(competition)}")
 
 
 def scrubbed(text: str) -> str:

@@ -132,7 +132,7 @@ def _chosen_table(comparison: Comparison) -> Table:
     """Which settings the search gave each arm, a row per setting."""
     names = dict.fromkeys(name for arm in comparison.arms for name in arm.chosen)
     rows = [[setting(name), *(value(arm.chosen.get(name, ABSENT)) for arm in comparison.arms)] for name in names]
-    caption = "What the search chose for each arm, on the validation split."
+    caption = "Settings that the search chose for each arm, by validation accuracy."
     return Table(["", *arm_columns(comparison)], rows, caption)
 
 

@@ -33,9 +33,9 @@ def _printed(comparison: Comparison, arms: Sequence[ComparedArm]) -> list[Block]
         rows.append([arm.arm, *best, f"{low} to {high}"])
     columns = numbers(*map(str, steps), f"{100 * comparison.level:g} % band of the last")
     return [
-        Heading("Best validation accuracy expected of so many random trials, in percent"),
+        Heading("Expected best validation accuracy by number of random trials, in percent"),
         Table(["arm", *columns], rows),
-        Line("The band is of the median; it is open where so few trials do not bound it."),
+        Line("The band is for the median; it is open where there are too few trials to bound it."),
     ]
 
 
@@ -79,7 +79,7 @@ def effort(comparison: Comparison, arms: Sequence[ComparedArm]) -> Figure:
     return figure(
         "effort",
         "The best of so many trials.",
-        f"Expected validation accuracy. Shaded: {level} band of the median, where the trials bound it.",
+        f"Expected validation accuracy. Shaded: {level} band of the median, where there are enough trials.",
         traces,
         height=400,
         xaxis=whole_numbers(max(len(arm.effort.curve) for arm in arms), "random trials"),
@@ -109,5 +109,5 @@ def _table(arms: Sequence[ComparedArm]) -> Table:
             row += [percent(best.expected), _band(best)] if best else ["", ""]
         rows.append(row)
     columns = numbers(*(f"{arm.arm}, {what}" for arm in arms for what in ("expected, %", "median within")))
-    caption = f"Only trials drawn at random count, not those proposed from earlier ones ({trials})."
+    caption = f"Only random trials count, not those proposed from earlier results ({trials})."
     return Table(["trials", *columns], rows, caption)

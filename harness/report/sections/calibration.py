@@ -44,8 +44,8 @@ def reliability(comparison: Comparison, bins: Bins) -> Figure:
     ends = {"range": [0, 100], "dtick": 20}
     return figure(
         "reliability",
-        "How sure, how right.",
-        f"On the dotted line a model is as right as it is sure, below too sure. Calibration error: {errors}.",
+        "Accuracy by predicted probability.",
+        f"Below the dotted line a model is overconfident. Calibration error: {errors}.",
         traces,
         height=420,
         xaxis={"title": _AXIS, **ends},
@@ -71,7 +71,7 @@ def confidence(comparison: Comparison, bins: Bins) -> Figure:
         traces.append(shares)
     return figure(
         "confidence",
-        "How sure it is how often.",
+        "Distribution of predicted probabilities.",
         "Share of the test frames, by the probability of the predicted phoneme.",
         traces,
         height=420,

@@ -15,7 +15,7 @@ def section(comparison: Comparison) -> Section:
         lines += [Line(item.text, strong=True), *(Line(f"  {detail}") for detail in item.details)]
     about = (
         f"Supported where the {100 * comparison.level:g} % interval lies within what is claimed, refuted where it "
-        "lies outside. All parts of a claim must be supported for it to be."
+        "lies outside. A claim is supported if all its parts are."
     )
     return Section("claims", "Claims", page=[Line(about), Items(items, "claims")], short=lines, pasted=lines)
 

@@ -154,7 +154,7 @@ def section(comparison: Comparison) -> Section:
         "Confusions",
         page=[
             Line(about),
-            Readout("No cell chosen."),
+            Readout("No cell selected."),
             ColourScale("share of the row, %", shares),
             Group(figures, "columns"),
             *(_differences(comparison) if pairs else []),
@@ -172,7 +172,7 @@ def _frequent(comparison: Comparison) -> list[Block]:
     for arm in comparison.arms:
         errors = [f"{e.true} as {e.predicted} {100 * e.rate:.1f}" for e in arm.top_confusions[:_N_ERRORS]]
         rows.append([arm.arm, *errors, *[""] * (_N_ERRORS - len(errors))])
-    heading = Heading("Confusions of most frames, in percent of the true phoneme's frames")
+    heading = Heading("Most frequent confusions, in percent of the true phoneme's frames")
     return [heading, Table(["arm", "1st", "2nd", "3rd", "4th"], rows)]
 
 
@@ -204,7 +204,7 @@ def _differences(comparison: Comparison) -> list[PageBlock]:
     tones = (("less-2", f"-{limit}"), ("less-1", ""), ("same", "0"), ("more-1", ""), ("more-2", f"+{limit}"))
     about = (
         "Blue and + where the first arm does it more often: good on the diagonal, bad elsewhere. Only cells whose "
-        "difference survives the correction for their number (Benjamini-Hochberg) are coloured."
+        "difference survives the correction for multiple comparisons (Benjamini-Hochberg) are coloured."
     )
     legend: list[PageBlock] = [Line(about), ColourScale("points", tones, "and beyond")]
     return [
@@ -217,7 +217,7 @@ def _differences(comparison: Comparison) -> list[PageBlock]:
 def _difference(comparison: Comparison, pair: ConfusionDifferences, key: str) -> PageBlock:
     if not pair.surviving:
         tested = count(pair.tested)
-        return Line(f"{pair.a} and {pair.b}: none of {tested} confusions differs, corrected for their number.")
+        return Line(f"{pair.a} and {pair.b}: none of {tested} confusions differs after correction.")
     matrix = confusions.confusion_difference(comparison, pair, key)
     return Group([matrix, Group([_surviving(pair)])], "columns")
 

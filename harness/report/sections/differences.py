@@ -65,7 +65,7 @@ def _by_pair(comparison: Comparison) -> list[Block]:
 
 
 def _columns(comparison: Comparison) -> list[Column]:
-    return numbers("difference", f"{100 * comparison.level:g} % interval", "chance")
+    return numbers("difference", f"{100 * comparison.level:g} % interval", "P(sup.)")
 
 
 def _difference(pair: Pair) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ def _page_table(comparison: Comparison) -> PageBlock:
         for pair in comparison.pairs
     ]
     caption = (
-        f"Differences in percentage points, first less second. Better for a new {comparison.unit}: the chance that "
+        f"Differences in points, first less second. Better for a new {comparison.unit}: the probability that "
         "the first arm is, when both are trained with a new seed."
     )
     columns = numbers("difference", f"{100 * comparison.level:g} % interval", f"better for a new {comparison.unit}")
@@ -178,8 +178,8 @@ def _errors(comparison: Comparison) -> Folded:
     ]
     unit = comparison.unit
     why = Line(
-        f"Frames of one {unit} are alike. The naive standard error counts every frame as a witness of its own; the "
-        f"clustered one counts {unit}s. The ratio is by how much frames overstate what is known."
+        f"Frames of one {unit} are similar. The naive standard error treats frames as independent; the "
+        f"clustered one uses whole {unit}s. The ratio is the factor by which the naive one is too small."
     )
     columns: Columns = ["measure", "difference", *numbers("naive", f"over {unit}s", "ratio")]
     return Folded(f"Why {unit}s, not frames", [why, Table(columns, rows, "Standard errors, in points.")])

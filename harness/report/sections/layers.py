@@ -25,13 +25,13 @@ def section(comparison: Comparison) -> Section:
         return Section("layers")
     ends = _extremes(arms)
     about = (
-        "Seen on the same few training frames, after so many updates; geometric means over seeds. Layer 1 sees the "
+        "Measured on the same training frames at each step; geometric means over seeds. Layer 1 sees the "
         "window, the last one gives the logits."
     )
     cells, caption = _of_last_value(comparison, arms)
     lines = [by_layer(comparison, cells, "scale", ("layers_scale", "Scale of a layer's output.", caption))]
     if any(np.isfinite(_mean(arm, "path_ratio")).any() for arm in cells):
-        words = ("layers_paths", "Linear over non-linear path.", caption)
+        words = ("layers_paths", "Linear over non-linear part.", caption)
         lines.append(by_layer(comparison, cells, "path_ratio", words))
     maps = [gradients(arm, ends) for arm in arms]
     return Section("layers", "Layers", page=[Line(about), Group(maps, "columns"), Group(lines, "columns")])
@@ -39,7 +39,7 @@ def section(comparison: Comparison) -> Section:
 
 def _of_last_value(comparison: Comparison, arms: Sequence[ComparedArm]) -> tuple[Sequence[ComparedArm], str]:
     """Of a sweep the cells at the last value that has any, for lines of all would hide each other; and the caption."""
-    caption, sweep = "At the start dotted, at the end solid.", comparison.sweep
+    caption, sweep = "Dotted at the start, solid at the end.", comparison.sweep
     if sweep is None:
         return arms, caption
     values = {point.arm: point.value for curve in sweep.curves for point in curve.points}

@@ -32,7 +32,7 @@ def _entries(comparison: Comparison) -> list[tuple[str, str]]:
     if provenance.get("dirty") and "commit" in words:
         words["commit"] += ", with uncommitted changes"
     resampling = f"{comparison.method}; {count(comparison.resamples)} resamples, unit {comparison.unit}"
-    margin = f"{100 * comparison.margin:g} points are held for no difference"
+    margin = f"{100 * comparison.margin:g} points count as no difference"
     return [
         *((setting(name), words[name]) for name in first),
         ("corpus", f"{comparison.corpus_name}, digest {corpus.get('digest')}"),

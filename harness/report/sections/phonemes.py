@@ -79,7 +79,9 @@ def _differing_most(comparison: Comparison, pair: PhonemeDifferences) -> list[Bl
     return [
         Heading(f"Phonemes that differ most in F1: {pair.a} - {pair.b}, in points"),
         Table(columns, rows),
-        Line(f"Shown, and first: {n_surviving} of {n}, corrected for their number (Benjamini-Hochberg)."),
+        Line(
+            f"Significant, listed first: {n_surviving} of {n}, corrected for multiple comparisons (Benjamini-Hochberg)."
+        ),
     ]
 
 
@@ -174,7 +176,7 @@ def differences(comparison: Comparison, pair: PhonemeDifferences, key: str) -> F
 
 def _about(pair: PhonemeDifferences) -> str:
     if pair.level_corrected is None:
-        return "Without intervals: none can be had."
+        return "Without intervals, because they cannot be computed."
     n = sum(row.survives for row in pair.phonemes)
     return (
         f"{n} of {len(pair.phonemes)} phonemes differ, corrected for their number (Benjamini-Hochberg): filled, in the "

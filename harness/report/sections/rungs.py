@@ -39,7 +39,7 @@ def _sentence(comparison: Comparison) -> str:
         return "Every arm spent the same frames."
     failures = {arm.arm: sum(trial.state == "failed" for trial in arm.search) for arm in arms}
     names = ", ".join(f"{arm} {counted(n, 'trial')}" for arm, n in failures.items() if n)
-    return f"The same frames were given to every arm; what failed ended early: {names}."
+    return f"Every arm was given the same frames; failed trials ended early: {names}."
 
 
 def _range(values: Sequence[float]) -> str:

@@ -47,7 +47,7 @@ def _table(comparison: Comparison, arms: Sequence[ComparedArm]) -> Table:
         for arm in arms
     ]
     columns: Columns = ["arm", *numbers("complete", "pruned", "failed", "frames spent", "seconds", "best, %")]
-    return Table(columns, rows, "What the search spent on each arm, and what it found on validation.")
+    return Table(columns, rows, "Cost of each arm's search, and its best result on validation.")
 
 
 def history(comparison: Comparison, arms: Sequence[ComparedArm]) -> Figure:
@@ -103,7 +103,7 @@ def history(comparison: Comparison, arms: Sequence[ComparedArm]) -> Figure:
 
 
 def importances(comparison: Comparison) -> Figure:
-    """Share of each searched setting in the variance of the validation score."""
+    """Importance of each searched setting for the validation score (PED-ANOVA)."""
     arms = comparison.arms
     names = list(dict.fromkeys(name for arm in arms for name in arm.importances))
     names.sort(key=lambda name: -sum(arm.importances.get(name, 0) for arm in arms))
@@ -122,12 +122,12 @@ def importances(comparison: Comparison) -> Figure:
     ]
     return figure(
         "importances",
-        "What mattered.",
-        "Each setting's share in the variance of the trials' scores (fANOVA).",
+        "Importance of the settings.",
+        "Share of each setting in what decides a good score (PED-ANOVA).",
         traces,
         height=max(380, 120 + len(names) * (12 + 14 * len(arms))),
         barmode="group",
         bargap=0.3,
-        xaxis={"title": "share of the variance, %", "rangemode": "tozero"},
+        xaxis={"title": "importance (PED-ANOVA), %", "rangemode": "tozero"},
         yaxis=downwards(titles),
     )

@@ -60,7 +60,9 @@ def chance_note(comparison: Comparison) -> Line:
     """What the column of this name is."""
     is_single = all(len(arm.seeds) == 1 for arm in comparison.arms)
     seeds = "as trained here" if is_single else "both trained with new seeds"
-    return Line(f"Chance: that the first is better for a new {comparison.unit}, {seeds}.")
+    return Line(
+        f"P(sup.), the probability of superiority: that the first is better for a new {comparison.unit}, {seeds}."
+    )
 
 
 def _evidence(comparison: Comparison) -> Line:
@@ -106,11 +108,11 @@ def _printed(comparison: Comparison, pairs: Sequence[Pair], *, everything: bool)
         _evidence(comparison),
         *([Line(more)] if n_left_out else []),
         *_corrected(comparison, pairs),
-        Heading("Behind the verdicts: the first of each pair against the second"),
+        Heading("Evidence for the verdicts: the first arm of each pair against the second"),
         *_behind(rows),
         chance_note(comparison),
         Line(f"Standard error (SE) in points, by frames (naive) and by {comparison.unit} (clustered)."),
-        Line("Costs: how many times those of the second."),
+        Line("Costs: the ratio of the first to the second."),
     ]
 
 
@@ -131,7 +133,7 @@ def _behind(pairs: Sequence[Pair]) -> list[Block]:
         for cost in costs
     ]
     heads = [
-        numbers("chance", "naive\nSE", "clus-\ntered", "ratio"),
+        numbers("P(sup.)", "naive\nSE", "clus-\ntered", "ratio"),
         numbers("para-\nmeters", "\nFLOPs", "\nseconds", "tuning\nframes"),
     ]
     both = [(name, *own, *price) for name, own, price in zip(names, evidence, prices, strict=True)]
@@ -201,13 +203,13 @@ def _card(pair: Pair, comparison: Comparison, n_pairs: int, furthest: float) -> 
     if pair.probability_a_better is not None:
         p_a = pair.probability_a_better
         better, p = (pair.a, p_a) if p_a >= 0.5 else (pair.b, 1 - p_a)
-        facts.append(f"{better} is better for a new {comparison.unit} with a chance of {chance(p)}.")
+        facts.append(f"{better} is better for a new {comparison.unit} with a probability of {chance(p)}.")
     facts.append(
         f"{pair.a} has {ratio(*pair.cost.parameters)} times the parameters of {pair.b} and takes "
         f"{ratio(*pair.cost.seconds_training)} times its training time."
     )
     if pair.better and n_pairs > 1 and not _remains(pair, comparison):
-        facts.append(f"Corrected for {n_pairs} pairs, the difference does not remain.")
+        facts.append(f"Corrected for {n_pairs} pairs, the difference is no longer significant.")
     return Card(
         f"{pair.a} against {pair.b}",
         [pair.sentence],
