@@ -1,0 +1,1 @@
+"""Who trains: requests go to an engine, events come back."""
