@@ -137,7 +137,8 @@ def artifacts(project):
 
 def test_the_csv_is_in_the_order_of_names_and_scores_as_printed(predict, project, tmp_path):
     said = succeeds(predict("corpus", "--split", "test", "--out", tmp_path / "out.csv"))
-    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [str(i) for i in range(len(truth(project / "corpus")))]
     accuracy = accuracy_score(truth(project / "corpus"), [row["label"] for row in rows])
     assert f"accuracy {100 * accuracy:.2f} %" in said
@@ -219,9 +220,11 @@ def test_an_ensemble_is_the_mean_of_the_posteriors_and_tells_its_cost(predict, p
     posteriors = []
     for seed in (3, 1):
         succeeds(predict("corpus", "--split", "test", "--seed", seed, "--out", tmp_path / f"{seed}.npz"))
-        posteriors.append(np.load(tmp_path / f"{seed}.npz")["posteriors"].astype(np.float64))
+        with np.load(tmp_path / f"{seed}.npz") as own:
+            posteriors.append(own["posteriors"].astype(np.float64))
     said = succeeds(predict("corpus", "--split", "test", "--ensemble", "--out", tmp_path / "both.npz"))
-    both = np.load(tmp_path / "both.npz")
+    with np.load(tmp_path / "both.npz") as file:
+        both = dict(file)
     np.testing.assert_allclose(both["posteriors"], np.mean(posteriors, axis=0), atol=1e-3)
     clear = np.abs(np.diff(np.sort(np.mean(posteriors, axis=0))[:, -2:])[:, 0]) > 2e-3
     np.testing.assert_array_equal(both["predicted"][clear], np.mean(posteriors, axis=0).argmax(axis=1)[clear])
