@@ -187,8 +187,8 @@ class Conductor:
             self._open[self.engine.submit(request)] = now
             return
         message = (
-            f"{name}: its worker process died {MOST_LOSSES} times ({', '.join(now.causes)}), perhaps out of memory; the "
-            "same command resumes, and needs less memory with OMP_NUM_THREADS=1: one run at a time"
+            f"{name}: its worker process died {MOST_LOSSES} times ({', '.join(now.causes)}), perhaps out of memory; "
+            "the same command resumes, and needs less memory with OMP_NUM_THREADS=1: one run at a time"
         )
         for run in now.runs.values():
             run.failed("FAILED", message)

@@ -384,7 +384,9 @@ def test_a_run_whose_process_dies_again_and_again_ends_the_study_with_a_sentence
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith("failed: ")
-    assert "trial 0: its worker process died 3 times (SIGKILL, SIGKILL, SIGKILL), perhaps out of memory; " in last
+    assert (
+        "trial 0: its worker process died 3 times (SIGKILL, SIGKILL, SIGKILL), perhaps out of memory; the same" in last
+    )
     assert "RUNNING" not in statuses(folder)
     again = harness("run", "tiny.toml", cwd=folder)
     assert again.returncode == 0, again.stderr
