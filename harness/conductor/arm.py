@@ -114,7 +114,7 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
     if study.experiment.search:
         search = ArmSearch(study.workspace.journal, arm, study.experiment.search)
         for known in search.trials():
-            progress.known(RunName(arm.name, trial=known.number), known.value, known.frames)
+            progress.skip(RunName(arm.name, trial=known.number), known.value, known.frames)
         yield from _trials(search, study)
         if search.best() is None:
             recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.fixed)

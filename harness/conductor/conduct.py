@@ -56,7 +56,7 @@ def conduct(
         UserError: a mistake in the file, corpus or store; RunFailed: a training; Interrupted: stopped, state written.
     """
     workspace = Workspace(root, experiment)
-    with workspace.held():
+    with workspace.reserve():
         begun = {} if restart or not workspace.has_runs else workspace.facts()
         chosen = choose_device(device)
         precision = _precision(experiment, begun, chosen)

@@ -109,14 +109,14 @@ class Conductor:
                 outcome = outcomes.popleft()
                 jobs = self._arms[arm].send(outcome) if outcome else next(self._arms[arm])
                 for job in jobs:
-                    if known := self._known(job):
+                    if known := self._earlier_outcome(job):
                         outcomes.append(known)
                     else:
                         self._waiting.append(job)
         except StopIteration as end:
             self._records[arm] = end.value
 
-    def _known(self, job: Job) -> Outcome | None:
+    def _earlier_outcome(self, job: Job) -> Outcome | None:
         """What an earlier process trained, which may have been killed before it was recorded."""
         seed = job.request.seeds[0]
         folder = self.study.folder(job.request, seed)
@@ -125,7 +125,7 @@ class Conductor:
         result = RunResult.load(folder)
         self.recorder.log_run(result, folder)
         n_frames = self.study.parts[job.request.part].n_frames * job.request.settings.training.epochs
-        self.progress.known(job.name(seed), _accuracy(result), n_frames)
+        self.progress.skip(job.name(seed), _accuracy(result), n_frames)
         return Outcome(job, (result,))
 
     def _begin(self, job: Job) -> None:

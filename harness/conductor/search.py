@@ -68,7 +68,7 @@ class ArmSearch:
         """The trial that was interrupted, else the next one; None when all are done."""
         for frozen in self._study.get_trials(states=[TrialState.RUNNING]):
             if frozen.params.keys() == self._distributions.keys():
-                return self._asked(frozen)
+                return self._pending_trial(frozen)
             self._trial(frozen.number).set_user_attr(_ABANDONED, True)
             self._study.tell(frozen.number, state=TrialState.FAIL)
         ended = self.trials()
@@ -76,7 +76,7 @@ class ArmSearch:
             return self._promote(ended)
         self._study.sampler = self._sampler()
         trial = self._study.ask(fixed_distributions=self._distributions)
-        return self._asked(self._frozen(trial.number))
+        return self._pending_trial(self._frozen(trial.number))
 
     def should_prune(self, number: int, epoch: int, accuracy: float) -> bool:
         """Tell a trial's validation accuracy after an epoch, from 1; whether its rivals say that it should end."""
@@ -157,10 +157,10 @@ class ArmSearch:
                             user_attrs={"rung": rung.number, "origin": trial.number},
                         )
                     )
-                    return self._asked(self._study.get_trials(deepcopy=False)[-1])
+                    return self._pending_trial(self._study.get_trials(deepcopy=False)[-1])
         return None
 
-    def _asked(self, frozen: FrozenTrial) -> PendingTrial:
+    def _pending_trial(self, frozen: FrozenTrial) -> PendingTrial:
         rung = self.rungs[frozen.user_attrs.get("rung", 1) - 1]
         return PendingTrial(frozen.number, self._values(frozen), rung, frozen.user_attrs.get("origin"))
 

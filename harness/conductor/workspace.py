@@ -43,7 +43,7 @@ class Workspace:
         self.journal = self.folder / "optuna.journal"
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def reserve(self) -> Iterator[None]:
         """Keep other processes out of the study.
 
         Raises:

@@ -185,7 +185,7 @@ class Progress:
         self.display.line("  ".join([*cells, running.values]).rstrip(), may_be_cut=True)
         self.display.refresh(facts)
 
-    def known(self, run: RunName, accuracy: float | None, frames: int) -> None:
+    def skip(self, run: RunName, accuracy: float | None, frames: int) -> None:
         """A run that an earlier process finished."""
         self.display.line(_line(run, accuracy, "from an earlier run of this command"))
         self.facts.done_frames += frames

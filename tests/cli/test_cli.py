@@ -470,7 +470,7 @@ def test_two_processes_do_not_run_one_study(tmp_path, monkeypatch):
 
     folder = make_project(tmp_path)
     monkeypatch.chdir(folder)
-    with Workspace(folder, load.load("tiny.toml")).held():
+    with Workspace(folder, load.load("tiny.toml")).reserve():
         done = CliRunner().invoke(main, ["run", "tiny.toml"])
     assert done.exit_code == 2
     assert "is being run by another process" in done.stderr

@@ -25,7 +25,7 @@ def section(comparison: Comparison) -> Section:
     """Tables of test results and settings, and every seed as a point; of a sweep in the terminal only with --all."""
     parts = [Group([_every_measure(comparison)]), Group([_chosen_table(comparison), seeds(comparison)])]
     results = _results(comparison)
-    printed = [*results, *_chosen(comparison), *_other_measures(comparison)]
+    printed = [*results, *_selection(comparison), *_other_measures(comparison)]
     return Section(
         "arms",
         "Arms",
@@ -67,7 +67,7 @@ def _results(comparison: Comparison) -> list[Block]:
     return [Heading(f"Test, in percent{over_seeds}; seconds per training"), Table(["arm", *columns], rows)]
 
 
-def _chosen(comparison: Comparison) -> list[Block]:
+def _selection(comparison: Comparison) -> list[Block]:
     lines = [Line(f"{arm.arm}: {settings(arm.chosen)}") for arm in comparison.arms if arm.chosen]
     if not lines:
         return []
