@@ -175,7 +175,7 @@ def test_report_json_is_the_file(project, monkeypatch):
 def test_a_changed_file_names_what_changed_and_asks(project, monkeypatch):
     done = invoke(project, "run", "tiny.toml", "--set", "training.epochs=3", monkeypatch=monkeypatch)
     assert done.exit_code == 2
-    assert "study 'tiny' was begun with other settings" in done.stderr
+    assert "study 'tiny' has other settings" in done.stderr
     assert "training.epochs: 2 -> 3" in done.stderr
     assert "--restart" in done.stderr
 
@@ -545,5 +545,5 @@ def test_a_study_that_ended_before_its_first_run_may_begin_with_other_settings(t
     again = harness("run", "tiny.toml", "--set", "search.trials=1", "--set", "comparison.seeds=[0]", cwd=folder)
     assert again.returncode == 0, again.stderr
     changed = harness("run", "tiny.toml", "--set", "study=tiny", cwd=folder)
-    assert "begun with other settings" in changed.stderr
+    assert "has other settings" in changed.stderr
     assert "run it as another study: harness run tiny.toml --set study=NAME" in changed.stderr

@@ -151,9 +151,10 @@ def study(root, *overrides, width=16, engine=LocalEngine, takes_batches=True):
 def test_a_study_gives_the_same_comparison(tmp_path, together):
     pair = [study(tmp_path / str(takes_batches), takes_batches=takes_batches) for takes_batches in (False, True)]
     assert together == [[0, 1, 2], [0, 1, 2]]
-    for one, other in zip(*(comparison["arms"] for comparison in pair), strict=True):
-        assert one["test"]["accuracy"]["per_seed"] == pytest.approx(other["test"]["accuracy"]["per_seed"], abs=0.01)
-        assert one["settings"] | {"data.corpus": ""} == other["settings"] | {"data.corpus": ""}
+    for one, other in zip(*(comparison.arms for comparison in pair), strict=True):
+        per_seed = [arm.test["accuracy"].per_seed for arm in (one, other)]
+        assert per_seed[0] == pytest.approx(per_seed[1], abs=0.01)
+        assert one.settings | {"data.corpus": ""} == other.settings | {"data.corpus": ""}
 
 
 def test_a_large_model_or_a_single_final_is_trained_by_itself(tmp_path, together):

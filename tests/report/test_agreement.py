@@ -202,7 +202,8 @@ def test_the_page_agrees(root, comparison):
 
 
 def test_the_csv_agrees(root, comparison):
-    rows = list(csv.DictReader((root / "reports" / "ladnn" / "arms.csv").open()))
+    with (root / "reports" / "ladnn" / "arms.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
     for row, arm in zip(rows, comparison.arms, strict=True):
         assert row["arm"] == arm.arm
         for metric, values in arm.test.items():
@@ -316,13 +317,13 @@ def test_runs_that_cannot_be_compared_are_all_named(root, report):
 
 
 WRONG = {
-    "nothing": ((), "give --study NAME, or --run ID twice or more"),
-    "one run": (("--run", "abcdef"), "a run is compared with another one"),
+    "nothing": ((), "give --study NAME, or --run ID at least twice"),
+    "one run": (("--run", "abcdef"), "a run is compared with another"),
     "both": (("--study", "ladnn", "--run", "abcdef"), "give studies or runs, not both"),
-    "twice": (("--study", "ladnn", "--study", "ladnn"), "--study ladnn: given twice"),
+    "twice": (("--study", "ladnn", "--study", "ladnn"), "--study ladnn: is given twice"),
     "two forms": (("--study", "ladnn", "--latex", "--json"), "--json and --latex: give one of them"),
     "a seed of nothing": (("--study", "ladnn", "--seed", "1"), "--seed 1: only --disagreements takes a seed"),
-    "no place": (("--study", "ladnn", "--disagreements", "ladnn", "ffdnn"), "say where they go, with --out"),
+    "no place": (("--study", "ladnn", "--disagreements", "ladnn", "ffdnn"), "give an output, --out"),
     "a place of nothing": (("--study", "ladnn", "--latex", "--out", "x"), "--latex is printed; write it to a file"),
     "a file": (("--study", "ladnn", "--out", "mlflow.db"), "is a file; a report needs a folder"),
 }
@@ -354,19 +355,19 @@ def in_terminal(root: Path, *arguments: str, **environment: str) -> str:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_") and k not in ("NO_COLOR", "COLUMNS")}
     command = [*HARNESS, *arguments]
     given = kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm-256color"} | environment
-    process = subprocess.Popen(command, cwd=root, env=given, stdout=theirs, stderr=subprocess.PIPE, text=True)
-    os.close(theirs)
-    parts = []
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # the other end was closed
-            break
-        parts.append(part)
-        if not part:
-            break
-    os.close(ours)
-    assert process.wait() == 0, process.stderr.read()
+    with subprocess.Popen(command, cwd=root, env=given, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
+        os.close(theirs)
+        parts = []
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # the other end was closed
+                break
+            parts.append(part)
+            if not part:
+                break
+        os.close(ours)
+        assert process.wait() == 0, process.stderr.read()
     return b"".join(parts).decode().replace("\r\n", "\n")
 
 

@@ -137,7 +137,7 @@ def test_what_every_rung_spent_is_told_and_whether_it_was_the_same():
     other = compare(record)
     _, table, sentence = rungs.section(other).short
     assert table.rows[0] == ("1", "4", "88 to 100", "350 to 400")
-    assert sentence.text.endswith("what failed ended early: ffdnn 1 trial.")
+    assert sentence.text.endswith("failed trials ended early: ffdnn 1 trial.")
     assert rungs.section(compare(make_record())).short == ()
 
 

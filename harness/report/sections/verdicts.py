@@ -59,10 +59,8 @@ def notes(comparison: Comparison) -> Section:
 def chance_note(comparison: Comparison) -> Line:
     """What the column of this name is."""
     is_single = all(len(arm.seeds) == 1 for arm in comparison.arms)
-    seeds = "as trained here" if is_single else "both trained with new seeds"
-    return Line(
-        f"P(sup.), the probability of superiority: that the first is better for a new {comparison.unit}, {seeds}."
-    )
+    seeds = ", as trained" if is_single else " and new seeds"
+    return Line(f"P(sup.): probability that the first is better for a new {comparison.unit}{seeds}.")
 
 
 def _evidence(comparison: Comparison) -> Line:
