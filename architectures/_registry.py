@@ -64,7 +64,11 @@ def register(architecture: Architecture) -> Architecture:
 
 
 def unregister(name: str) -> None:
-    """Take an architecture out again, whose file is to be read anew or is gone."""
+    """Take an architecture out again, whose file is to be read anew or is gone.
+
+    Example:
+        >>> unregister("an architecture that was never registered")
+    """
     _registered.pop(name, None)
 
 

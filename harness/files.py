@@ -14,7 +14,13 @@ _FEW = 16  # files, which are brought to the disk one by one
 
 
 def count_of(report: Report | None, what: str) -> Count | None:
-    """The counter of one thing in a report of several; None without a report."""
+    """The counter of one thing in a report of several; None without a report.
+
+    Example:
+        >>> count = count_of(lambda what, done, total: print(what, done, "of", total), "reading")
+        >>> count(3, 4)
+        reading 3 of 4
+    """
     return (lambda done, total: report(what, done, total)) if report else None
 
 
@@ -71,6 +77,14 @@ def put_in_place(folder: Path, target: Path) -> None:
 
     Raises:
         OSError: `target` is there, or the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "unfinished").mkdir()
+        >>> put_in_place(root / "unfinished", root / "corpus")
+        >>> (root / "corpus").is_dir()
+        True
     """
     files = [path for path in folder.rglob("*") if path.is_file()]
     if len(files) <= _FEW:

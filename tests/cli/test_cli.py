@@ -400,10 +400,9 @@ def test_a_run_whose_process_dies_again_and_again_ends_the_study_with_a_sentence
 @pytest.mark.slow
 def test_arms_side_by_side_give_what_they_give_one_after_the_other(project, tmp_path):
     folder = make_project(tmp_path)
-    command = HARNESS
     for arguments in (["run", "tiny.toml"], ["report", "--study", "tiny"]):  # the report is from MLflow alone
         done = subprocess.run(
-            [*command, *arguments], cwd=folder, env=ENVIRONMENT | SIDE_BY_SIDE, capture_output=True, text=True
+            [*HARNESS, *arguments], cwd=folder, env=ENVIRONMENT | SIDE_BY_SIDE, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         one, other = (

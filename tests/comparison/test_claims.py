@@ -236,7 +236,7 @@ def test_what_cannot_be_told_is_undecided_and_says_why(record):
         ],
     )
     found = answer(countless, "better", a="ladnn", b="ffdnn", metric="phone_error_rate")
-    assert "were not kept" in found.sentence
+    assert "were not stored" in found.sentence
 
 
 def test_studies_joined_keep_their_claims_about_arms_of_new_names(record):

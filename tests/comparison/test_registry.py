@@ -57,7 +57,7 @@ def test_a_measure_from_counts_is_one_entry():
     written = json.loads(json.dumps(to_json(comparison)))
     assert written["arms"][0]["test"]["kappa"]["mean"] == arm.test["kappa"].mean
     assert entries.arm_metrics(record.arms[0])["kappa/test"] == pytest.approx(100 * arm.test["kappa"].mean)
-    assert f"kappa/{entries.BASELINE}" in entries.difference_metrics("ladnn", "ffdnn", written["pairs"])
+    assert "kappa/vs_baseline" in entries.difference_metrics("ladnn", "ffdnn", comparison.pairs)
 
 
 @pytest.mark.usefixtures("_with_kappa")

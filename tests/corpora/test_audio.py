@@ -58,7 +58,7 @@ def test_what_is_no_sound_of_one_channel_is_refused_in_words(samples: np.ndarray
     shorten = (tmp_path / "a.sph").read_bytes().replace(b"-s3 pcm", b"-s26 pcm,embedded-shorten-v2.00")
     assert refusal(b"") == "empty file"
     assert "not readable as sound" in refusal(b"some text")
-    assert "2 channels; one is allowed" in refusal((tmp_path / "two.wav").read_bytes())
+    assert "2 channels; mono is allowed" in refusal((tmp_path / "two.wav").read_bytes())
     assert refusal((tmp_path / "none.wav").read_bytes()) == "no samples in it"
     assert refusal((tmp_path / "nan.wav").read_bytes()) == "sample 1 is not a finite number"
     assert "sph2pipe" in refusal(shorten)

@@ -207,7 +207,7 @@ def test_synthesize_makes_a_sound_corpus_that_does_not_depend_on_the_processes(t
     assert max(map(len, done.stdout.splitlines())) <= 80
     again = harness("data", "synthesize", "--out", "made/one", *options)
     assert again.exit_code == 2
-    assert "made/one: it is there already" in again.stderr
+    assert "made/one: already exists" in again.stderr
 
 
 @speaks
@@ -222,7 +222,7 @@ def test_synthesize_stopped_with_ctrl_c_leaves_nothing_under_the_name_and_goes_o
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=30)
     assert started.returncode == 130
-    assert "the same command goes on from here" in said
+    assert "the same command resumes from here" in said
     assert "Traceback" not in said
     assert {path.name for path in tmp_path.iterdir()} == {"made.unfinished"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -263,7 +263,7 @@ def test_a_corpus_needs_room_on_the_disk(tmp_path):
 def test_two_processes_do_not_make_one_corpus(tmp_path):
     with (
         destination.reserve(tmp_path / "a"),
-        pytest.raises(UserError, match="another process is making it"),
+        pytest.raises(UserError, match="another process is creating it"),
         destination.reserve(tmp_path / "a"),
     ):
         pass

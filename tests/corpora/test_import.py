@@ -237,7 +237,7 @@ def test_who_speaks_is_told_by_folder_by_table_or_by_pattern(own: Path, tmp_path
     root.mkdir()
     for path in own.rglob("s*-*.*"):
         shutil.copy(path, root)
-    with pytest.raises(UserError, match=r"no speaker is known for 48:\n.*say who speaks with speakers.csv"):
+    with pytest.raises(UserError, match=r"no speaker is known for 48:\n.*give speakers.csv"):
         speakers()
     rows = [f"{path.stem},{path.stem[:2]}\n" for path in root.glob("*.flac")]
     (root / "speakers.csv").write_text("utterance,speaker\n" + "".join(rows))
@@ -323,9 +323,9 @@ def test_other_settings_begin_anew(own: Path, tmp_path: Path) -> None:
     run.run(folder.plan(own), recipe(n_coefficients=13), tmp_path / "out", processes=1)
     assert not growing.exists()
     assert "left" not in names(tmp_path / "out", "train")
-    with pytest.raises(UserError, match="it is there already; choose another --out"):
+    with pytest.raises(UserError, match="already exists; choose another --out"):
         run.run(folder.plan(own), recipe(), tmp_path / "out")
-    with FileLock(tmp_path / ".busy.lock"), pytest.raises(UserError, match="another process is making it"):
+    with FileLock(tmp_path / ".busy.lock"), pytest.raises(UserError, match="another process is creating it"):
         run.run(folder.plan(own), recipe(), tmp_path / "busy")
     with pytest.raises(UserError, match="there is nothing to import"):
         run.run(Plan("folder"), recipe(), tmp_path / "empty")

@@ -75,8 +75,7 @@ def in_process(project, settings, *arguments, wait=True):
         "HOME": str(project / "home"),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    command = HARNESS
-    command += ["data", "import", "kaggle", *map(str, arguments)]
+    command = [*HARNESS, "data", "import", "kaggle", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     started = subprocess.Popen(command, cwd=project, env=environment | settings, **pipes)
     if not wait:
@@ -165,7 +164,7 @@ def test_a_download_that_was_stopped_goes_on_where_it_was(project, packed, corpu
         started.send_signal(signal.SIGINT)
         _, said = started.communicate(timeout=30)
         assert started.returncode == 130
-        assert "the same command goes on from here" in said
+        assert "the same command resumes from here" in said
         assert not (project / "corpora" / NAME).exists()
         site.stop_after, site.asked = None, []
         done = in_process(project, settings, NAME)
@@ -178,7 +177,7 @@ def test_a_download_that_was_stopped_goes_on_where_it_was(project, packed, corpu
 @pytest.mark.parametrize(
     ("status", "told"),
     [(401, "does not accept the credentials"), (403, f"competitions/{NAME}/rules"), (404, "has no competition"),
-     (500, "the same command goes on")],
+     (500, "the same command resumes")],
 )  # fmt: skip
 def test_what_kaggle_refuses_is_told_without_the_credentials(project, packed, status, told):
     credentials(project)
@@ -255,7 +254,7 @@ def test_a_zip_downloaded_by_hand_is_unpacked_wherever_in_it_the_corpus_lies(pro
     assert max(map(len, done.stdout.splitlines()[2:])) <= 80
     again = harness(NAME, "--zip", tmp_path / "x.zip", "--out", "mine")
     assert again.exit_code == 2
-    assert "mine: it is there already" in again.stderr
+    assert "mine: already exists" in again.stderr
 
 
 def test_a_folder_unpacked_by_hand_is_used_where_it_lies(project, packed, tmp_path):

@@ -54,7 +54,7 @@ def test_a_split_without_transcripts_is_unlabelled(tmp_path):
     (tmp_path / "train" / "transcript" / "a.npy").unlink()
     (tmp_path / "train" / "transcript").rmdir()
     assert load(tmp_path).labels is None
-    with pytest.raises(UserError, match="no transcript/; only labelled splits can be compared on"):
+    with pytest.raises(UserError, match="no transcript/ in it; a comparison needs labelled splits"):
         open_corpus(Data(corpus=str(tmp_path)), tmp_path)
 
 

@@ -360,7 +360,7 @@ def test_a_wrong_override_is_refused_with_itself_as_the_place(override: str, lin
 def test_an_override_of_the_last_range_says_what_it_does_to_the_search() -> None:
     text = f"{HEAD}search.trials = 2\narms.a.params.depth = {{ int = [2, 4] }}\n"
     assert refused(text, "arms.a.params.depth=4") == [
-        "--set arms.a.params.depth: this leaves no range, so [search] has no effect; take it out of the file"
+        "--set arms.a.params.depth: this leaves no range, so [search] has no effect; remove it from the file"
     ]
 
 

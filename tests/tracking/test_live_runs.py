@@ -118,7 +118,7 @@ def test_what_a_killed_process_left_running_is_marked_and_what_lives_is_not(root
     assert process.stdout.readline() == "started\n"
     assert store.mark_dead_runs() == []  # it lives
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     left = [*runs(store, "ladnn", "arm").values(), *runs(store, "ladnn", "final").values()]
     assert [run.info.status for run in left] == ["RUNNING", "RUNNING"]
     assert set(store.mark_dead_runs()) == {run.info.run_id for run in left}

@@ -106,6 +106,11 @@ def test_artifacts_to_compare_lie_at_the_root_of_an_arm(written, record):
     assert [row[0] for row in table["data"]] == list(record.arms[0].finals[0].phonemes)
 
 
+def size_of(picture):
+    with Image.open(picture) as image:
+        return image.size
+
+
 def test_the_figures_of_the_arms_have_one_name_and_one_size(written, record):
     """So that MLflow's compare page, which shows 600 pixels, sets them side by side."""
     store, _ = written
@@ -113,7 +118,7 @@ def test_the_figures_of_the_arms_have_one_name_and_one_size(written, record):
     for run in runs(store, "ladnn", "arm").values():
         names = sorted(path for path in artifacts(store, run) if path.endswith(".png") and "/" not in path)
         folder = Path(store.client.download_artifacts(run.info.run_id, ""))
-        sizes.append({name: Image.open(folder / name).size for name in names})
+        sizes.append({name: size_of(folder / name) for name in names})
         assert set(views.IMAGES) <= {name.removesuffix(".png") for name in names}
     assert sizes[0] == sizes[1]
     expected = {"boundaries_calibration", "budget", "confusion", "learning", "phonemes", "speakers"}

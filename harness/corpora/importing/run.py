@@ -110,7 +110,7 @@ def _import_all(
         except BrokenProcessPool:
             raise RunFailed("a process of the import died (out of memory?); the same command resumes it") from None
         except OSError as error:  # a full disk, say; what cannot be read is a refusal
-            raise RunFailed(f"{error}; the same command goes on") from None
+            raise RunFailed(f"{error}; the same command resumes") from None
         finally:
             pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: what was begun is finished, in a second
 

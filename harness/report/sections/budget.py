@@ -35,7 +35,7 @@ def _printed(comparison: Comparison, arms: Sequence[ComparedArm]) -> list[Block]
     return [
         Heading("Expected best validation accuracy by number of random trials, in percent"),
         Table(["arm", *columns], rows),
-        Line("The band is for the median; it is open where there are too few trials to bound it."),
+        Line("The band is for the median; it is open where trials are too few to bound it."),
     ]
 
 

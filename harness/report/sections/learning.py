@@ -41,7 +41,7 @@ def _printed(comparison: Comparison) -> list[Block]:
     return [
         Heading("Training until a validation accuracy: frames, seconds; median of the seeds"),
         Table([f"%, {owner} after", *numbers(*names)], rows),
-        Line("In whole epochs. In brackets, the seeds that reached it; -: half of them or fewer."),
+        Line("In whole epochs. In brackets, seeds that reached it; -: at most half of them."),
     ]
 
 

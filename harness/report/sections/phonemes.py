@@ -79,9 +79,7 @@ def _differing_most(comparison: Comparison, pair: PhonemeDifferences) -> list[Bl
     return [
         Heading(f"Phonemes that differ most in F1: {pair.a} - {pair.b}, in points"),
         Table(columns, rows),
-        Line(
-            f"Significant, listed first: {n_surviving} of {n}, corrected for multiple comparisons (Benjamini-Hochberg)."
-        ),
+        Line(f"Significant, listed first: {n_surviving} of {n} (Benjamini-Hochberg correction)."),
     ]
 
 
