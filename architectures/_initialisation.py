@@ -1,4 +1,4 @@
-"""Initial weights: `preserving`, by which signals and gradients keep their variance through any depth, and three others.
+"""Initial weights: `preserving`, by which signals and gradients keep their variance through any depth, and others.
 
 Every architecture begins as a map that is linear or nearly so, and made of orthogonal matrices, which change no norm
 forwards or backwards (Saxe et al. 2014, Exact solutions to the nonlinear dynamics of learning in deep linear neural
@@ -135,6 +135,12 @@ class Code:
         if self.f in ("relu", "gelu", "silu"):
             return 1.0
         return deviations(self.f, self.std)[0] * (2 if self.is_mirrored else 1)
+
+    def compensation(self, std: float) -> float:
+        """What a signal of another standard deviation than 1 is multiplied by so that it is read as it is."""
+        if self.f in ("relu", "gelu", "silu"):
+            return 1.0
+        return deviations(self.f, self.std)[0] * std / deviations(self.f, self.std * std)[0]
 
     def n_signals(self, width: int) -> int:
         """Values of the signal that so many units carry; of an odd width one unit has no partner."""

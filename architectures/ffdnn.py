@@ -29,6 +29,7 @@ class FFDNN(nn.Module):
     """
 
     replaces: ClassVar = {"widths": ("depth", "width", "shape")}
+    first_defaults: ClassVar = {"init": "kaiming"}
 
     def __init__(
         self,

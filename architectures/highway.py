@@ -6,7 +6,7 @@ eq. 3: `y = H(x) T(x) + x (1 - T(x))`. Such a layer keeps its width; a plain one
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,8 @@ class Highway(nn.Module):
         width: of all of them.
         gate_bias: c at the start; negative, so that a deep network begins by carrying (section 2.2).
     """
+
+    first_defaults: ClassVar = {"init": "kaiming"}
 
     def __init__(
         self,

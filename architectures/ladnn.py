@@ -82,6 +82,7 @@ class LADNN(nn.Module):
     """
 
     replaces: ClassVar = {"widths": ("depth", "width", "shape")}
+    first_defaults: ClassVar = {"init": "kaiming"}
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """A linear classifier of the whole window: multinomial logistic regression, the floor of any comparison."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from architectures._initialisation import Init, connect, initialise
@@ -13,6 +15,8 @@ class Linear(nn.Module):
     Args:
         norm, dropout: of the window's values, before the affine map.
     """
+
+    first_defaults: ClassVar = {"init": "pytorch"}
 
     def __init__(
         self,

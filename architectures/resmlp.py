@@ -4,6 +4,8 @@ The pre-activation residual unit of He et al. 2016 (Identity Mappings in Deep Re
 maps, as in Gorishniy et al. 2021 (Revisiting Deep Learning Models for Tabular Data, section 3.2).
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from architectures._initialisation import Init, connect, draw_branch, initialise
@@ -47,6 +49,8 @@ class ResidualMLP(nn.Module):
         width: of the residual stream.
         hidden: width inside a block; `width` unless given.
     """
+
+    first_defaults: ClassVar = {"init": "kaiming"}
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ Shapes: B batch, W window (frames), D features, C classes, P times that a layer 
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -64,22 +64,16 @@ class FactoredLayer(nn.Module):
         self.norm = normalisation(norm, width)
         self.dropout = nn.Dropout(dropout)
 
-    def set_maps(self, a: Tensor, b: Tensor, code: Code) -> None:
-        """Let A and B map the signal s of one layer to `b a s` of the next: a (bottleneck, span n), b (n, span bottleneck).
+    def set_maps(self, a: Tensor, b: Tensor, code: Code, stds: Tensor) -> None:
+        """Let A and B map the signal s of one layer to `b a s` of the next.
 
-        The norm, if there is one, then changes no unit's variance.
+        a (bottleneck, span n), b (n, span bottleneck), stds (n): standard deviations of `b a s`, which the norm keeps.
         """
-        width = self.B.out_features
+        width, std = self.B.out_features, stds.square().mean().sqrt().item()
+        b = b * code.compensation(std)
         self.A.weight.copy_(torch.cat([code.read(core, width) for core in a.chunk(self.span, 1)], 1))
         self.B.weight.copy_(code.write(b, width))
-        if self.span == 2:
-            (a1, a2), (b1, b2) = a.chunk(2, 1), b.chunk(2, 1)
-            product = torch.cat([b1 @ a1, b1 @ a2 + b2 @ a1, b2 @ a2], 1)
-        else:
-            product = b @ a
-        stds = product.norm(dim=1)
-        mean = stds.square().mean().sqrt()
-        scales = deviations(code.f, mean.item() * code.std)[1] * stds / mean
+        scales = deviations(code.f, code.std * code.compensation(std) * std)[1] * stds / std
         set_scale(self.norm, torch.cat([scales, scales])[:width])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,6 +104,14 @@ def _joined(x: Tensor, span: int) -> Tensor:
     return torch.cat([x[:, :-1], x[:, 1:]], dim=2) if span == 2 else x
 
 
+def _product(b: Tensor, a: Tensor, span: int) -> Tensor:
+    """(n, d) weights of all times that `B A` reads: `[b1 a1, b1 a2 + b2 a1, b2 a2]` with neighbours, else `b a`."""
+    if span == 1:
+        return b @ a
+    (b1, b2), (a1, a2) = b.chunk(2, 1), a.chunk(2, 1)
+    return torch.cat([b1 @ a1, b1 @ a2 + b2 @ a1, b2 @ a2], 1)
+
+
 def _top_level(scale: float, n_turns: float) -> float | None:
     """Level of what is lifted every `n_turns` layers and falls by `scale` at each other, for a mean square of 1.
 
@@ -132,6 +134,8 @@ class TDNNF(nn.Module):
         bypass_scale: what a layer's input is multiplied by before it is added to its output.
         semi_orthogonal: whether A is constrained.
     """
+
+    first_defaults: ClassVar = {"init": "kaiming"}
 
     def __init__(
         self,
@@ -185,13 +189,15 @@ class TDNNF(nn.Module):
             if top is None:
                 a = orthogonal(d, layer.span * n)
                 b = math.sqrt(max(1 - layer.scale**2, least)) * orthogonal(n, layer.span * d)
+                stds = _product(b, a, layer.span).norm(dim=1)
             else:
                 part = torch.arange(first, first + d) % n
                 a, b = basis[part], basis[part].T * (top / levels[part] - layer.scale)
+                stds = (b * levels[part]).norm(dim=1)
                 levels *= layer.scale
                 levels[part] = top
                 first += d
-            layer.set_maps(a, b, code)
+            layer.set_maps(a, b, code, stds)
         connect(self.output, source=code, core=orthogonal(self.output.out_features, n) / levels @ basis)
 
     def forward(self, windows: Tensor) -> Tensor:
