@@ -5,14 +5,14 @@ or backwards at any depth (Saxe, McClelland and Ganguli 2014, Exact solutions to
 deep linear neural networks). Every architecture says how in a few lines, by two devices:
 
 - `Code`, for layers whose activations are all that the next layer sees. For independent weights the gains that keep
-  activations, 1 / E[f(z)^2], and gradients, 1 / E[f'(z)^2], agree for relu only; for gelu and silu they differ by 7 %,
-  a factor of 60 to 90 over 64 layers. But f(z) - f(-z) = z for all three, and f'(z) + f'(-z) = 1: of two units with
-  opposite weights the next layer reads the difference, and the pair is linear (for ReLUs the looks-linear
-  initialisation of Balduzzi et al. 2017, The shattered gradients problem). tanh and sigmoid are odd about f(0), and begin on the part of
-  their curve that is nearly linear. So batch normalisation, which makes gradients explode in networks of independent
-  weights whatever their variance (Yang et al. 2019, A mean field theory of batch normalization), does so no more:
-  it does not where maps are orthogonal and activations linear (Meterez et al. 2024, Towards training without depth
-  limits: batch normalization without gradient explosion).
+  activations, 1 / E[f(z)^2], and gradients, 1 / E[f'(z)^2], agree for relu only; for gelu and silu they differ by 7
+  %, a factor of 60 to 90 over 64 layers. But f(z) - f(-z) = z for all three, and f'(z) + f'(-z) = 1: of two units
+  with opposite weights the next layer reads the difference, and the pair is linear (for ReLUs the looks-linear
+  initialisation of Balduzzi et al. 2017, The shattered gradients problem). tanh and sigmoid are odd about f(0), and
+  begin on the part of their curve that is nearly linear. So batch normalisation, which makes gradients explode in
+  networks of independent weights whatever their variance (Yang et al. 2019, A mean field theory of batch
+  normalization), does so no more: it does not where maps are orthogonal and activations linear (Meterez et al. 2024,
+  Towards training without depth limits: batch normalization without gradient explosion).
 - `draw_branch`, for a residual branch `V f(U x)`: with n of them of variance 1 / (2 n) each, the variance grows by
   (1 + 1 / (2 n))^n < sqrt(e) over all (Zhang, Dauphin and Ma 2019, Fixup initialization; De and Smith 2020, Batch
   normalization biases residual blocks towards the identity function).
