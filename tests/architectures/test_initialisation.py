@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import architectures
+from architectures._initialisation import orthogonal
 
 WINDOW, D_FEATURES, N_CLASSES = 15, 28, 40
 WIDTH, BATCH = 256, 256
@@ -127,6 +128,13 @@ def test_a_plain_network_of_pairs_begins_as_a_linear_map(f: str) -> None:
 def test_odd_and_unequal_widths_keep_activations_as_well(f: str, width: int, shape: str) -> None:
     table = variances("ffdnn", 3, depth=5, width=width, shape=shape, f=f)
     assert factors(table)[1] <= 2
+
+
+@pytest.mark.parametrize(("d_out", "d_in"), [(40, 60), (60, 40), (2100, 2060)])
+def test_a_random_map_keeps_the_variance_of_its_input(d_out: int, d_in: int) -> None:
+    torch.manual_seed(0)
+    y = torch.randn(500, d_in) @ orthogonal(d_out, d_in).T
+    assert abs(y.var().item() - 1) < 0.03
 
 
 @pytest.mark.parametrize("gate_bias", [-4.0, 0.0, 3.0])
