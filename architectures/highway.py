@@ -89,11 +89,13 @@ class Highway(nn.Module):
         """
         code = Code.for_carried(f, len(self.hidden))
         linear, norm, *_ = self.projection
+        assert isinstance(linear, nn.Linear)
         connect(linear, target=code)
         set_scale(norm, code.std)
         for layer in self.hidden:
             assert isinstance(layer, HighwayLayer)
             linear, norm, *_ = layer.H
+            assert isinstance(linear, nn.Linear)
             n = code.n_signals(linear.in_features)
             core = torch.eye(n) + math.sqrt(SHARE / len(self.hidden)) * orthogonal(n, n)
             connect(linear, source=code, target=code, core=core)
