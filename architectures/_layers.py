@@ -1,4 +1,4 @@
-"""Pieces that several architectures share, chosen by name: activation, normalisation, initialisation, widths."""
+"""Pieces that several architectures share, chosen by name: activation, normalisation, widths."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,6 @@ Width = Annotated[int, Between(1, WIDEST)]
 Dropout = Annotated[float, Between(0, below=1)]
 Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 Normalisation = Literal["none", "batch", "layer"]
-Init = Literal["kaiming", "xavier", "pytorch"]
 Shape = Literal["cylinder", "pyramid", "diamond"]
 
 _TAPER = 4  # a shape's widest layer is that many times as wide as its narrowest
@@ -50,17 +49,3 @@ def hidden_widths(depth: int, width: int, widths: tuple[int, ...] | None, shape:
         range(depth) if shape == "pyramid" else [(depth - 1) // 2 - min(i, depth - 1 - i) for i in range(depth)]
     )
     return tuple(max(1, round(width * _TAPER ** (-i / max(from_widest)))) for i in from_widest)
-
-
-def initialise(model: nn.Module, init: Init) -> None:
-    """Draw the weights of all affine maps; biases keep PyTorch's U(-1/sqrt(d_in), 1/sqrt(d_in)).
-
-    kaiming: U(-b, b) with b = sqrt(6 / d_in), He et al. 2015, eq. 10, which keeps the variance through ReLUs.
-    xavier: b = sqrt(6 / (d_in + d_out)), Glorot and Bengio 2010, eq. 16. pytorch: b = 1 / sqrt(d_in).
-    """
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            if init == "kaiming":
-                nn.init.kaiming_uniform_(module.weight)
-            elif init == "xavier":
-                nn.init.xavier_uniform_(module.weight)

@@ -3,7 +3,9 @@
 A file `architectures/NAME.py` holds one `torch.nn.Module` decorated with `@register`. Its constructor takes
 `(window, d_features, n_classes, *, hyper-parameters)`; annotations of the keyword-only arguments are the schema,
 their defaults the defaults. `forward` takes `(B, W, D)` windows and gives `(B, C)` logits. A class may say that one of
-them stands instead of others: `replaces = {"widths": ("depth", "width")}`; a file that gives both is refused.
+them stands instead of others: `replaces = {"widths": ("depth", "width")}`; a file that gives both is refused. Where a
+default is no longer the one that the hyper-parameter came with, the class says which it was: `first_defaults =
+{"init": "kaiming"}`; studies that were begun with it are then not continued with another.
 
 Shapes: B batch, W window (frames), D features, C classes.
 """
@@ -155,6 +157,17 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
     hints = get_type_hints(constructor, include_extras=True)
     parameters = inspect.signature(constructor).parameters.values()
     return {p.name: p.replace(annotation=hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def first_defaults(name: str) -> dict[str, Any]:
+    """The defaults that the hyper-parameters of an architecture came with, whatever they are now.
+
+    Example:
+        >>> first_defaults("ladnn")["init"]
+        'kaiming'
+    """
+    changed: dict[str, Any] = getattr(find(name), "first_defaults", {})
+    return {parameter.name: parameter.default for parameter in parameters_of(name).values()} | changed
 
 
 def replaced_by(name: str, params: Collection[str]) -> dict[str, str]:

@@ -4,17 +4,16 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from architectures._initialisation import Code, Init, connect, initialise, set_scale
 from architectures._layers import (
     Activation,
     Depth,
     Dropout,
-    Init,
     Normalisation,
     Shape,
     Width,
     activation,
     hidden_widths,
-    initialise,
     normalisation,
 )
 from architectures._registry import register
@@ -30,6 +29,7 @@ class FFDNN(nn.Module):
     """
 
     replaces: ClassVar = {"widths": ("depth", "width", "shape")}
+    first_defaults: ClassVar = {"init": "kaiming"}
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class FFDNN(nn.Module):
         f: Activation = "relu",
         norm: Normalisation = "none",
         dropout: Dropout = 0.0,
-        init: Init = "kaiming",
+        init: Init = "preserving",
     ) -> None:
         super().__init__()
         d_in = window * d_features
@@ -54,7 +54,17 @@ class FFDNN(nn.Module):
             d_in = d_out
         self.hidden = nn.Sequential(*layers)
         self.output = nn.Linear(d_in, n_classes)
-        initialise(self, init)
+        initialise(self, init, lambda: self._preserve(f))
+
+    def _preserve(self, f: Activation) -> None:
+        """Orthogonal maps of a signal that all layers pass on linearly."""
+        maps = [module for module in self.hidden if isinstance(module, nn.Linear)]
+        code = Code.for_mixed(f, len(maps))
+        for i, linear in enumerate(maps):
+            connect(linear, source=code if i else None, target=code)
+        for module in self.hidden:
+            set_scale(module, code.std)
+        connect(self.output, source=code)
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""

@@ -5,20 +5,20 @@ eq. 3: `y = H(x) T(x) + x (1 - T(x))`. Such a layer keeps its width; a plain one
 (section 2.1).
 """
 
-from typing import Annotated
+import math
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from architectures._initialisation import SHARE, Code, Init, connect, initialise, orthogonal, set_scale
 from architectures._layers import (
     Activation,
     Depth,
     Dropout,
-    Init,
     Normalisation,
     Width,
     activation,
-    initialise,
     normalisation,
 )
 from architectures._registry import Between, register
@@ -55,6 +55,8 @@ class Highway(nn.Module):
         gate_bias: c at the start; negative, so that a deep network begins by carrying (section 2.2).
     """
 
+    first_defaults: ClassVar = {"init": "kaiming"}
+
     def __init__(
         self,
         window: int,
@@ -67,7 +69,7 @@ class Highway(nn.Module):
         f: Activation = "relu",
         norm: Normalisation = "none",
         dropout: Dropout = 0.0,
-        init: Init = "kaiming",
+        init: Init = "preserving",
     ) -> None:
         super().__init__()
         self.projection = nn.Sequential(
@@ -75,10 +77,31 @@ class Highway(nn.Module):
         )
         self.hidden = nn.Sequential(*(HighwayLayer(width, f, norm, dropout) for _ in range(depth)))
         self.output = nn.Linear(width, n_classes)
-        initialise(self, init)
+        initialise(self, init, lambda: self._preserve(f))
         for layer in self.hidden:
             assert isinstance(layer, HighwayLayer)
             nn.init.constant_(layer.T.bias, gate_bias)
+
+    def _preserve(self, f: Activation) -> None:
+        """H gives back its input but for a small random map, and so does the mixture, whatever the gates' biases.
+
+        Gates begin without weights: open as far as their biases say.
+        """
+        code = Code.for_carried(f, len(self.hidden))
+        linear, norm, *_ = self.projection
+        assert isinstance(linear, nn.Linear)
+        connect(linear, target=code)
+        set_scale(norm, code.std)
+        for layer in self.hidden:
+            assert isinstance(layer, HighwayLayer)
+            linear, norm, *_ = layer.H
+            assert isinstance(linear, nn.Linear)
+            n = code.n_signals(linear.in_features)
+            core = torch.eye(n) + math.sqrt(SHARE / len(self.hidden)) * orthogonal(n, n)
+            connect(linear, source=code, target=code, core=core)
+            set_scale(norm, code.std)
+            nn.init.zeros_(layer.T.weight)
+        connect(self.output, source=code)
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""

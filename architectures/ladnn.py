@@ -8,17 +8,16 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from architectures._initialisation import Init, connect, draw_branch, initialise
 from architectures._layers import (
     Activation,
     Depth,
     Dropout,
-    Init,
     Normalisation,
     Shape,
     Width,
     activation,
     hidden_widths,
-    initialise,
     normalisation,
 )
 from architectures._registry import register
@@ -83,6 +82,7 @@ class LADNN(nn.Module):
     """
 
     replaces: ClassVar = {"widths": ("depth", "width", "shape")}
+    first_defaults: ClassVar = {"init": "kaiming"}
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class LADNN(nn.Module):
         f: Activation = "relu",
         norm: Normalisation = "none",
         dropout: Dropout = 0.0,
-        init: Init = "kaiming",
+        init: Init = "preserving",
     ) -> None:
         super().__init__()
         d_in = window * d_features
@@ -116,7 +116,15 @@ class LADNN(nn.Module):
             d_in = d_out
         self.hidden = nn.Sequential(*layers)
         self.output = LinearlyAugmentedLayer(d_in, n_classes, bottleneck or max(1, d_in // 2), "full", f)
-        initialise(self, init)
+        initialise(self, init, lambda: self._preserve(f))
+
+    def _preserve(self, f: Activation) -> None:
+        """T orthogonal, or 1 as it is made; the non-linear paths, the output's among them, are branches beside it."""
+        layers = [module for module in self.modules() if isinstance(module, LinearlyAugmentedLayer)]
+        for layer in layers:
+            if isinstance(layer.T, nn.Linear):
+                connect(layer.T)
+            draw_branch(layer.U, layer.V, f, len(layers))
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""

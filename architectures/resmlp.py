@@ -4,17 +4,18 @@ The pre-activation residual unit of He et al. 2016 (Identity Mappings in Deep Re
 maps, as in Gorishniy et al. 2021 (Revisiting Deep Learning Models for Tabular Data, section 3.2).
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
+from architectures._initialisation import Init, connect, draw_branch, initialise
 from architectures._layers import (
     Activation,
     Depth,
     Dropout,
-    Init,
     Normalisation,
     Width,
     activation,
-    initialise,
     normalisation,
 )
 from architectures._registry import register
@@ -49,6 +50,8 @@ class ResidualMLP(nn.Module):
         hidden: width inside a block; `width` unless given.
     """
 
+    first_defaults: ClassVar = {"init": "kaiming"}
+
     def __init__(
         self,
         window: int,
@@ -61,14 +64,22 @@ class ResidualMLP(nn.Module):
         f: Activation = "relu",
         norm: Normalisation = "layer",
         dropout: Dropout = 0.0,
-        init: Init = "kaiming",
+        init: Init = "preserving",
     ) -> None:
         super().__init__()
         self.projection = nn.Linear(window * d_features, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width, hidden or width, f, norm, dropout) for _ in range(depth)))
         self.norm = normalisation(norm, width)
         self.output = nn.Linear(width, n_classes)
-        initialise(self, init)
+        initialise(self, init, lambda: self._preserve(f))
+
+    def _preserve(self, f: Activation) -> None:
+        """Orthogonal maps to the residual stream and from it, and branches along it."""
+        connect(self.projection)
+        for block in self.blocks:
+            assert isinstance(block, ResidualBlock)
+            draw_branch(block.U, block.V, f, len(self.blocks))
+        connect(self.output)
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""

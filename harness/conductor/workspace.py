@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError
-from harness.experiment.experiment import Experiment, changes
+from harness.experiment.experiment import Experiment
 from harness.files import write_text
 
 _MOST = 10  # changed settings that are named
@@ -82,12 +82,11 @@ class Workspace:
         Raises:
             UserError: the folder is of other settings; each that changed is named.
         """
-        settings = json.loads(json.dumps(self.experiment.canonical()))
         if self.exists and not self.has_runs:
             (self.folder / "study.json").unlink()
         if not self.exists:
-            self.remember(settings=settings)
-        elif changed := changes(self.facts()["settings"], settings):
+            self.remember(settings=self.experiment.canonical())
+        elif changed := self.experiment.changes_since(self.facts()["settings"]):
             raise self.refusal([f"  {line}" for line in changed])
 
     def check(self, **facts: Any) -> None:

@@ -1,12 +1,13 @@
 """An experiment file, once `load` has read and checked it: arms, their ranges, the search, the comparison."""
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from architectures import Between, parameters_of
+from architectures import Between, first_defaults, parameters_of
 from harness.experiment import matching
 from harness.experiment.claims import Claim
 from harness.experiment.mistakes import as_toml
@@ -123,7 +124,15 @@ class Arm:
         """
         if values.keys() != self.ranges.keys():
             raise ValueError(f"arm {self.name!r} needs values of {sorted(self.ranges)}, not of {sorted(values)}")
-        return Settings.from_flat({"architecture": self.architecture} | self.fixed | dict(values))
+        return Settings.from_flat(
+            {"architecture": self.architecture} | self.changed_defaults() | self.fixed | dict(values)
+        )
+
+    def changed_defaults(self) -> dict[str, Any]:
+        """The defaults that are no longer the first: every record states them, for records without are of the first."""
+        first = first_defaults(self.architecture)
+        parameters = parameters_of(self.architecture).values()
+        return {f"params.{p.name}": p.default for p in parameters if p.default != first[p.name]}
 
     @property
     def is_matched(self) -> bool:
@@ -153,10 +162,11 @@ class Arm:
     def canonical(self) -> Rows:
         """Facts that decide this arm's runs, flat and fit for JSON; ranges as text.
 
-        Hyper-parameters at the constructor's defaults are left out, so that one added later changes no old study.
+        Hyper-parameters at the defaults they came with are left out, so that one added later changes no old study, and
+        a default that changes makes another study.
         """
         low = self.unsolved_settings({k: r.ends[0] for k, r in self.ranges.items()})
-        defaults = {f"params.{p.name}": p.default for p in parameters_of(self.architecture).values()}
+        defaults = {f"params.{name}": value for name, value in first_defaults(self.architecture).items()}
         rows = _canonical(low, self.ranges)
         return {k: v for k, v in rows.items() if k in self.ranges or k not in defaults or defaults[k] != v}
 
@@ -204,6 +214,16 @@ class Experiment:
         """The most frames to the left and to the right that any arm may see."""
         all_data = [arm.unsolved_settings(values).data for arm in self.arms.values() for values in arm.probes()]
         return max(data.left for data in all_data), max(data.right for data in all_data)
+
+    def changes_since(self, canonical: Mapping[str, Any]) -> list[str]:
+        """What differs from an earlier canonical form, a line each; a default that has changed reads as it was."""
+        first = {
+            f"arms.{name}.{key}": first_defaults(arm.architecture)[key.removeprefix("params.")]
+            for name, arm in self.arms.items()
+            if f"arms.{name}.architecture" in canonical
+            for key in arm.changed_defaults()
+        }
+        return changes(first | dict(canonical), first | json.loads(json.dumps(self.canonical())))
 
     def canonical(self) -> Rows:
         """Facts that decide the result, flat and fit for JSON, whatever the order in the file.

@@ -187,8 +187,9 @@ def test_tdnnf_is_what_its_equations_say_frame_by_frame(window, stride, depth):
 
 def test_training_makes_the_rows_of_tdnnf_factors_orthogonal_and_keeps_them_so():
     torch.manual_seed(0)
-    model = architectures.build("tdnnf", 5, 4, 7, {"depth": 3, "width": 32, "bottleneck": 12})
-    free = architectures.build("tdnnf", 5, 4, 7, {"depth": 3, "width": 32, "bottleneck": 12, "semi_orthogonal": False})
+    params = {"depth": 3, "width": 32, "bottleneck": 12, "init": "kaiming"}
+    model = architectures.build("tdnnf", 5, 4, 7, params)
+    free = architectures.build("tdnnf", 5, 4, 7, params | {"semi_orthogonal": False})
     for one in (model, free):
         optimiser = torch.optim.AdamW(one.parameters(), lr=3e-3, weight_decay=0.1)
         for _ in range(60):
@@ -240,7 +241,7 @@ def test_a_shape_of_too_few_layers_is_refused(shape, depth, fewest):
 
 
 def test_kaiming_weights_lie_within_their_bound():
-    model = architectures.build("ffdnn", 5, 4, 7, {"depth": 1, "width": 1000})
+    model = architectures.build("ffdnn", 5, 4, 7, {"depth": 1, "width": 1000, "init": "kaiming"})
     bound = (6 / 20) ** 0.5
     weight = model.hidden[0].weight
     assert 0.99 * bound < weight.abs().max() <= bound

@@ -214,7 +214,7 @@ def test_shapes_are_checked_at_the_ends_of_every_range(
 @pytest.mark.parametrize("architecture", architectures.names())
 def test_every_architecture_is_an_arm_without_more(architecture: str) -> None:
     arm = loaded(f'question = "q"\nstudy = "s"\narms.x.architecture = "{architecture}"\n').arms["x"]
-    assert arm.settings({}) == Settings(architecture, {}, Data(synthetic=Synthetic()), Training())
+    assert arm.settings({}) == Settings(architecture, {"init": "preserving"}, Data(synthetic=Synthetic()), Training())
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
@@ -244,15 +244,15 @@ def test_an_experiment_is_resolved() -> None:
     settings = arm.settings(values | {"params.width": 512})
     assert settings == Settings(
         "ffdnn",
-        {"depth": 3, "width": 512},
+        {"depth": 3, "width": 512, "init": "preserving"},
         Data(synthetic=Synthetic(), context=5, normalisation="frame"),
         Training(learning_rate=2e-3, label_smoothing=0.1, weight_decay=1e-5),
     )
     with pytest.raises(ValueError, match=r"params\.width"):
         arm.settings(values)
     low, high = arm.ends()
-    assert (low.data.context, low.params) == (3, {"depth": 2, "width": 256})
-    assert (high.data.context, high.params) == (15, {"depth": 8, "width": 512})
+    assert (low.data.context, low.params) == (3, {"depth": 2, "width": 256, "init": "preserving"})
+    assert (high.data.context, high.params) == (15, {"depth": 8, "width": 512, "init": "preserving"})
     assert experiment.arms["ladnn"].ends()[0].data.normalisation == "utterance"
 
 
@@ -272,7 +272,7 @@ def test_values_have_the_types_of_their_annotations() -> None:
     assert experiment.data.validation == SpeakerFraction(0.1)
     assert experiment.data.synthetic == Synthetic(minutes=3.0)
     assert type(experiment.training.weight_decay) is float
-    assert experiment.arms["a"].settings({}).params == {"widths": (8, 4)}
+    assert experiment.arms["a"].settings({}).params == {"widths": (8, 4), "init": "preserving"}
 
 
 def test_a_choice_of_lists_is_a_choice_of_contexts() -> None:
@@ -367,6 +367,18 @@ def test_an_override_of_the_last_range_says_what_it_does_to_the_search() -> None
 def test_without_a_margin_a_study_from_before_there_was_one_goes_on() -> None:
     assert "comparison.margin" not in loaded(HEAD).canonical()
     assert loaded(f"{HEAD}comparison.margin = 0.005\n").canonical()["comparison.margin"] == 0.005
+
+
+@pytest.mark.parametrize(("architecture", "first"), [("ffdnn", "kaiming"), ("linear", "pytorch")])
+def test_a_study_from_before_its_default_changed_is_another(architecture: str, first: str) -> None:
+    head = f'question = "q"\nstudy = "s"\narms.a.architecture = "{architecture}"\n'
+    now, before = loaded(head), loaded(f'{head}arms.a.params.init = "{first}"\n')
+    assert "arms.a.params.init" not in before.canonical()  # as it was when nobody could say otherwise
+    assert now.canonical() == before.canonical() | {"arms.a.params.init": "preserving"}
+    assert now.changes_since(before.canonical()) == [f"arms.a.params.init: {first} -> preserving"]
+    assert before.changes_since(now.canonical()) == [f"arms.a.params.init: preserving -> {first}"]
+    assert before.changes_since(before.canonical()) == now.changes_since(now.canonical()) == []
+    assert now.arms["a"].settings({}).params["init"] == "preserving"  # and every record says so
 
 
 def test_the_canonical_form_does_not_depend_on_how_the_file_is_written() -> None:

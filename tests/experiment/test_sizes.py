@@ -124,7 +124,7 @@ def test_matching_the_baseline_is_to_state_its_size(tmp_path):
     head = 'question = "q"\nstudy = "s"\narms.a = { architecture = "ffdnn", params.width = 300 }\n'
     text = f'{head}arms.b.architecture = "ladnn"\narms.c.architecture = "tdnnf"\n'
     to_baseline = loaded(tmp_path, f'{text}comparison.match = "parameters"\n')
-    assert to_baseline.arms["a"].settings({}).params == {"width": 300}
+    assert to_baseline.arms["a"].settings({}).params == {"width": 300, "init": "preserving"}
     size = architectures.n_parameters("ffdnn", 15, 28, 40, {"width": 300})
     for name in ("b", "c"):
         assert to_baseline.arms[name].fixed["params.parameters"] == size

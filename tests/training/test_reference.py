@@ -29,7 +29,7 @@ def test_the_reference_recipe_reaches_what_a_plain_script_reaches(tmp_path):
     corpus = open_corpus(data, tmp_path)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     residents = DeviceData(parts, 7, torch.device("cpu"), torch.float32)
-    settings = Settings("ladnn", {"widths": WIDTHS}, data, training)
+    settings = Settings("ladnn", {"widths": WIDTHS, "init": "kaiming"}, data, training)
     own = [run.run("ladnn", settings, residents, seed=seed, precision="fp32").test.accuracy for seed in SEEDS]
     spread = max(np.std(plain, ddof=1), np.std(own, ddof=1))
     assert abs(np.mean(plain) - np.mean(own)) < 2.5 * spread * np.sqrt(2 / len(SEEDS)) + 0.002
