@@ -12,6 +12,8 @@ from harness.cli.main import main
 from harness.seeds import derive_seed
 from harness.settings import Settings, Training
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 CPU = torch.device("cpu")
 SMALL = measure.BenchArm("small", Settings("ladnn", {"depth": 1, "width": 32}))
 

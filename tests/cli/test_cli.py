@@ -22,6 +22,8 @@ from harness.results import RunResult
 from tests.command import ENVIRONMENT, HARNESS, harness
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 EXPERIMENT = """\
 question = "Does anything help?"
 study = "tiny"

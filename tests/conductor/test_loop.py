@@ -18,6 +18,8 @@ from harness.frames.device import Parallelism
 from harness.tracking import store
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 FILE = """\
 question = "What goes wrong?"
 study = "loop"

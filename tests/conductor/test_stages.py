@@ -14,6 +14,8 @@ from harness.tracking import store
 from tests.command import ENVIRONMENT
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 HALVED = """\
 question = "Does anything help?"
 study = "halved"

@@ -19,6 +19,8 @@ from harness.errors import UserError
 from tests.command import HARNESS
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 speaks = pytest.mark.skipif(find_spec("espeakng_loader") is None, reason="the speech synthesiser is not installed")
 COMMAND = [*HARNESS, "data"]
 

@@ -29,6 +29,8 @@ from harness.errors import UserError
 from harness.settings import Data
 from tests.command import HARNESS
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"
 RATE = 16000

@@ -22,6 +22,8 @@ from tests.command import HARNESS
 from tests.kaggle_server import Site, running
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 KEY = "0123456789abcdef0123456789abcdef"
 NAME = "11785-hw1p2-f23"
 

@@ -17,6 +17,8 @@ from harness.errors import RunFailed, UserError
 from harness.phones import BROAD, PHONEMES
 from harness.settings import Data, Synthetic
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 MINUTES = 0.4
 
 speaks = pytest.mark.skipif(find_spec("espeakng_loader") is None, reason="the speech synthesiser is not installed")

@@ -21,6 +21,8 @@ from harness.settings import Data, Settings, Training
 from harness.training import run
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 CPU = torch.device("cpu")
 ONE, TWO = Parallelism(1, 1, 1), Parallelism(2, 1, 2)
 SETTINGS = Settings("ffdnn", {"width": 16}, Data(context=2), Training(epochs=3, batch_size=256, precision="fp32"))

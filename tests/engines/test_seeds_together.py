@@ -17,6 +17,8 @@ from harness.settings import Data, Settings, Training
 from harness.training import run
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 CPU = torch.device("cpu")
 ONE = Parallelism(1, 1, 1)
 DATA = Data(context=1)

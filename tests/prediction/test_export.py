@@ -23,6 +23,8 @@ from harness.prediction.model import TrainedModel
 from harness.training.saved_model import SavedModel
 from tests.small_corpus import CLASSES, D_FEATURES, write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 onnx = pytest.mark.skipif(
     not all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")),
     reason="onnx, onnxscript and onnxruntime are not installed (pip install 'harness[export]')",

@@ -25,6 +25,8 @@ from harness.errors import UserError
 from harness.prediction import model
 from harness.training import saved_model
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 MADE = Features(rate=8000, n_coefficients=6, n_mels=20, high=4000.0, deltas=1)
 CLASSES = ("[SIL]", "AA", "IY", "S")
 EXPERIMENT = """\

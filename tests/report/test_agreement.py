@@ -33,6 +33,8 @@ from tests.command import HARNESS
 from tests.records import make_record
 from tests.studies import write
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 MAIN = [metric.name for metric in headline()]
 PHONEMES = ("[SIL]", "AA", "IH", "S", "T", "M")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")

@@ -23,6 +23,8 @@ from harness.statistics.registry import METRICS, comparable
 from tests.browser import CHROMIUM, Browser
 from tests.records import make_record
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 needs_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
 DRAWN = "document.documentElement.dataset.drawn"
 

@@ -13,6 +13,8 @@ from harness.tracking import views
 from harness.tracking.store import open_store
 from tests.studies import artifacts, as_trial, begin, runs, start_final, steps, write
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 REPOSITORY = Path(__file__).parents[2]
 
 

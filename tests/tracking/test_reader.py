@@ -9,6 +9,8 @@ from harness.tracking.store import open_store
 from tests.records import comparison_json
 from tests.studies import COMMAND, begin, copy_project, runs
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 
 def test_a_study_comes_back_as_it_was_written(written, record, comparison):
     back = written[0].load_study("ladnn")

@@ -12,6 +12,8 @@ from sklearn.metrics import precision_recall_fscore_support
 from harness.tracking import entries, pictures, views
 from tests.studies import artifacts, begin, runs, start_final
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 
 def test_arms_stand_alone_with_finals_as_children_and_trials_apart(written, record):
     store, _ = written

@@ -17,6 +17,8 @@ from harness.tracking.store import open_store, ui_command
 from tests.records import comparison_json
 from tests.studies import begin, runs, start_final
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 REPOSITORY = Path(__file__).parents[2]
 
 

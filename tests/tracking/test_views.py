@@ -25,6 +25,8 @@ from tests.browser import CHROMIUM, Browser
 from tests.records import comparison_json
 from tests.studies import begin, copy_project, finish, runs, write
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 
 def view(store: Store, experiment: str, key: str) -> dict:
     tag = json.loads(store.client.get_experiment_by_name(experiment).tags[f"mlflow.sharedViewState.{key}"])

@@ -16,6 +16,8 @@ from harness.training.together import Stack, train_together
 from harness.training.trainer import loss_and_logits, train
 from tests.small_corpus import write_corpus
 
+pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
+
 CPU = torch.device("cpu")
 DATA = Data(context=2)
 SEEDS = (3, 4, 8)
