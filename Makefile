@@ -31,10 +31,10 @@ check: install
 	.venv/bin/lint-imports
 
 fast: install
-	.venv/bin/python -m pytest -n auto --dist worksteal -m "not slow"
+	.venv/bin/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test: check
-	.venv/bin/python -m pytest -n auto --dist worksteal
+	.venv/bin/python -m pytest -n auto --dist loadfile
 
 same: install
 	@test -n "$(BASE)" || { echo "Say what to compare with: make same BASE=COMMIT"; exit 2; }
