@@ -509,6 +509,7 @@ def test_mlflow_ui_answers_with_these_runs(project):
         assert "<html" in page
     finally:
         os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def _post(port, path, body, patience=10):
