@@ -130,6 +130,8 @@ class RunResult:
     """device, precision, torch, threads, at_once, commit, dirty, versions, corpus digest, host, started."""
     layers: Layers | None = None
     """Of a final; None where the result is of an earlier version."""
+    search: int = 1
+    """The number of the arm's search that a trial belongs to, or that a final's configuration was found by."""
 
     def save(self, folder: Path) -> None:
         """Write `result.json` and `arrays.npz` into a folder; the JSON comes last and marks the result as whole."""
@@ -199,13 +201,24 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class SearchRecord:
+    """One of an arm's independent searches."""
+
+    seed: int
+    """Of the sampler, and of its trials."""
+    chosen: dict[str, Any]
+    """The searched settings at their chosen values, flat; empty where no trial was completed."""
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
 class ArmRecord:
     """Everything known of one arm of a study."""
 
     arm: str
     architecture: str
     chosen: dict[str, Any]
-    """The searched settings at their chosen values, flat."""
+    """The searched settings at their chosen values, flat; of several searches the first's, as trials, importances."""
     finals: tuple[RunResult, ...]
     """One per seed of the comparison; the same utterances in the same order in all."""
     trials: tuple[Trial, ...] = ()
@@ -213,6 +226,15 @@ class ArmRecord:
     """Importance of each searched setting for the validation score (PED-ANOVA); sums to 1."""
     failure: str = ""
     """Why a cell of a sweep has no finals; "" if it has."""
+    searches: tuple[SearchRecord, ...] = ()
+    """All of its searches, in order; empty where nothing was searched, or in records of earlier versions."""
+    ranges: dict[str, str] = field(default_factory=dict)
+    """What was searched, as text: two arms with the same ranges have draws in common."""
+
+    @property
+    def all_trials(self) -> tuple[Trial, ...]:
+        """Those of all searches, one search after the other."""
+        return tuple(trial for search in self.searches for trial in search.trials) if self.searches else self.trials
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,30 @@ class RungSpending:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchFinal:
+    """A final of one search."""
+
+    seed: int
+    accuracy: float
+    """On test, in [0, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOutcome:
+    """One of an arm's independent searches, and what its configuration reached."""
+
+    seed: int
+    """Of the sampler."""
+    settings: Mapping[str, Json]
+    """Of the configuration that it chose, resolved, flat."""
+    chosen: Mapping[str, Json]
+    """The searched settings at their chosen values, flat."""
+    parameters: int
+    trials: tuple[Trial, ...]
+    finals: tuple[SearchFinal, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparedArm:
     """An arm with finished finals."""
 
@@ -167,14 +191,20 @@ class ComparedArm:
     settings: Mapping[str, Json]
     """Of the first final, resolved, flat."""
     chosen: Mapping[str, Json]
-    """The searched settings at their chosen values, flat."""
+    """The searched settings at their chosen values, flat; those of the first search."""
     parameters: int
+    """Of the first search's configuration, as `flops_per_frame`."""
     flops_per_frame: int
     """Of one forward pass."""
+    mean_parameters: float
+    """Over all finals, whose searches may have chosen different sizes."""
+    mean_flops_per_frame: float
+    searches: tuple[SearchOutcome, ...]
+    """Empty where nothing was searched, or where the study is of an earlier version."""
     trials: int
-    """Configurations that were tried."""
+    """Configurations that were tried, by all searches."""
     search_frames: int
-    """Training frames of all trials."""
+    """Training frames of all trials of all searches."""
     search_seconds: float
     seeds: tuple[int, ...]
     """(S,)"""
@@ -209,6 +239,7 @@ class ComparedArm:
     learning_speed: tuple[LearningSpeed, ...]
     """One for each of the comparison's learning targets."""
     search: tuple[Trial, ...]
+    """The trials of the first search."""
     effort: TuningEffort
     rungs: tuple[RungSpending, ...]
     importances: Mapping[str, float]

@@ -15,13 +15,15 @@ from harness.comparison.arm_model import (
     LearningCurve,
     LearningTarget,
     PhonemeRow,
+    SearchFinal,
+    SearchOutcome,
     SegmentErrors,
     SpeakerRow,
 )
 from harness.comparison.effort import learning_speed, rung_spending, tuning_effort
 from harness.comparison.frames import FinalFrames, FrameResults, accuracy_in
 from harness.comparison.measures import ArmCounts, MeasureTable
-from harness.results import ArmRecord, Layers, RunResult, StudyRecord
+from harness.results import ArmRecord, Layers, RunResult, SearchRecord, StudyRecord
 from harness.statistics import frame_measures, metrics
 from harness.statistics.metrics import Spread, spread
 
@@ -38,6 +40,7 @@ def compared_arm(
     finals = frames.arms[arm.arm] if frames else ()
     pooled = counts.confusions.sum(axis=0)
     speakers = _speakers(table.speakers, counts)
+    shares = counts.units.tally.shares.mean(axis=0).tolist()
     return ComparedArm(
         arm=arm.arm,
         architecture=arm.architecture,
@@ -45,11 +48,14 @@ def compared_arm(
         chosen=arm.chosen,
         parameters=first.parameters,
         flops_per_frame=first.flops_per_frame,
-        trials=sum(trial.rung == 1 for trial in arm.trials),
-        search_frames=sum(trial.frames for trial in arm.trials),
-        search_seconds=sum(trial.seconds for trial in arm.trials),
+        mean_parameters=float(np.mean([final.parameters for final in arm.finals])),
+        mean_flops_per_frame=float(np.mean([final.flops_per_frame for final in arm.finals])),
+        searches=tuple(_search(number, own, arm.finals) for number, own in enumerate(arm.searches, 1)),
+        trials=sum(trial.rung == 1 for trial in arm.all_trials),
+        search_frames=sum(trial.frames for trial in arm.all_trials),
+        search_seconds=sum(trial.seconds for trial in arm.all_trials),
         seeds=tuple(final.seed for final in arm.finals),
-        test={name: spread(values) for name, values in table.of_seeds[arm.arm].items()},
+        test={name: spread(values, shares) for name, values in table.of_seeds[arm.arm].items()},
         validation={"accuracy": spread([final.validation.accuracy for final in arm.finals])},
         seconds_training=float(np.mean([final.seconds for final in arm.finals])),
         frames_per_second=float(np.mean([final.frames_per_second for final in arm.finals])),
@@ -75,6 +81,18 @@ def compared_arm(
         rungs=rung_spending(arm),
         importances=arm.importances,
         base=record.base_of(arm.arm),
+    )
+
+
+def _search(number: int, search: SearchRecord, finals: Sequence[RunResult]) -> SearchOutcome:
+    own = [final for final in finals if final.search == number]
+    return SearchOutcome(
+        seed=search.seed,
+        settings=own[0].settings if own else {},
+        chosen=search.chosen,
+        parameters=own[0].parameters if own else 0,
+        trials=search.trials,
+        finals=tuple(SearchFinal(seed=final.seed, accuracy=final.test.accuracy) for final in own if final.test),
     )
 
 

@@ -10,7 +10,7 @@ from harness.comparison.arm_model import ComparedArm
 from harness.comparison.effort import learning_speed
 from harness.comparison.measures import MeasureTable, tests_of
 from harness.comparison.model import Answer, Evidence, PartAnswer, Scale
-from harness.display.wording import chance, count, counted, percent, points
+from harness.display.wording import chance, count, counted, percent, plural, points
 from harness.experiment.claims import Better, Claim, Equal, FewerFrames, Gradients, Threshold
 from harness.results import ArmRecord, StudyRecord
 from harness.statistics import evidence
@@ -75,13 +75,14 @@ def outlook(more: Evidence | None, parts: Sequence[PartAnswer], unit: str) -> st
     if more is None:
         reasons = [part.why_not for part in parts if part.why_not]
         return reasons[0] if reasons else f"there is no interval: one seed or one {unit} only"
-    ways = [counted(n, f"more {thing}") for n, thing in ((more.units, unit), (more.seeds, "seed")) if n]
+    training = "search" if more.are_searches else "seed"
+    ways = [counted(n, f"more {thing}") for n, thing in ((more.units, unit), (more.seeds, training)) if n]
     if ways:
         return f"about {' or '.join(ways)} would decide"
     if more.both:
         n_units, n_seeds = more.both
-        return f"about {counted(n_units, f'more {unit}')} and {counted(n_seeds, 'more seed')} would decide"
-    return f"so close to the claimed bound that {more.most:,} more {unit}s or seeds would hardly decide"
+        return f"about {counted(n_units, f'more {unit}')} and {counted(n_seeds, f'more {training}')} would decide"
+    return f"so close to the claimed bound that {more.most:,} more {unit}s or {plural(training)} would hardly decide"
 
 
 _LEAST = 1e-12
@@ -126,6 +127,12 @@ class ClaimContext:
             return f"{', '.join(failed)} could not be trained"
         return f"no finished final run of {', '.join(missing)}" if missing else ""
 
+    def of_draws(self, arm: str, values: Sequence[float]) -> list[float]:
+        """A number of each final (S,) as the means of its searches; as it is where all have one configuration."""
+        shares = self.table.counts[arm].units.tally.shares
+        means: list[float] = (shares @ np.asarray(values)).tolist()
+        return means
+
     def estimate(self, metric: str, *arms: str) -> tuple[Estimate | None, str]:
         """The measure of an arm, or the difference of two; or why there is none."""
         if missing := self.missing(*arms):
@@ -133,8 +140,7 @@ class ClaimContext:
         if metric not in self.table.measures:
             return None, "the frames that it needs were not stored"
         difference = self.table.estimate(metric, *arms)
-        n_seeds = [self.table.n_seeds(arm) for arm in arms]
-        return evidence.of_difference(difference, self.record.level, self.table.n_units, n_seeds), ""
+        return evidence.of_difference(difference, self.record.level, self.table.n_units, len(arms)), ""
 
 
 def claim_parts(claim: Claim, context: ClaimContext) -> list[ClaimPart]:
@@ -212,9 +218,9 @@ def _fewer_frames(claim: FewerFrames, context: ClaimContext) -> ClaimPart:
         first = counted(own[0][0].frames, "frame")
         why_not = f"it is first scored after {first}, later than that"
         return ClaimPart(subject, text, None, 0.0, math.inf, why_not=why_not)
-    groups = [[max(values) for values in early]]
+    groups = [context.of_draws(claim.a, [max(values) for values in early])]
     if claim.accuracy is None:
-        groups.append([epoch.validation_accuracy for epoch in best])
+        groups.append(context.of_draws(claim.b, [epoch.validation_accuracy for epoch in best]))
     else:
         groups[0] = [value - claim.accuracy for value in groups[0]]
     estimate = evidence.of_means(groups, context.record.level)
@@ -244,4 +250,5 @@ def _gradient(arm: str, when: str, worst: str, low: float, high: float, context:
     extreme = np.min if worst == "smallest" else np.max
     each = [float(own[0] if when == "start" else extreme(own)) for own in ratios]
     logs = [math.log10(max(value, _LEAST)) for value in each]
-    return ClaimPart(arm, text, evidence.of_means([logs], context.record.level), low, high, Scale.POWER)
+    estimate = evidence.of_means([context.of_draws(arm, logs)], context.record.level)
+    return ClaimPart(arm, text, estimate, low, high, Scale.POWER)

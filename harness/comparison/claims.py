@@ -98,6 +98,7 @@ def _evidence(parts: Sequence[ClaimPart], answers: Sequence[PartAnswer]) -> Evid
     return Evidence(
         units=units,
         seeds=seeds,
+        are_searches=any(part.estimate is not None and part.estimate.are_searches for part in parts),
         both=(max(pair[0] or 0 for pair in both), max(pair[1] or 0 for pair in both)) if has_both else None,
         power=evidence.POWER,
         most=evidence.MOST,

@@ -10,7 +10,7 @@ from harness.comparison.effort import learning_targets
 from harness.comparison.measures import MeasureTable, measure, tests_of
 from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint
 from harness.comparison.pairs import pairs
-from harness.display.wording import counted
+from harness.display.wording import counted, points
 from harness.errors import UserError
 from harness.phones import BROAD
 from harness.results import ArmRecord, StudyRecord
@@ -77,7 +77,7 @@ def compare(record: StudyRecord) -> Comparison:
         calibration_method=frame_measures.METHOD,
         resamples=record.resamples,
         verdicts=tuple(pair.sentence for pair in rows if pair.metric == "accuracy"),
-        notes=(*record.notes, *_notes(record, arms, table)),
+        notes=(*record.notes, *_notes(record, arms, table, rows)),
         phonemes=table.phonemes,
         broad={name: BROAD[name] for name in table.phonemes if name in BROAD},
         learning_targets=targets,
@@ -105,7 +105,21 @@ def _check_same_test(arms: Sequence[ArmRecord]) -> None:
                 )
 
 
-def _notes(record: StudyRecord, arms: Sequence[ArmRecord], table: MeasureTable) -> list[str]:
+def _weightings(rows: Sequence[Pair], unit: str) -> list[str]:
+    """Pairs in accuracy that look different if every unit counts the same, instead of every frame."""
+    notes = []
+    for pair in rows:
+        if pair.metric != "accuracy" or pair.unit_mean is None or pair.low is None or pair.high is None:
+            continue
+        if not pair.low <= pair.unit_mean <= pair.high or (pair.better and pair.unit_mean * pair.difference < 0):
+            notes.append(
+                f"{pair.a} against {pair.b}: {points(pair.difference)} points with every frame counting the same, "
+                f"{points(pair.unit_mean)} with every {unit}; {unit}s with many frames differ from those with few."
+            )
+    return notes
+
+
+def _notes(record: StudyRecord, arms: Sequence[ArmRecord], table: MeasureTable, rows: Sequence[Pair]) -> list[str]:
     missing = [arm.arm for arm in record.arms if not arm.finals and not arm.failure]
     single = [arm.arm for arm in arms if len(arm.finals) == 1]
     notes = []
@@ -119,6 +133,7 @@ def _notes(record: StudyRecord, arms: Sequence[ArmRecord], table: MeasureTable) 
             f"{counted(table.n_units, record.unit)} only: the small-sample correction (Student's t, n - 1 draws of n) "
             "makes the intervals as wide as so small a sample requires."
         )
+    notes += _weightings(rows, record.unit)
     if table.frames is None:
         notes.append("The frames' predictions were not kept: no calibration, boundaries or phone error rate.")
     return notes

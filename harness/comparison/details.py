@@ -12,6 +12,7 @@ from harness.comparison.model import ConfusionDifference, ConfusionDifferences, 
 from harness.comparison.pairs import against_baseline
 from harness.results import StudyRecord
 from harness.statistics import confusions, intervals
+from harness.statistics.draws import pooled_variance
 from harness.statistics.intervals import Difference
 from harness.statistics.metrics import f1
 
@@ -34,7 +35,8 @@ def confusion_differences(record: StudyRecord, table: MeasureTable) -> tuple[Con
 def _phoneme_differences(table: MeasureTable, a: str, b: str) -> PhonemeDifferences:
     """The phonemes that occur, those first whose difference survives the correction for their number, then by size."""
     arms, level = [table.counts[arm].units for arm in (a, b)], table.level
-    every = intervals.paired_difference(arms[0], arms[1], f1, level=level, pooled=True)
+    of_all = pooled_variance([counts.units.tally for counts in table.counts.values()], f1)
+    every = intervals.paired_difference(arms[0], arms[1], f1, level=level, pooled=True, of_all=of_all)
     occurs = np.flatnonzero(arms[0].tally.total.true[0])
     own = _entries(every, occurs)
     p_corrected = None if own.p is None else intervals.corrected(own.p)

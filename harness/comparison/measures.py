@@ -15,6 +15,7 @@ from harness.comparison.frames import FROM_FRAMES, FrameResults, SeedValues, Sha
 from harness.errors import UserError
 from harness.results import ArmRecord, Scores, StudyRecord
 from harness.statistics import intervals
+from harness.statistics.draws import pooled_variance
 from harness.statistics.intervals import Difference
 from harness.statistics.metrics import Metric, OfCounts, accuracy
 from harness.statistics.registry import LOG_LOSS, METRICS
@@ -94,7 +95,13 @@ class MeasureTable:
             of = self.measures[measure]
             tallies = [of.arms[arm] for arm in arms]
             self._differences[key] = (
-                intervals.paired_difference(tallies[0], tallies[1], of.function, level=self.level)
+                intervals.paired_difference(
+                    tallies[0],
+                    tallies[1],
+                    of.function,
+                    level=self.level,
+                    of_all=pooled_variance([arm.tally for arm in of.arms.values()], of.function),
+                )
                 if len(tallies) == 2
                 else intervals.one_arm_interval(tallies[0], of.function, level=self.level)
             )
@@ -111,7 +118,8 @@ def measure(record: StudyRecord, arms: Sequence[ArmRecord]) -> MeasureTable:
     first, phonemes = tests[arms[0].arm][0], arms[0].finals[0].phonemes
     units = first.speakers if record.unit == "speaker" else first.utterances
     weights = draw_units(len(set(units)), record.resamples)
-    counts, frames = _counts(tests, first.speakers, units, weights), frame_results(arms)
+    draws = {arm.arm: _Draws(searches_of(arm), _ranges(arm)) for arm in arms}
+    counts, frames = _counts(tests, draws, first.speakers, units, weights), frame_results(arms)
     whole = np.ones(int(first.lengths.sum()), bool)
     measures: dict[str, ComparedMeasure] = {}
     of_seeds: dict[str, dict[str, Sequence[float]]] = {arm: {} for arm in tests}
@@ -123,7 +131,7 @@ def measure(record: StudyRecord, arms: Sequence[ArmRecord]) -> MeasureTable:
         elif metric.name == LOG_LOSS.name:
             own = SeedValues({arm: [_log_loss(test) for test in each] for arm, each in tests.items()})
         else:
-            own = _of_frames(metric, frames, units, weights)
+            own = _of_frames(metric, frames, draws, units, weights)
         if own is None:
             continue
         if isinstance(own, ComparedMeasure) and metric.is_compared:
@@ -142,6 +150,24 @@ def measure(record: StudyRecord, arms: Sequence[ArmRecord]) -> MeasureTable:
     )
 
 
+@dataclass(frozen=True)
+class _Draws:
+    """The trainings of an arm, as `Tally` and `Resampled` have them."""
+
+    searches: tuple[int, ...] | None
+    ranges: str
+
+
+def searches_of(arm: ArmRecord) -> tuple[int, ...] | None:
+    """(S,) the search of each final; None where all have one configuration."""
+    searches = tuple(final.search for final in arm.finals)
+    return searches if len(set(searches)) > 1 else None
+
+
+def _ranges(arm: ArmRecord) -> str:
+    return ", ".join(f"{key} {range_}" for key, range_ in sorted(arm.ranges.items()))
+
+
 def tests_of(arm: ArmRecord) -> list[Scores]:
     """The test scores of an arm's finals, a seed each.
 
@@ -157,16 +183,22 @@ def tests_of(arm: ArmRecord) -> list[Scores]:
 
 
 def _counts(
-    tests: Mapping[str, Sequence[Scores]], speakers: Sequence[str], units: Sequence[str], weights: np.ndarray
+    tests: Mapping[str, Sequence[Scores]],
+    draws: Mapping[str, _Draws],
+    speakers: Sequence[str],
+    units: Sequence[str],
+    weights: np.ndarray,
 ) -> dict[str, ArmCounts]:
     of_utterances = [[test.counts for test in own] for own in tests.values()]
-    of_units = resample_with(weights, [Tally.of(counts, units) for counts in of_utterances])
+    searches, ranges = [draws[arm].searches for arm in tests], [draws[arm].ranges for arm in tests]
+    tallies = [Tally.of(counts, units, own) for counts, own in zip(of_utterances, searches, strict=True)]
+    of_units = resample_with(weights, tallies, ranges)
     return {
         arm: ArmCounts(
             counts,
             [_kinds(test) for test in tests[arm]],
             np.stack([test.confusion for test in tests[arm]]),
-            of_unit.tally if units == speakers else Tally.of(counts, speakers),
+            of_unit.tally if units == speakers else Tally.of(counts, speakers, draws[arm].searches),
             of_unit,
         )
         for arm, counts, of_unit in zip(tests, of_utterances, of_units, strict=True)
@@ -181,15 +213,18 @@ def _kinds(test: Scores) -> np.ndarray:
 
 
 def _of_frames(
-    metric: Metric, results: FrameResults | None, units: Sequence[str], weights: np.ndarray
+    metric: Metric,
+    results: FrameResults | None,
+    draws: Mapping[str, _Draws],
+    units: Sequence[str],
+    weights: np.ndarray,
 ) -> ComparedMeasure | SeedValues | None:
     shares = FROM_FRAMES[metric.name](results) if results else None
     if not isinstance(shares, Shares):
         return shares
-    tallies = [Tally.of_shares(parts, shares.whole, units) for parts in shares.parts.values()]
-    return ComparedMeasure(
-        metric, accuracy, dict(zip(shares.parts, resample_with(weights, tallies), strict=True)), shares.frames
-    )
+    tallies = [Tally.of_shares(own, shares.whole, units, draws[arm].searches) for arm, own in shares.parts.items()]
+    resampled = resample_with(weights, tallies, [draws[arm].ranges for arm in shares.parts])
+    return ComparedMeasure(metric, accuracy, dict(zip(shares.parts, resampled, strict=True)), shares.frames)
 
 
 def _log_loss(test: Scores) -> float:

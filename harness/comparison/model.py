@@ -54,6 +54,9 @@ class Pair:
     """A name in the registry of measures."""
     difference: float
     """a - b; of shares in [-1, 1]."""
+    unit_mean: float | None
+    """a - b with every unit counting the same, however many frames it has; None where the measure is not about units'
+    frames."""
     low: float | None
     high: float | None
     """Ends of the interval of the difference."""
@@ -66,6 +69,11 @@ class Pair:
     units: int
     seeds: tuple[int, int]
     """How many a has, and b."""
+    searches: tuple[int, int]
+    """How many independent searches a has, and b; 0 where nothing was searched. Of one search or none, the interval is
+    over seeds, and about the two configurations; of several, it is over searches with their seeds."""
+    are_paired: bool
+    """Whether the searches of both are paired, because they had the same ranges."""
     naive_se: float | None
     """The standard error if every frame were independent; None where the measure is not about frames."""
     clustered_se: float | None
@@ -73,7 +81,13 @@ class Pair:
     se_ratio: float | None
     """The clustered over the naive one."""
     se: float | None
-    """That of the interval: over units and seeds."""
+    """That of the interval: over units and seeds or searches."""
+    draws_se: float | None
+    """That over seeds, or searches, alone."""
+    seeds_se: float | None
+    """What of it the seeds within searches make; None where the two cannot be told apart, or nothing was searched."""
+    effective_units: float | None
+    """Kish's effective number of units: what the units are worth, given how unequal their frames are."""
     freedom: float | None
     """Degrees of freedom of the interval."""
     p: float | None
@@ -184,8 +198,11 @@ class Evidence:
 
     units: int | None
     seeds: int | None
+    """Seeds, or searches of each arm where the interval is over searches."""
     both: tuple[int, int] | None
     """Units and seeds together, where neither alone does."""
+    are_searches: bool
+    """Whether `seeds` counts searches."""
     power: float
     """The probability in (0, 1) with which it would be decided, were the estimate the truth."""
     most: int
@@ -316,6 +333,18 @@ class Comparison:
     """commit, dirty, device, precision, versions, command, started, seconds ..."""
     studies: tuple[str, ...] = field(metadata=NOT_IN_JSON)
     """The names of the studies, or runs, whose arms these are: one, or several that were joined. Not in the JSON."""
+
+    @property
+    def n_searches(self) -> int:
+        """Independent searches of each arm, of the arm with the fewest; 0 where some arm was not searched."""
+        return min((len(arm.searches) or (1 if arm.search else 0) for arm in self.arms), default=0)
+
+    @property
+    def draw(self) -> str:
+        """What the interval is over beside units: seed; search; or "search and seed", which one final each confuses."""
+        if self.n_searches < 2:
+            return "seed"
+        return "search" if any(len(own.finals) > 1 for arm in self.arms for own in arm.searches) else "search and seed"
 
     @property
     def corpus_name(self) -> str:

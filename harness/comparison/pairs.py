@@ -15,8 +15,9 @@ from harness.comparison.model import Cost, Disagreement, Pair
 from harness.display.wording import interval, percent, points
 from harness.results import StudyRecord
 from harness.statistics import intervals
-from harness.statistics.intervals import Verdict, probability_better
-from harness.statistics.metrics import Metric
+from harness.statistics.intervals import Difference, Verdict
+from harness.statistics.metrics import Metric, accuracy
+from harness.statistics.superiority import probability_better
 
 Names = tuple[str, str]
 """Of arm a and arm b."""
@@ -31,6 +32,7 @@ def pairs(record: StudyRecord, numbers: Sequence[ComparedArm], table: MeasureTab
     """
     order = _order(record, table)
     cost = {pair: _cost(*(_numbers_of(numbers, name) for name in pair)) for pair in order}
+    searches = {arm.arm: len(arm.searches) or (1 if arm.search else 0) for arm in numbers}
     disagreement = {pair: _disagreement(table.frames, *pair) if table.frames else None for pair in order}
     rows: dict[Names, list[Pair]] = {pair: [] for pair in order}
     for measure in table.measures.values():
@@ -39,7 +41,17 @@ def pairs(record: StudyRecord, numbers: Sequence[ComparedArm], table: MeasureTab
         influences = _influences(measure, table)
         for pair in order:
             rows[pair].append(
-                _pair(record, table, measure, pair, influences, p_corrected[pair], cost[pair], disagreement[pair])
+                _pair(
+                    record,
+                    table,
+                    measure,
+                    pair,
+                    influences,
+                    p_corrected[pair],
+                    cost[pair],
+                    disagreement[pair],
+                    (searches[pair[0]], searches[pair[1]]),
+                )
             )
     return tuple(row for pair in order for row in rows[pair])
 
@@ -67,6 +79,7 @@ def _pair(
     p_corrected: float | None,
     cost: Cost,
     disagreement: Disagreement | None,
+    searches: tuple[int, int],
 ) -> Pair:
     a, b = names
     metric, estimate = measure.metric, table.estimate(measure.metric.name, a, b)
@@ -81,6 +94,7 @@ def _pair(
         b=b,
         metric=metric.name,
         difference=difference,
+        unit_mean=_unit_mean(measure, a, b),
         low=low,
         high=high,
         level=record.level,
@@ -88,10 +102,13 @@ def _pair(
         unit=record.unit,
         units=table.n_units,
         seeds=(table.n_seeds(a), table.n_seeds(b)),
+        searches=searches,
+        are_paired=bool(estimate.sources and estimate.sources.draws.are_paired),
         naive_se=naive,
         clustered_se=clustered,
         se_ratio=clustered / naive if clustered is not None and naive else None,
         se=_number(estimate.se),
+        **_parts(estimate),
         freedom=_number(estimate.degrees_of_freedom),
         p=_number(estimate.p),
         probability_a_better=None if higher is None else 1 - higher if metric.lower_is_better else higher,
@@ -103,6 +120,27 @@ def _pair(
         outcome=outcome,
         better=better,
     )
+
+
+def _parts(estimate: Difference) -> dict[str, float | None]:
+    """What of the standard error comes from where; None where there is no interval."""
+    if estimate.sources is None:
+        return {"draws_se": None, "seeds_se": None, "effective_units": None}
+    draws = estimate.sources.draws
+    within = float(draws.within)
+    return {
+        "draws_se": float(np.sqrt(sum(float(v) for v in draws.variances))) if max(draws.freedoms) > 0 else None,
+        "seeds_se": float(np.sqrt(within)) if draws.are_searches and within > 0 else None,
+        "effective_units": float(estimate.sources.effective_units),
+    }
+
+
+def _unit_mean(measure: ComparedMeasure, a: str, b: str) -> float | None:
+    """The difference with every unit counting the same."""
+    if measure.function is not accuracy:  # of measures of classes a unit alone says nothing: it lacks classes
+        return None
+    means = [measure.arms[arm].tally.of_draws(measure.function).mean() for arm in (a, b)]
+    return float(means[0] - means[1])
 
 
 def _in_words(outcome: Verdict, better: str | None, unit: str) -> str:
@@ -158,8 +196,8 @@ def _numbers_of(numbers: Sequence[ComparedArm], name: str) -> ComparedArm:
 
 def _cost(a: ComparedArm, b: ComparedArm) -> Cost:
     return Cost(
-        parameters=(a.parameters, b.parameters),
-        flops_per_frame=(a.flops_per_frame, b.flops_per_frame),
+        parameters=(a.mean_parameters, b.mean_parameters),
+        flops_per_frame=(a.mean_flops_per_frame, b.mean_flops_per_frame),
         seconds_training=(a.seconds_training, b.seconds_training),
         trials=(a.trials, b.trials),
         search_frames=(a.search_frames, b.search_frames),

@@ -17,7 +17,7 @@ from harness.engines.request import Fact, Request
 from harness.errors import Diverged, RunFailed
 from harness.experiment.experiment import Arm, Experiment
 from harness.frames.placement import Placement
-from harness.results import ArmRecord, Epoch, RunResult, Trial
+from harness.results import ArmRecord, Epoch, RunResult, SearchRecord, Trial
 from harness.settings import Settings
 from harness.tracking.recorder import Recorder
 from harness.training.run import is_small
@@ -41,13 +41,19 @@ class StudyContext:
     """Of the study, for the provenance of its results."""
 
     def request(
-        self, arm: Arm, settings: Settings, seeds: Sequence[int], trial: int | None = None, part: str = "train"
+        self,
+        arm: Arm,
+        settings: Settings,
+        seeds: Sequence[int],
+        search: int,
+        trial: int | None = None,
+        part: str = "train",
     ) -> Request:
         """Of a trial, or without one of finals."""
         if trial is None:
             folders = [self.workspace.final(arm.name, seed) for seed in seeds]
         else:
-            folders = [self.workspace.trial(arm.name, trial)]
+            folders = [self.workspace.trial(arm.name, trial, search)]
         return Request(
             arm=arm.name,
             settings=settings,
@@ -57,6 +63,7 @@ class StudyContext:
             threads=self.threads,
             folders=tuple(folder.relative_to(self.workspace.folder).as_posix() for folder in folders),
             trial=trial,
+            search=search,
             part=part,
             facts=self.facts,
         )
@@ -78,7 +85,7 @@ class Job:
     def name(self, seed: int) -> RunName:
         """Of one of its runs."""
         arm, trial = self.request.arm, self.request.trial
-        return RunName(arm, trial=trial) if trial is not None else RunName(arm, seed=seed)
+        return RunName(arm, trial=trial, search=self.request.search) if trial is not None else RunName(arm, seed=seed)
 
     def should_end(self, epoch: Epoch) -> bool:
         """Whether the search prunes the trial after an epoch."""
@@ -110,29 +117,45 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
         RunFailed: none of its trials could be trained to the end, or a final could not; but in a sweep, where a final
             that diverges, too, is the result of its cell.
     """
-    search = None
-    if study.experiment.search:
-        search = ArmSearch(study.workspace.journal, arm, study.experiment.search)
+    searches = [
+        ArmSearch(study.workspace.journal, arm, search, number)
+        for number, search in enumerate(study.experiment.searches(), 1)
+    ]
+    for search in searches:
         for known in search.trials():
-            progress.skip(RunName(arm.name, trial=known.number), known.value, known.frames)
+            progress.skip(RunName(arm.name, trial=known.number, search=search.number), known.value, known.frames)
+    for search in searches:
         yield from _trials(search, study)
         if search.best() is None:
             recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.fixed)
-            return _without_trial(arm, search.trials(), is_cell=study.experiment.sweep is not None)
-    best = search.best() if search else None
-    chosen = best.settings if best else {}
-    settings = arm.settings(chosen)
-    recorder.start_arm(arm.name, architecture=arm.architecture, settings=settings.flat())
-    outcomes = yield from _finals(arm, settings, study)
+            return _without_trial(arm, search, is_cell=study.experiment.sweep is not None)
+    records = tuple(_search_record(search) for search in searches)
+    chosen = [record.chosen for record in records] or [{}]
+    recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.settings(chosen[0]).flat())
+    outcomes = yield from _finals(arm, [arm.settings(values) for values in chosen], study)
     return ArmRecord(
         arm=arm.name,
         architecture=arm.architecture,
-        chosen=chosen,
-        finals=tuple(result for outcome in outcomes for result in outcome.results) if not _failure(outcomes) else (),
-        trials=search.trials() if search else (),
-        importances=search.importances() if search else {},
+        chosen=chosen[0],
+        finals=_in_order(outcomes, study) if not _failure(outcomes) else (),
+        trials=records[0].trials if records else (),
+        importances=searches[0].importances() if searches else {},
         failure=_failure(outcomes),
+        searches=records,
+        ranges={name: str(range_) for name, range_ in arm.ranges.items()},
     )
+
+
+def _search_record(search: ArmSearch) -> SearchRecord:
+    best = search.best()
+    return SearchRecord(search.search.seed, best.settings if best else {}, search.trials())
+
+
+def _in_order(outcomes: Sequence[Outcome], study: StudyContext) -> tuple[RunResult, ...]:
+    """The results of the finals in the order of their seeds."""
+    order = [seed for _, seed in study.experiment.finals()]
+    results = [result for outcome in outcomes for result in outcome.results]
+    return tuple(sorted(results, key=lambda result: order.index(result.seed)))
 
 
 def _trials(search: ArmSearch, study: StudyContext) -> Generator[Sequence[Job], Outcome, None]:
@@ -140,7 +163,7 @@ def _trials(search: ArmSearch, study: StudyContext) -> Generator[Sequence[Job], 
     while trial := search.ask():
         outcome = yield [_trial_job(search, trial, study)]
         search.tell(_trial_record(trial, outcome))
-        shutil.rmtree(study.workspace.trial(search.arm.name, trial.number))
+        shutil.rmtree(study.workspace.trial(search.arm.name, trial.number, search.number))
 
 
 def _trial_job(search: ArmSearch, trial: PendingTrial, study: StudyContext) -> Job:
@@ -148,7 +171,8 @@ def _trial_job(search: ArmSearch, trial: PendingTrial, study: StudyContext) -> J
     early_stopping = 0 if search.search.halving else settings.training.early_stopping
     training = replace(settings.training, epochs=trial.rung.epochs, early_stopping=early_stopping)
     settings = replace(settings, training=training)
-    request = study.request(search.arm, settings, [search.search.seed], trial.number, trial.rung.part)
+    seeds, part = [search.search.seed], trial.rung.part
+    request = study.request(search.arm, settings, seeds, search.number, trial.number, part)
     return Job(request, trial, search)
 
 
@@ -175,13 +199,15 @@ def _trial_record(trial: PendingTrial, outcome: Outcome) -> Trial:
     )
 
 
-def _without_trial(arm: Arm, trials: tuple[Trial, ...], is_cell: bool) -> ArmRecord:
+def _without_trial(arm: Arm, search: ArmSearch, is_cell: bool) -> ArmRecord:
     """The record of a sweep's cell of which no trial could be trained.
 
     Raises:
         RunFailed: the arm is no cell of a sweep.
     """
-    why = f"none of its {len(trials)} trials could be trained to the end"
+    trials = search.trials()
+    which = f" of search {search.number}" if search.number > 1 else ""
+    why = f"none of its {len(trials)} trials{which} could be trained to the end"
     if not is_cell:
         raise RunFailed(
             f"arm {arm.name!r}: {why}; look at them in MLflow, narrow the ranges, and start again with --restart"
@@ -189,14 +215,27 @@ def _without_trial(arm: Arm, trials: tuple[Trial, ...], is_cell: bool) -> ArmRec
     return ArmRecord(arm.name, arm.architecture, {}, (), trials, {}, why)
 
 
-def _finals(arm: Arm, settings: Settings, study: StudyContext) -> Generator[Sequence[Job], Outcome, list[Outcome]]:
-    """All at once; where it is faster, those that have no result yet are one request. Outcomes in the seeds' order."""
-    seeds = study.experiment.comparison.seeds
-    groups: list[list[int]] = [[seed] for seed in seeds]
-    if study.takes_batches and is_small(settings, study.parts["train"], study.placement):
-        new = [seed for seed in seeds if not (study.workspace.final(arm.name, seed) / "result.json").exists()]
-        groups = [[seed] for seed in seeds if seed not in new] + ([new] if new else [])
-    jobs = [Job(study.request(arm, settings, group)) for group in groups]
+def _finals(
+    arm: Arm, settings: Sequence[Settings], study: StudyContext
+) -> Generator[Sequence[Job], Outcome, list[Outcome]]:
+    """All at once; where it is faster, those of one search that have no result yet are one request.
+
+    Args:
+        settings: for each search, those that it has chosen.
+
+    Returns:
+        The outcomes, those of the first seeds first.
+    """
+    seeds = [seed for _, seed in study.experiment.finals()]
+    jobs = []
+    for number, own_settings in enumerate(settings, 1):
+        own = [seed for search, seed in study.experiment.finals() if search == number]
+        groups: list[list[int]] = [[seed] for seed in own]
+        if study.takes_batches and is_small(own_settings, study.parts["train"], study.placement):
+            new = [seed for seed in own if not (study.workspace.final(arm.name, seed) / "result.json").exists()]
+            groups = [[seed] for seed in own if seed not in new] + ([new] if new else [])
+        jobs += [Job(study.request(arm, own_settings, group, number)) for group in groups]
+    jobs.sort(key=lambda job: seeds.index(job.request.seeds[0]))
     outcomes: list[Outcome] = []
     while len(outcomes) < len(jobs):
         outcome = yield jobs if not outcomes else ()

@@ -76,8 +76,8 @@ def conduct(
                 experiment.study,
                 question=experiment.question,
                 arms=list(experiment.arms),
-                trials=sum(rung.trials for rung in rungs.of_experiment(experiment)),
-                seeds=experiment.comparison.seeds,
+                trials=len(experiment.searches()) * sum(rung.trials for rung in rungs.of_experiment(experiment)),
+                seeds=[seed for _, seed in experiment.finals()],
                 command=experiment.command,
             )
             machine = provenance.of_machine(chosen.type, precision)

@@ -138,6 +138,7 @@ class Conductor:
                 request.arm,
                 stage="search" if trial else "final",
                 trial=request.trial,
+                search=request.search,
                 seed=seed,
                 settings=request.settings.flat(),
                 rung=trial.rung.number if trial and has_rungs else None,

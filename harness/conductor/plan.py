@@ -27,21 +27,23 @@ _COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, 
 
 def workload(experiment: Experiment, n_frames: int, n_runs: int) -> Workload:
     """The work of a study whose training split has `n_frames`, with `n_runs` of its runs side by side."""
-    stages, seeds = rungs.of_experiment(experiment), len(experiment.comparison.seeds)
-    per_arm = seeds * experiment.training.epochs * n_frames
-    per_arm += sum(round(rung.trials * rung.epochs * rung.subset * n_frames) for rung in stages)
-    trials = tuple(rung.trials for rung in stages)
+    stages, n_finals = rungs.of_experiment(experiment), len(experiment.finals())
+    n_searches = len(experiment.searches())
+    per_arm = n_finals * experiment.training.epochs * n_frames
+    per_arm += n_searches * sum(round(rung.trials * rung.epochs * rung.subset * n_frames) for rung in stages)
+    trials = tuple(n_searches * rung.trials for rung in stages)
     return Workload(
-        experiment.study, experiment.question, tuple(experiment.arms), trials, seeds, n_frames, per_arm, n_runs
+        experiment.study, experiment.question, tuple(experiment.arms), trials, n_finals, n_frames, per_arm, n_runs
     )
 
 
 def study_parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
     """What a study sees: "train", "validation", "test", and what trials see that is fewer training utterances."""
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    for rung in rungs.of_experiment(experiment):
-        if rung.part not in parts:
-            parts[rung.part] = subset(corpus.train, rung.subset)
+    for number, search in enumerate(experiment.searches(), 1):
+        for rung in rungs.rungs(search, experiment.training.epochs, number):
+            if rung.part not in parts:  # the first search has the utterances of studies from before there were several
+                parts[rung.part] = subset(corpus.train, rung.subset, 0 if number == 1 else search.seed)
     return parts
 
 
@@ -57,10 +59,10 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         workspace.open()
     corpus = open_corpus(experiment.data, cache(root), progress.reading)
     experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
-    search, seeds = experiment.search, experiment.comparison.seeds
+    search, finals, n_searches = experiment.search, experiment.finals(), max(1, len(experiment.searches()))
     stages, parts = rungs.of_experiment(experiment), study_parts(experiment, corpus)
-    trials = sum(rung.trials for rung in stages)
-    search_frames = sum(rung.trials * rung.epochs * parts[rung.part].n_frames for rung in stages)
+    trials = n_searches * sum(rung.trials for rung in stages)
+    search_frames = n_searches * sum(rung.trials * rung.epochs * parts[rung.part].n_frames for rung in stages)
     final_frames = corpus.train.n_frames * experiment.training.epochs
     d_features, n_classes = corpus.train.d_features, len(corpus.train.phonemes)
     rows, memory = [], 0
@@ -69,11 +71,12 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         memory = max(memory, max(size for _, size in ends))
         parameters = _ends([cost.parameters for cost, _ in ends])
         flops = _ends([cost.flops_per_frame for cost, _ in ends])
-        runs = " + ".join(str(n) for n in (*(rung.trials for rung in stages), len(seeds)))
+        times = f"{n_searches} x " if n_searches > 1 else ""
+        runs = " + ".join(str(n) for n in (*(f"{times}{rung.trials}" for rung in stages), len(finals)))
         rows.append((arm.name, arm.architecture, runs, parameters, flops))
     frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
-    n_runs = len(rows) * (trials + len(seeds))
-    total = len(experiment.arms) * (search_frames + len(seeds) * final_frames)
+    n_runs = len(rows) * (trials + len(finals))
+    total = len(experiment.arms) * (search_frames + len(finals) * final_frames)
     shared = choose_parallelism(chosen, len(rows), workspace.facts())
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
@@ -81,6 +84,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
         Table(["arm", "architecture", *numbers("runs", "parameters", "FLOPs per frame")], rows),
         *_swept(experiment),
+        *_searches(experiment, search_frames, final_frames),
         *_ranges(experiment),
         *_widths(experiment),
         *(_rungs(stages, parts) if len(stages) > 1 else []),
@@ -101,6 +105,29 @@ def _swept(experiment: Experiment) -> list[Block]:
         return []
     values = ", ".join(value(v) for v in experiment.sweep.values)
     return [Line(f"swept: {setting(experiment.sweep.key)} {values}; every cell has its own search and comparison")]
+
+
+def _searches(experiment: Experiment, search_frames: int, final_frames: int) -> list[Block]:
+    """What several searches of each arm cost, and what one would."""
+    n, n_finals = len(experiment.searches()), len(experiment.finals())
+    if not experiment.searches():
+        return []
+    if n == 1:
+        return [
+            Line(
+                "one search of each arm: the result is about the configurations that it finds, not about the "
+                "architectures; comparison.searches = 3 or more includes the search in the interval"
+            )
+        ]
+    n_seeds = len(experiment.comparison.seeds)
+    of_one = search_frames / n + n_seeds * final_frames
+    ratio = (search_frames + n_finals * final_frames) / of_one
+    return [
+        Line(
+            f"{n} independent searches of each arm, {counted(n_finals, 'final')} dealt to them in turn: "
+            f"{ratio:.2g} times the frames of one search with {counted(n_seeds, 'seed')}"
+        )
+    ]
 
 
 def _rungs(stages: Sequence[rungs.Rung], parts: Mapping[str, Part]) -> list[Block]:

@@ -44,21 +44,23 @@ class PendingTrial:
 
 
 class ArmSearch:
-    """The search of one arm.
+    """One search of one arm.
 
     Args:
         journal: file of the whole harness study; made if it is not there.
+        number: of the search among the arm's, from 1.
     """
 
-    def __init__(self, journal: Path, arm: Arm, search: Search) -> None:
+    def __init__(self, journal: Path, arm: Arm, search: Search, number: int = 1) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.arm = arm
         self.search = search
-        self.rungs = rungs(search, arm.fixed.get("training.epochs", Training.epochs))
+        self.number = number
+        self.rungs = rungs(search, arm.fixed.get("training.epochs", Training.epochs), number)
         self._distributions = {name: _distribution(r) for name, r in arm.ranges.items()}
         self._study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(journal))),
-            study_name=arm.name,
+            study_name=arm.name if number == 1 else f"{arm.name} search {number}",
             direction="maximize",
             pruner=_pruner(search),
             load_if_exists=True,
@@ -140,7 +142,7 @@ class ArmSearch:
             return optuna.samplers.RandomSampler(seed=seed)
         if self.search.sampler == "grid":
             grid = {name: [_plain(v) for v in r.values()] for name, r in self.arm.ranges.items()}
-            return optuna.samplers.GridSampler(grid, seed=self.search.seed)
+            return optuna.samplers.GridSampler(grid, seed=self.search.seed % 2**32)
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup_trials(self.search.trials))
 
     def _promote(self, ended: Sequence[Trial]) -> PendingTrial | None:

@@ -124,8 +124,8 @@ class Workspace:
             archive.mkdir(exist_ok=True)
             shutil.move(self.folder, archive / f"{self.folder.name} {datetime.now():%Y-%m-%d %H.%M.%S}")
 
-    def trial(self, arm: str, number: int) -> Path:
-        return self._run_folder(f"{arm}-trial-{number}")
+    def trial(self, arm: str, number: int, search: int = 1) -> Path:
+        return self._run_folder(f"{arm}-trial-{number}" if search == 1 else f"{arm}-search-{search}-trial-{number}")
 
     def final(self, arm: str, seed: int) -> Path:
         return self._run_folder(f"{arm}-seed-{seed}")

@@ -111,10 +111,13 @@ def split_speakers(train: Part, fraction: float) -> tuple[Part, Part]:
     return train.select(~is_validation), replace(train.select(is_validation), split="validation")
 
 
-def subset(part: Part, fraction: float) -> Part:
-    """A fraction of a part by whole utterances: at least one, at random but always the same ones, in their order."""
+def subset(part: Part, fraction: float, seed: int = 0) -> Part:
+    """A fraction of a part by whole utterances: at least one, at random but the same ones for a seed, in their order.
+
+    A larger fraction with the same seed contains a smaller one.
+    """
     n = max(1, round(fraction * len(part.utterances)))
-    sample = np.random.default_rng(0).permutation(len(part.utterances))[:n]
+    sample = np.random.default_rng(seed).permutation(len(part.utterances))[:n]
     return part.select(np.sort(sample))
 
 

@@ -39,11 +39,15 @@ class RunName:
     """The trial's number."""
     seed: int | None = None
     """Of a final."""
+    search: int = 1
+    """The number of the search that a trial belongs to."""
 
     @property
     def label(self) -> str:
         """Without the arm."""
-        return f"trial {self.trial}" if self.trial is not None else f"seed {self.seed}"
+        if self.trial is None:
+            return f"seed {self.seed}"
+        return f"trial {self.trial}" if self.search == 1 else f"search {self.search}, trial {self.trial}"
 
     def __str__(self) -> str:
         return f"{self.arm} {self.label}"

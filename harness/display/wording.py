@@ -70,8 +70,15 @@ def duration(value: float) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """1 speaker, 40 speakers"""
-    return f"{count(number)} {thing}" + ("" if number == 1 else "s")
+    """1 speaker, 40 speakers, 3 searches"""
+    return f"{count(number)} {thing if number == 1 else plural(thing)}"
+
+
+def plural(thing: str) -> str:
+    """speaker -> speakers, search -> searches, search and seed -> searches and seeds"""
+    if " and " in thing:
+        return " and ".join(map(plural, thing.split(" and ")))
+    return thing + ("es" if thing.endswith("ch") else "s")
 
 
 def setting(name: str) -> str:

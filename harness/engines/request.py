@@ -39,6 +39,8 @@ class Request:
     """Of each seed, relative to the study's folder: there lie its state, its result and, of a final, its model."""
     trial: int | None = None
     """The trial's number; None for finals, which are also scored on test, once."""
+    search: int = 1
+    """The number of the search that a trial belongs to, or that a final's configuration was found by."""
     part: str = "train"
     """The part of the corpus to train on."""
     facts: Mapping[str, Fact] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from harness.experiment import matching
 from harness.experiment.claims import Claim
 from harness.experiment.mistakes import as_toml
 from harness.experiment.ranges import Range
+from harness.seeds import derive_seed
 from harness.settings import Data, Rows, Settings, Training
 
 ASSUMED = (28, 40)
@@ -60,6 +61,8 @@ class ComparisonSettings:
     baseline: str | None = None
     """The arm that the others are compared with; the first unless given, None with a single arm."""
     seeds: tuple[Annotated[int, Between(0)], ...] = (0, 1, 2)
+    searches: Annotated[int, Between(1, 100)] = 1
+    """Independent searches of each arm; the seeds are dealt to them in turn."""
     unit: Literal["speaker", "utterance"] = "speaker"
     """The unit that is resampled."""
     level: Annotated[float, Between(above=0.5, below=1)] = 0.95
@@ -197,6 +200,26 @@ class Experiment:
     """Notes for readers of the result."""
     sweep: Sweep | None = None
 
+    def searches(self) -> tuple[Search, ...]:
+        """The independent searches of every arm: the first with the file's seed, the others with derived ones."""
+        if self.search is None:
+            return ()
+        first, n = self.search, self.comparison.searches
+        return (first, *(replace(first, seed=derive_seed(first.seed, i) % 2**32) for i in range(1, n)))
+
+    def finals(self) -> tuple[tuple[int, int], ...]:
+        """The finals of every arm as (number of the search, seed): seeds dealt to the searches in turn, from 1.
+
+        With fewer seeds than searches each of the others gets a derived seed, so that no search is without a final.
+        """
+        seeds, n = list(self.comparison.seeds), self.comparison.searches
+        index = 0
+        while len(seeds) < n:
+            index += 1
+            if (seed := derive_seed(self.comparison.seeds[0], index) % 2**32) not in seeds:
+                seeds.append(seed)
+        return tuple((1 + i % n, seed) for i, seed in enumerate(seeds))
+
     def compared_with(self, arm: str) -> str | None:
         """The arm that this one is compared with: the baseline, in a sweep at the same value; None if there is none."""
         if self.sweep is None:
@@ -240,6 +263,7 @@ class Experiment:
         rows["limit.parameters"] = self.limit.parameters
         del rows["comparison.match"]  # every arm has its number
         rows["comparison.margin"] = self.comparison.margin or None  # studies from before there was one go on
+        rows["comparison.searches"] = self.comparison.searches if self.comparison.searches > 1 else None  # likewise
         return {k: v for k, v in sorted(rows.items()) if v is not None}
 
 

@@ -67,7 +67,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     arms = _arms(tree["arms"] if sweep_settings else top.get("arms", {}), common, mistakes)
     epochs = common.get("training.epochs", Training.epochs)
     search = _search(top["search"], epochs, mistakes) if "search" in top else None
-    comparison = _comparison(top.get("comparison", {}), names, mistakes)
+    comparison = _comparison(top.get("comparison", {}), names, "search" in tree, mistakes)
     limit = Limit(**check_table(top.get("limit", {}), _SECTIONS["limit"], ("limit",), mistakes))
     questions = claims.read(top.get("claims", []), list(tree["arms"] if sweep_settings else names), epochs, mistakes)
     fixed, searched = ranges.divide(common)
@@ -207,7 +207,7 @@ def _search(table: Table, epochs: int, mistakes: Mistakes) -> Search | None:
     return Search(**values) if len(mistakes) == before else None
 
 
-def _comparison(table: Table, arms: list[str], mistakes: Mistakes) -> ComparisonSettings:
+def _comparison(table: Table, arms: list[str], is_searched: bool, mistakes: Mistakes) -> ComparisonSettings:
     values = check_table(table, keys_of(ComparisonSettings), ("comparison",), mistakes)
     baseline, seeds = values.get("baseline"), values.get("seeds", ComparisonSettings.seeds)
     if baseline is not None and baseline not in arms:
@@ -218,6 +218,8 @@ def _comparison(table: Table, arms: list[str], mistakes: Mistakes) -> Comparison
         )
     if not seeds:
         mistakes.add(("comparison", "seeds"), "[] is not allowed; at least one seed is needed")
+    if values.get("searches", 1) > 1 and not is_searched:
+        mistakes.add(("comparison", "searches"), "without effect: the file has no [search]; add one, or leave it out")
     for i, seed in enumerate(seeds):
         if seed in seeds[:i]:
             mistakes.add(("comparison", "seeds", i), f"{seed} is given twice")

@@ -31,13 +31,16 @@ class Rung:
     """The part that it trains on, by name: "train", or a subset of it."""
 
 
-def rungs(search: Search, full_epochs: int) -> tuple[Rung, ...]:
+def rungs(search: Search, full_epochs: int, which: int = 1) -> tuple[Rung, ...]:
     """The stages of a search, a single one without halving.
+
+    Args:
+        which: number of the search among the arm's, from 1; each has utterances of its own where it uses a subset.
 
     From rung to rung the trials are divided by `halving` and the frames of each multiplied by it: more utterances until
     it is all of them, then more epochs until it is `full_epochs`. The last rung has two trials or more.
     """
-    stages = [Rung(1, search.trials, search.subset, search.epochs, _part(search, 1, search.subset))]
+    stages = [Rung(1, search.trials, search.subset, search.epochs, _part(search, 1, search.subset, which))]
     factor, trials = 1, search.trials
     while search.halving and (trials := trials // search.halving) >= 2:
         factor *= search.halving
@@ -47,19 +50,22 @@ def rungs(search: Search, full_epochs: int) -> tuple[Rung, ...]:
         if (subset, epochs) == (stages[-1].subset, stages[-1].epochs):
             break
         number = len(stages) + 1
-        stages.append(Rung(number, trials, subset, epochs, _part(search, number, subset)))
+        stages.append(Rung(number, trials, subset, epochs, _part(search, number, subset, which)))
     return tuple(stages)
 
 
 def of_experiment(experiment: Experiment) -> tuple[Rung, ...]:
-    """The stages of every arm's search; none if nothing is searched."""
+    """The stages of each of an arm's searches; none if nothing is searched."""
     return rungs(experiment.search, experiment.training.epochs) if experiment.search else ()
 
 
-def _part(search: Search, number: int, subset: float) -> str:
+def _part(search: Search, number: int, subset: float, which: int) -> str:
     if subset == 1:
         return "train"
-    return f"search {number}" if search.halving else "search"
+    name = "search" if which == 1 else f"search {which}"
+    if search.halving:
+        return f"search {number}" if which == 1 else f"{name} rung {number}"
+    return name if which == 1 else f"{name} subset"
 
 
 def promoted(trials: Sequence[Trial], n: int) -> list[Trial]:

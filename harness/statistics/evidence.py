@@ -1,6 +1,6 @@
 """Is an estimate surely within bounds? And if that cannot be said: how much more evidence would say it?
 
-The variance of an estimate over G units (speakers, say) and S seeds of each arm is
+The variance of an estimate over G units (speakers, say) and S seeds, or searches, of each arm is
 
     of one unit / G + of one seed / S + of their interaction / (G S)
 
@@ -33,15 +33,19 @@ class Estimate:
     of_units: float
     """Variance over units."""
     of_seeds: tuple[float, ...]
-    """Variance over the seeds of each arm; 0 of one seed."""
+    """Variance over the seeds, or searches, of each arm; 0 of one. Searches that are paired are a single part."""
     of_both: float
     """Variance of their interaction, which is part of what shows over units, and of what shows over seeds."""
     n_units: int | None
     """None: the estimate is not about units."""
     n_seeds: tuple[int, ...]
-    """Of each arm."""
+    """Of each arm, or of its searches; of paired ones a single number."""
     scale: float = 1.0
     """What the variance is multiplied by, so that it is that of the interval as it was computed."""
+    effective: float = 1.0
+    """Kish's effective number of units over their number, in (0, 1]."""
+    are_searches: bool = False
+    """Whether what is called seeds here are searches."""
 
     @property
     def is_known(self) -> bool:
@@ -54,8 +58,8 @@ class Estimate:
 
     @property
     def degrees_of_freedom(self) -> float:
-        sources = [*zip(self.of_seeds, (n - 1 for n in self.n_seeds), strict=True)]
-        sources += [] if self.n_units is None else [(self.of_units, self.n_units - 1)]
+        sources: list[tuple[float, float]] = [*zip(self.of_seeds, (n - 1 for n in self.n_seeds), strict=True)]
+        sources += [] if self.n_units is None else [(self.of_units, max(self.effective * self.n_units - 1, 1))]
         return float(satterthwaite([np.asarray(v) for v, _ in sources], [f for _, f in sources]))
 
     @property
@@ -87,25 +91,37 @@ class Estimate:
         )
 
 
-def of_difference(difference: Difference, level: float, n_units: int, n_seeds: Sequence[int]) -> Estimate:
+def of_difference(difference: Difference, level: float, n_units: int, n_arms: int = 2) -> Estimate:
     """From a difference in one number; its interval is that of `difference`.
 
     Args:
-        n_seeds: of each arm; of one alone if the difference is from nothing (`intervals.one_arm_interval`).
+        n_arms: 1 if the difference is from nothing (`intervals.one_arm_interval`).
 
     Example:
         >>> from harness.statistics.intervals import Difference
         >>> of_one_unit = Difference(np.array(0.02), None, None, None, None, None, None)
-        >>> of_difference(of_one_unit, 0.95, n_units=1, n_seeds=(3, 3)).is_known
+        >>> of_difference(of_one_unit, 0.95, n_units=1).is_known
         False
     """
-    value, seeds = float(difference.difference), tuple(n_seeds)
-    if difference.sources is None or difference.se is None or difference.clustered_se is None:
-        return Estimate(value, level, 0.0, (0.0,) * len(seeds), 0.0, n_units, seeds)
+    value, sources = float(difference.difference), difference.sources
+    if sources is None or difference.se is None or difference.clustered_se is None:
+        return Estimate(value, level, 0.0, (0.0,) * n_arms, 0.0, n_units, (1,) * n_arms)
+    draws = sources.draws
     of_units = float(difference.clustered_se) ** 2
-    of_seeds = tuple(float(v) for v in difference.sources.seeds[: len(seeds)])
-    of_both = min(float(difference.sources.both), of_units, sum(of_seeds))
-    estimate = Estimate(value, level, of_units, of_seeds, of_both, n_units, seeds)
+    of_seeds = tuple(float(v) for v in draws.variances[:n_arms])
+    of_both = min(float(sources.both), of_units, sum(of_seeds))
+    effective = float(sources.effective_units) / n_units
+    estimate = Estimate(
+        value,
+        level,
+        of_units,
+        of_seeds,
+        of_both,
+        n_units,
+        draws.n_draws[:n_arms],
+        effective=effective,
+        are_searches=draws.are_searches,
+    )
     return replace(estimate, scale=(float(difference.se) / estimate.se) ** 2) if estimate.se else estimate
 
 
@@ -164,6 +180,7 @@ class Needed:
 
     units: int | None
     seeds: int | None
+    """Seeds, or searches where the estimate is over searches."""
     both: tuple[int, int] | None
     """Units and seeds, where neither alone does."""
 

@@ -1,10 +1,16 @@
 """Is the difference of two arms more than chance? A paired bootstrap over speakers and seeds, and its plainer cousins.
 
 The frames of a person are not independent, and neither are two trainings' accuracies equal: what a difference must
-survive is another set of speakers and another set of seeds. Both are resampled, each n - 1 times out of n with
+survive is another set of speakers, and another set of trainings. Both are resampled, each n - 1 times out of n with
 replacement, which makes the variance of a mean unbiased however few there are (Rao and Wu 1988, JASA 83; drawing n
-out of n is short by (n - 1) / n). Speakers are drawn whole and are the same for both arms; seeds are drawn for each
-arm apart, since the same number starts different weights in different architectures.
+out of n is short by (n - 1) / n). Speakers are drawn whole and are the same for both arms.
+
+What is drawn of the trainings depends on where the arms' configurations come from. If each arm has one configuration,
+its seeds are drawn, for each arm apart, since the same number starts different weights in different architectures. If
+each arm was searched several times, whole searches are drawn, with all seeds that they have: the search is then one of
+the sources of variance (Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks), and the
+estimate, the mean of the searches' means, is about the architectures as they are tuned. Arms whose searches had the
+same ranges drew the same first trials and the same utterances; from five searches on they are paired search by search.
 
 Two things that this does not do, both measured by simulation (`tests/statistics/test_intervals.py`):
 - Draw utterances again within the drawn speakers. A whole speaker already carries the spread of its utterances;
@@ -13,29 +19,13 @@ Two things that this does not do, both measured by simulation (`tests/statistics
   2007, The pigeonhole bootstrap); two of the three are taken off.
 
 The interval is difference +- t * standard error, t from Student's distribution with the degrees of freedom that the
-speakers and seeds together allow (Satterthwaite 1946). With many of both it is the normal interval; with three seeds
-or four speakers it is as wide as so little evidence makes it. A percentile interval undercovers there: of four
-speakers it cannot even reach beyond the four.
+speakers and trainings together allow (Satterthwaite 1946). With many of both it is the normal interval; with three
+seeds or four speakers it is as wide as so little evidence makes it. A percentile interval undercovers there: of four
+speakers it cannot even reach beyond the four. Speakers of unequal length count for as many as they are worth, Kish's
+effective number (1965, Survey sampling, ch. 8). An arm with one or two trainings takes their variance from all arms of
+the study together, where there are more.
 
-Legend: S seeds, U utterances, G units (speakers, say), C classes, R resamples.
-
-How probable is it that arm A beats arm B for a new speaker, each trained with a new seed?
-
-An interval of `intervals` is about the mean over all speakers and seeds; this is about the next one. Let x[s, g] be the
-metric of an arm's seed s on the frames of unit g (a speaker, say), and d the difference of the two arms for a unit and
-a seed of each that were not seen. With
-
-    x[s, g] = mean + unit g + seed s + (seed s with unit g)
-
-for each arm, units shared by both, d is predicted by Student's t around the mean difference over units, with the
-variances of all of these terms and that of the mean itself; its degrees of freedom are Satterthwaite's. The answer is
-the share of that distribution above zero. The terms' variances come from the mean squares of the two crossed factors
-(Searle, Casella and McCulloch 1992, Variance components, ch. 4): what a unit does to the difference (MU), what a seed
-does to an arm (MS), and their interaction (MI).
-
-Every unit counts alike here, however much it says, and a new one is taken to say about as much as those seen.
-
-Legend: S seeds, G units.
+Legend: S seeds, J searches, or seeds where there is one configuration, G units (speakers, say), C classes, R resamples.
 """
 
 from collections.abc import Sequence
@@ -45,6 +35,7 @@ from enum import Enum
 import numpy as np
 from scipy.stats import false_discovery_control, t
 
+from harness.statistics.draws import LEAST_PAIRED, DrawParts, PooledVariance, draw_parts, effective_number
 from harness.statistics.metrics import OfCounts, marginals
 from harness.statistics.tallies import Resampled, Tally, draw
 
@@ -69,11 +60,13 @@ class VarianceParts:
     """Where the variance of a difference comes from; arrays as in `Difference`."""
 
     units: np.ndarray
-    """Over units, with the seeds that there are."""
-    seeds: tuple[np.ndarray, np.ndarray]
-    """Over the seeds of each arm, with the units that there are."""
+    """Over units, with the draws that there are."""
+    effective_units: np.ndarray
+    """Kish's effective number of units."""
+    draws: DrawParts
+    """Over searches or seeds, with the units that there are."""
     both: np.ndarray
-    """Of the interaction of units and seeds, which is part of each of the others."""
+    """Of the interaction of units and draws, which is part of each of the others."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +88,20 @@ class Difference:
 
 
 def paired_difference(
-    a: Resampled, b: Resampled, metric: OfCounts, *, level: float = 0.95, seed: int = 0, pooled: bool = False
+    a: Resampled,
+    b: Resampled,
+    metric: OfCounts,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    pooled: bool = False,
+    of_all: PooledVariance | None = None,
 ) -> Difference:
     """The difference of two arms that were tested on the same utterances, with its interval.
 
     Args:
         pooled: compare the metric of the seeds' pooled counts rather than the mean of the seeds' metrics.
+        of_all: variance of a draw over all arms, for an arm that has few of its own.
 
     Example:
         >>> from harness.statistics.metrics import accuracy
@@ -119,24 +120,27 @@ def paired_difference(
     if n_units == 1:
         return Difference(difference, None, None, None, None, None, None)
 
-    over_both, over_units, over_seeds, seed_variances = [], [], [], []
+    are_paired = _are_paired(a, b)
+    over_both, over_units, over_draws = [], [], []
     for arm in arms:
-        seeds = draw(arm.tally.n_seeds, n_resamples, np.random.default_rng([seed, 1 + arm.place]))
-        seeds /= seeds.sum(axis=1, keepdims=True)
-        over_both.append(arm.resampled.value(metric, seeds, pooled=pooled))
+        place = _PAIRED if are_paired else 1 + arm.place
+        drawn = draw(arm.tally.n_draws, n_resamples, np.random.default_rng([seed, place]))
+        weights = drawn / drawn.sum(axis=1, keepdims=True) @ arm.tally.shares
+        over_both.append(arm.resampled.value(metric, weights, pooled=pooled))
         over_units.append(arm.resampled.value(metric, pooled=pooled))
-        over_seeds.append(arm.tally.total.value(metric, seeds, pooled=pooled))
-        seed_variances.append(_variance_of_mean(arm.tally.total.of_seeds(metric)[:, 0]))
-    both, units, seeds = (x[0] - x[1] for x in (over_both, over_units, over_seeds))
-    interaction = both - units - seeds + difference
+        over_draws.append(arm.tally.total.value(metric, weights, pooled=pooled))
+    both, units, draws = (x[0] - x[1] for x in (over_both, over_units, over_draws))
+    interaction = both - units - draws + difference
     variance = both.var(axis=0) - 2 * interaction.var(axis=0)
-    variance = np.maximum(variance, np.maximum(units.var(axis=0), seeds.var(axis=0)))
-    se = np.sqrt(variance)
+    variance = np.maximum(variance, np.maximum(units.var(axis=0), draws.var(axis=0)))
+    parts = draw_parts([arm.tally for arm in arms], metric, are_paired=are_paired, of_all=of_all)
+    se = np.sqrt(np.maximum(variance + parts.borrowed, units.var(axis=0)))
 
     left_out = a.tally.without_each().value(metric, pooled=pooled) - b.tally.without_each().value(metric, pooled=pooled)
     clustered_variance = (n_units - 1) * left_out.var(axis=0)
+    effective_units = effective_number(a.tally.true if np.ndim(difference) else a.tally.true.sum(axis=1))
     degrees_of_freedom = satterthwaite(
-        [clustered_variance, *seed_variances], [n_units - 1, a.tally.n_seeds - 1, b.tally.n_seeds - 1]
+        [clustered_variance, *parts.variances], [np.maximum(effective_units - 1, 1), *parts.freedoms]
     )
     half = t.ppf((1 + level) / 2, degrees_of_freedom) * se
     studentised = np.divide(np.abs(difference), se, out=np.where(difference == 0, 0.0, np.inf), where=se > 0)
@@ -148,8 +152,18 @@ def paired_difference(
         high=difference + half,
         p=2 * t.sf(studentised, degrees_of_freedom),
         clustered_se=np.sqrt(clustered_variance),
-        sources=VarianceParts(units.var(axis=0), (seed_variances[0], seed_variances[1]), interaction.var(axis=0)),
+        sources=VarianceParts(units.var(axis=0), effective_units, parts, interaction.var(axis=0)),
     )
+
+
+def _are_paired(a: Resampled, b: Resampled) -> bool:
+    """Whether the searches of two arms had draws in common, and are enough to gain by it."""
+    have_same = bool(a.ranges) and a.ranges == b.ranges and a.tally.searches == b.tally.searches is not None
+    return have_same and a.tally.n_draws >= LEAST_PAIRED
+
+
+_PAIRED = 2**31
+"""The place of draws that two arms have in common."""
 
 
 def one_arm_interval(arm: Resampled, metric: OfCounts, *, level: float = 0.95, seed: int = 0) -> Difference:
@@ -170,22 +184,17 @@ def one_arm_interval(arm: Resampled, metric: OfCounts, *, level: float = 0.95, s
     return paired_difference(arm, Resampled(nothing(arm.tally), nothing(arm.resampled)), metric, level=level, seed=seed)
 
 
-def _variance_of_mean(values: np.ndarray) -> np.ndarray:
-    """(S, ...) -> (...); 0 where one seed cannot tell."""
-    return values.var(axis=0, ddof=1) / len(values) if len(values) > 1 else np.zeros(values.shape[1:])
-
-
-def satterthwaite(variances: list[np.ndarray], freedoms: list[int]) -> np.ndarray:
+def satterthwaite(variances: Sequence[np.ndarray], freedoms: Sequence[float | np.ndarray]) -> np.ndarray:
     """Degrees of freedom of a sum of independent variances; a part without any is left out.
 
     Example:
         >>> float(satterthwaite([np.array(2.0), np.array(2.0)], [4, 4]))
         8.0
     """
-    parts = [(np.asarray(v), f) for v, f in zip(variances, freedoms, strict=True) if f > 0]
+    parts = [(np.asarray(v), np.asarray(f)) for v, f in zip(variances, freedoms, strict=True) if np.all(f > 0)]
     total = sum(v for v, _ in parts)
     spread = sum(v**2 / f for v, f in parts)
-    smallest = float(min(f for _, f in parts))
+    smallest = min(float(f.min()) for _, f in parts)
     has_spread, out = np.asarray(spread) > 0, np.full(np.shape(total), smallest)
     degrees_of_freedom: np.ndarray = np.divide(total**2, spread, out=out, where=has_spread)
     return degrees_of_freedom
@@ -290,40 +299,3 @@ def corrected(p: np.ndarray) -> np.ndarray:
     """
     p_corrected: np.ndarray = false_discovery_control(p, method="bh")
     return p_corrected
-
-
-def probability_better(a: Tally, b: Tally, metric: OfCounts) -> float | None:
-    """The probability that the metric is higher for a than for b, in (0, 1); None where there is only one unit.
-
-    An arm with one seed has no variance over seeds: the probability is then for a new unit with that seed.
-
-    Example:
-        >>> from harness.statistics.metrics import accuracy
-        >>> whole, speakers = np.array([100, 100, 100]), ["anna", "ben", "cleo"]
-        >>> a = Tally.of_shares([np.array([80, 70, 75])], whole, speakers)
-        >>> b = Tally.of_shares([np.array([75, 66, 69])], whole, speakers)
-        >>> round(probability_better(a, b, accuracy), 2)
-        0.98
-    """
-    if a.n_units == 1:
-        return None
-    each = [tally.of_seeds(metric) for tally in (a, b)]
-    of_units = each[0].mean(axis=0) - each[1].mean(axis=0)
-    n_units = len(of_units)
-    parts = [((1 + 1 / n_units) * of_units.var(ddof=1), n_units - 1)]
-    for values in each:
-        n_seeds = len(values)
-        if n_seeds == 1:
-            continue
-        seeds = values.mean(axis=1)
-        interaction = values - values.mean(axis=0) - seeds[:, None] + values.mean()
-        degrees_of_freedom = (n_seeds - 1) * (n_units - 1)
-        parts.append(((1 + 1 / n_seeds) * seeds.var(ddof=1), n_seeds - 1))
-        share = 1 - 1 / n_seeds - 1 / n_units - 1 / (n_seeds * n_units)
-        parts.append((share * float((interaction**2).sum()) / degrees_of_freedom, degrees_of_freedom))
-    variance = max(sum(v for v, _ in parts), parts[0][0])
-    of_all = satterthwaite([np.asarray(v) for v, _ in parts], [f for _, f in parts])
-    mean = float(of_units.mean())
-    if variance == 0:
-        return 0.5 if mean == 0 else float(mean > 0)
-    return float(t.cdf(mean / np.sqrt(variance), of_all))

@@ -68,15 +68,18 @@ class Spread:
     """(S,)"""
 
 
-def spread(per_seed: Sequence[float]) -> Spread:
+def spread(per_seed: Sequence[float], weights: Sequence[float] | None = None) -> Spread:
     """Mean and standard deviation (n - 1) over seeds; one seed has none.
+
+    Args:
+        weights: (S,) of the mean, with sum 1; equal ones if not given.
 
     Example:
         >>> spread([0.70, 0.72])
         Spread(mean=0.71, std=0.014142135623730963, per_seed=(0.7, 0.72))
     """
     std = float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else None
-    return Spread(mean=float(np.mean(per_seed)), std=std, per_seed=tuple(per_seed))
+    return Spread(mean=float(np.average(per_seed, weights=weights)), std=std, per_seed=tuple(per_seed))
 
 
 def marginals(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

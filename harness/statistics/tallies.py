@@ -24,9 +24,11 @@ class Tally:
     """(S, G, C)"""
     true: np.ndarray
     """(G, C), the same for all seeds."""
+    searches: tuple[int, ...] | None = None
+    """(S,) the search that each seed's configuration was found by; None where all are of one configuration."""
 
     @staticmethod
-    def of(counts: Sequence[np.ndarray], units: Sequence[str]) -> "Tally":
+    def of(counts: Sequence[np.ndarray], units: Sequence[str], searches: tuple[int, ...] | None = None) -> "Tally":
         """From one (U, C, C) array of counts per seed and the unit (the speaker, say) of each of the U utterances.
 
         Example:
@@ -36,10 +38,15 @@ class Tally:
         """
         parts = [marginals(seed) for seed in counts]
         correct, predicted, true = (np.stack([grouped(part[i], units) for part in parts]) for i in range(3))
-        return Tally(correct, predicted, true[0])
+        return Tally(correct, predicted, true[0], searches)
 
     @staticmethod
-    def of_shares(parts: Sequence[np.ndarray], whole: np.ndarray, units: Sequence[str]) -> "Tally":
+    def of_shares(
+        parts: Sequence[np.ndarray],
+        whole: np.ndarray,
+        units: Sequence[str],
+        searches: tuple[int, ...] | None = None,
+    ) -> "Tally":
         """Of anything that is a sum over a sum, such as errors over segments: its `accuracy` is that share.
 
         Args:
@@ -52,7 +59,7 @@ class Tally:
             ([5.0, 1.0], [20.0, 20.0])
         """
         sums = np.stack([grouped(part[:, None], units) for part in parts])
-        return Tally(sums, sums, grouped(whole[:, None], units))
+        return Tally(sums, sums, grouped(whole[:, None], units), searches)
 
     @property
     def n_seeds(self) -> int:
@@ -62,10 +69,30 @@ class Tally:
     def n_units(self) -> int:
         return int(self.correct.shape[1])
 
+    @property
+    def n_draws(self) -> int:
+        """How many independent draws of a model there are: searches, or seeds where all have one configuration."""
+        return self.n_seeds if self.searches is None else len(set(self.searches))
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """(J, S) rows summing to 1: what the seeds weigh in the mean of each search, or of itself without searches.
+
+        Example:
+            >>> parts = [np.array([4]), np.array([6]), np.array([8])]
+            >>> Tally.of_shares(parts, np.array([20]), ["anna"], searches=(1, 2, 1)).shares.tolist()
+            [[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]]
+        """
+        own = np.arange(self.n_seeds) if self.searches is None else np.asarray(self.searches)
+        is_of = (np.unique(own)[:, None] == own).astype(float)
+        shares: np.ndarray = is_of / is_of.sum(axis=1, keepdims=True)
+        return shares
+
     @cached_property
     def total(self) -> "Tally":
         """All units as one."""
-        return Tally(*(part.sum(axis=-2, keepdims=True) for part in (self.correct, self.predicted, self.true)))
+        parts = [part.sum(axis=-2, keepdims=True) for part in (self.correct, self.predicted, self.true)]
+        return Tally(parts[0], parts[1], parts[2], self.searches)
 
     def weighted(self, weights: np.ndarray) -> "Tally":
         """(R, G) weights of the units -> the weighted sums, with R in the place of G.
@@ -76,7 +103,7 @@ class Tally:
             [[40.0]]
         """
         correct, predicted = (np.tensordot(part, weights, (1, 1)) for part in (self.correct, self.predicted))
-        return Tally(correct.transpose(0, 2, 1), predicted.transpose(0, 2, 1), weights @ self.true)
+        return Tally(correct.transpose(0, 2, 1), predicted.transpose(0, 2, 1), weights @ self.true, self.searches)
 
     def without_each(self) -> "Tally":
         """What remains when one unit is left out, for each unit.
@@ -87,7 +114,8 @@ class Tally:
             [30.0, 20.0]
         """
         whole = self.total
-        return Tally(whole.correct - self.correct, whole.predicted - self.predicted, whole.true - self.true)
+        correct, predicted = whole.correct - self.correct, whole.predicted - self.predicted
+        return Tally(correct, predicted, whole.true - self.true, self.searches)
 
     def of_seeds(self, metric: OfCounts) -> np.ndarray:
         """(S, G, ...) the metric of each seed and unit.
@@ -100,11 +128,15 @@ class Tally:
         """
         return metric(self.correct, self.predicted, self.true)
 
+    def of_draws(self, metric: OfCounts) -> np.ndarray:
+        """(J, G, ...) the metric of each search, the mean over its seeds; of each seed without searches."""
+        return _weigh_rows(self.shares, self.of_seeds(metric))
+
     def value(self, metric: OfCounts, weights: np.ndarray | None = None, *, pooled: bool = False) -> np.ndarray:
-        """(G, ...) the metric over all seeds: the mean of the seeds' metrics, or the metric of their pooled counts.
+        """(G, ...) the metric over all seeds: the mean of the searches' means, or the metric of their pooled counts.
 
         Args:
-            weights: (G, S), rows summing to 1; equal weights if None.
+            weights: (G, S), rows summing to 1; if None each search weighs the same, and each of its seeds.
 
         Example:
             >>> from harness.statistics.metrics import accuracy
@@ -113,7 +145,7 @@ class Tally:
             [0.25]
         """
         if weights is None:
-            weights = np.full((1, self.n_seeds), 1 / self.n_seeds)
+            weights = self.shares.mean(axis=0, keepdims=True)
         if not pooled:
             return _weigh(weights, self.of_seeds(metric))
         return metric(_weigh(weights, self.correct), _weigh(weights, self.predicted), self.true)
@@ -124,6 +156,12 @@ def _weigh(weights: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
     shape = weights.T.shape + (1,) * (per_seed.ndim - 2)
     total: np.ndarray = (weights.T.reshape(shape) * per_seed).sum(axis=0)
     return total
+
+
+def _weigh_rows(shares: np.ndarray, per_seed: np.ndarray) -> np.ndarray:
+    """Shares (J, S), values (S, ...) -> (J, ...)."""
+    rows: np.ndarray = np.tensordot(shares, per_seed, (1, 0))
+    return rows
 
 
 def grouped(values: np.ndarray, units: Sequence[str]) -> np.ndarray:
@@ -162,6 +200,8 @@ class Resampled:
     """R in the place of G."""
     place: int = 0
     """Among the arms: each has draws of seeds of its own, the same in every pair and on either side of it."""
+    ranges: str = ""
+    """What its searches had to choose from: arms with equal ranges drew alike, and are paired search by search."""
 
 
 def draw_units(n_units: int, n_resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
@@ -174,18 +214,20 @@ def draw_units(n_units: int, n_resamples: int = RESAMPLES, seed: int = 0) -> np.
     return draw(n_units, n_resamples, np.random.default_rng([seed, 0]))
 
 
-def resample_with(weights: np.ndarray, arms: Sequence[Tally]) -> list[Resampled]:
+def resample_with(weights: np.ndarray, arms: Sequence[Tally], ranges: Sequence[str] = ()) -> list[Resampled]:
     """Arms that were tested on the same utterances, all resampled alike: this makes comparisons paired.
 
     Args:
         weights: (R, G) as `draw_units` gives them.
+        ranges: of each arm, as in `Resampled`; none if not given.
 
     Example:
         >>> errors = Tally.of_shares([np.array([5, 1])], np.array([20, 20]), ["anna", "ben"])
         >>> resample_with(np.array([[2.0, 0.0]]), [errors])[0].resampled.true.tolist()
         [[40.0]]
     """
-    return [Resampled(arm, arm.weighted(weights), place) for place, arm in enumerate(arms)]
+    own = ranges or [""] * len(arms)
+    return [Resampled(arm, arm.weighted(weights), place, own[place]) for place, arm in enumerate(arms)]
 
 
 def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:

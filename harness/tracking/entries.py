@@ -112,13 +112,13 @@ def arm_metrics(record: ArmRecord) -> dict[str, float]:
         if len(of_seeds) > 1 and not name.startswith(("cost/", "epochs/")):
             values[f"{name}_std"] = float(np.std(of_seeds, ddof=1))
     values["cost/trials"] = _n_tried(record)
-    values["cost/search_seconds"] = sum(trial.seconds for trial in record.trials)
+    values["cost/search_seconds"] = sum(trial.seconds for trial in record.all_trials)
     return values | _phonemes(pooled_confusion(record), record.finals[0].phonemes)
 
 
 def _n_tried(record: ArmRecord) -> int:
-    """Configurations; one that was trained again on a later rung counts once."""
-    return sum(trial.rung == 1 for trial in record.trials)
+    """Configurations of all searches; one that was trained again on a later rung counts once."""
+    return sum(trial.rung == 1 for trial in record.all_trials)
 
 
 def pooled_confusion(record: ArmRecord) -> np.ndarray:
@@ -246,6 +246,8 @@ def write_search(record: ArmRecord, folder: Path) -> None:
         "failure": record.failure,
         "importances": record.importances,
         "trials": [vars(trial) for trial in record.trials],
+        "searches": [vars(own) | {"trials": [vars(trial) for trial in own.trials]} for own in record.searches],
+        "ranges": record.ranges,
     }
     _write_json(folder / "search.json", search)
     (folder / "search.md").write_text(search_markdown(record))

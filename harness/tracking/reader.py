@@ -14,7 +14,7 @@ from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 
 from harness.errors import UserError
-from harness.results import ArmRecord, RunResult, StudyRecord, Trial
+from harness.results import ArmRecord, RunResult, SearchRecord, StudyRecord, Trial
 from harness.tracking import refusals, views
 
 
@@ -261,10 +261,18 @@ def _arm_record(search: Mapping[str, Any], finals: Sequence[RunResult]) -> ArmRe
         architecture=search["architecture"],
         chosen=search["chosen"],
         finals=tuple(finals),
-        trials=tuple(Trial(**trial | {"curve": tuple(trial["curve"])}) for trial in search.get("trials", ())),
+        trials=_trials(search.get("trials", ())),
         importances=search.get("importances", {}),
         failure=search.get("failure", ""),
+        searches=tuple(
+            SearchRecord(own["seed"], own["chosen"], _trials(own["trials"])) for own in search.get("searches", ())
+        ),
+        ranges=search.get("ranges", {}),
     )
+
+
+def _trials(rows: Sequence[Mapping[str, Any]]) -> tuple[Trial, ...]:
+    return tuple(Trial(**{**row, "curve": tuple(row["curve"])}) for row in rows)
 
 
 def _corpus(result: RunResult) -> dict[str, Any]:

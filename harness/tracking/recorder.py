@@ -33,11 +33,14 @@ class RunKey:
     arm: str
     number: int = 0
     """Of a trial its number, of a final its seed."""
+    search: int = 1
+    """Of a trial, the number of its search."""
 
     @property
     def tags(self) -> dict[str, str]:
-        """The key as it stands in MLflow."""
-        number = {"trial": {"trial": str(self.number)}, "final": {"seed": str(self.number)}}
+        """The key as it stands in MLflow; the first search of an arm goes without saying."""
+        search = {"search": str(self.search)} if self.search > 1 else {}
+        number = {"trial": {"trial": str(self.number)} | search, "final": {"seed": str(self.number)}}
         return {"kind": self.kind, "arm": self.arm} | number.get(self.kind, {})
 
 
@@ -46,7 +49,8 @@ def run_key(run: Run) -> RunKey | None:
     tags = run.data.tags
     kind, arm = tags.get("kind", ""), tags.get("arm", "")
     number = {"arm": "0", "trial": tags.get("trial", ""), "final": tags.get("seed", "")}.get(kind, "")
-    return RunKey(kind, arm, int(number)) if number.isdecimal() else None
+    search = tags.get("search", "1") if kind == "trial" else "1"
+    return RunKey(kind, arm, int(number), int(search)) if number.isdecimal() and search.isdecimal() else None
 
 
 class Recorder:
@@ -81,6 +85,7 @@ class Recorder:
         trial: int | None,
         seed: int,
         settings: Mapping[str, object],
+        search: int = 1,
         rung: int | None = None,
         origin: int | None = None,
     ) -> "LiveRun":
@@ -89,6 +94,7 @@ class Recorder:
         Args:
             stage: search or final, as in `RunResult`.
             settings: resolved, flat.
+            search: number of the search that it belongs to, from 1.
             rung: of a trial, where the search has several.
             origin: the trial that it goes on from.
         """
@@ -97,21 +103,27 @@ class Recorder:
             tags = {"seed": str(seed)}
             tags |= {"rung": str(rung)} if rung else {}
             tags |= {} if origin is None else {"origin": str(origin)}
-            name = f"{arm} trial {trial}" + (f", rung {rung}" if rung else "")
-            return LiveRun(self.client, self._start(RunKey("trial", arm, trial), name, tags, settings))
-        tags = {"mlflow.parentRunId": self._arm_id(arm)}
+            which = f" search {search}" if search > 1 else ""
+            name = f"{arm}{which} trial {trial}" + (f", rung {rung}" if rung else "")
+            return LiveRun(self.client, self._start(RunKey("trial", arm, trial, search), name, tags, settings))
+        tags = {"mlflow.parentRunId": self._arm_id(arm)} | ({"search": str(search)} if search > 1 else {})
         return LiveRun(self.client, self._start(RunKey("final", arm, seed), f"{arm} seed {seed}", tags, settings))
 
     def log_run(self, result: RunResult, folder: Path | None = None) -> str:
         """The id of a run that is written whole, if it is not there yet. Arguments as those of `LiveRun.finish`."""
         key = RunKey("final", result.arm, result.seed)
         if result.trial is not None:
-            key = RunKey("trial", result.arm, result.trial)
+            key = RunKey("trial", result.arm, result.trial, result.search)
         run = self.runs.get(key)
         if run is not None and run.info.status == "FINISHED":
             return id_of(run)
         live = self.start_run(
-            result.arm, stage=result.stage, trial=result.trial, seed=result.seed, settings=result.settings
+            result.arm,
+            stage=result.stage,
+            trial=result.trial,
+            search=result.search,
+            seed=result.seed,
+            settings=result.settings,
         )
         live.finish(result, folder)
         return live.run_id

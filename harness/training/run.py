@@ -31,6 +31,7 @@ def run(
     seed: int,
     precision: str,
     trial: int | None = None,
+    search: int = 1,
     part: str = "train",
     folder: Path | None = None,
     provenance: dict[str, Any] | None = None,
@@ -43,6 +44,7 @@ def run(
         on_epoch: called after each epoch; true ends the run, which is then "pruned".
         residents: parts "train" and "validation", and "test" for a final.
         part: what to train on, "train" or a part of it.
+        search: number of the search that it belongs to, from 1.
         folder: for the state of the training (`state.pt`), from which it goes on, and a final's model.
 
     Raises:
@@ -61,7 +63,7 @@ def run(
         should_stop=should_stop,
         observed=trial is None,
     )
-    return _result(arm, settings, residents, seed, precision, trial, folder, provenance, model, state)
+    return _result(arm, settings, residents, seed, precision, trial, search, folder, provenance, model, state)
 
 
 def run_together(
@@ -72,6 +74,7 @@ def run_together(
     seeds: Sequence[int],
     precision: str,
     folders: Sequence[Path],
+    search: int = 1,
     provenance: dict[str, Any] | None = None,
     on_epoch: Callable[[int, Epoch], object] = lambda seed, epoch: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -99,7 +102,7 @@ def run_together(
         observed=True,
     )
     return [
-        _result(arm, settings, residents, seed, precision, None, folder, provenance, model, state)
+        _result(arm, settings, residents, seed, precision, None, search, folder, provenance, model, state)
         for seed, folder, model, state in zip(seeds, folders, models, states, strict=True)
     ]
 
@@ -142,6 +145,7 @@ def _result(
     seed: int,
     precision: str,
     trial: int | None,
+    search: int,
     folder: Path | None,
     provenance: dict[str, Any] | None,
     model: nn.Module,
@@ -165,6 +169,7 @@ def _result(
         architecture=settings.architecture,
         stage="search" if trial is not None else "final",
         trial=trial,
+        search=search,
         seed=seed,
         settings=settings.flat(),
         parameters=size.parameters,

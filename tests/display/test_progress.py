@@ -32,7 +32,7 @@ def test_the_speed_is_of_all_runs_together_from_the_first_epoch_on(monkeypatch):
     shown = Progress(Silent())
     experiment = SimpleNamespace(
         study="s", question="?", arms=["a", "b"], search=None, training=SimpleNamespace(epochs=4),
-        comparison=SimpleNamespace(seeds=[0]),
+        searches=tuple, finals=lambda: [(1, 0)],
     )  # fmt: skip
     shown.plans(workload(experiment, 1000, 2))
     a, b = RunName("a", seed=0), RunName("b", seed=0)

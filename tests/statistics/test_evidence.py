@@ -27,7 +27,7 @@ def study(generator, n_units, n_seeds, gap, unit=0.02, seed=0.01, both=0.02):
 
 def estimated(a, b, n_resamples=400):
     found = intervals.paired_difference(*tallies.resample([a, b], n_resamples), metrics.accuracy)
-    return evidence.of_difference(found, 0.95, a.n_units, (a.n_seeds, b.n_seeds)), found
+    return evidence.of_difference(found, 0.95, a.n_units), found
 
 
 def true_estimate(value, n_units, n_seeds, unit=0.02, seed=0.01, both=0.02):

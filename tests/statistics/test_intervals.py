@@ -165,7 +165,11 @@ def test_of_one_speaker_there_is_no_interval():
 def test_of_one_seed_speakers_alone_make_the_interval():
     arms = [tallies.Tally.of(_counts(arm, n_seeds=1), UNITS) for arm in (1, 2)]
     found = intervals.paired_difference(*tallies.resample(arms), metrics.accuracy)
-    assert found.degrees_of_freedom == len(set(UNITS)) - 1
+    counts = _counts(1, n_seeds=1)[0]
+    frames = [sum(counts[u].sum() for u in range(U) if UNITS[u] == unit) for unit in sorted(set(UNITS))]
+    effective = sum(frames) ** 2 / sum(n**2 for n in frames)  # Kish: the speakers have unequal numbers of frames
+    assert effective < len(set(UNITS))
+    assert found.degrees_of_freedom == pytest.approx(effective - 1)
     assert found.se == pytest.approx(found.clustered_se, rel=0.1)
     assert found.high - found.difference == pytest.approx(t.ppf(0.975, 4) * found.se)
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm, t
 
 from harness.statistics import metrics, tallies
-from harness.statistics.intervals import probability_better
+from harness.statistics.superiority import probability_better
 
 FRAMES = 10_000.0
 

@@ -1,5 +1,9 @@
 """What each arm reached, cost and chose."""
 
+from collections.abc import Mapping
+
+from harness.comparison.arm_model import ComparedArm
+from harness.comparison.json_form import Json
 from harness.comparison.model import Comparison
 from harness.display.document import (
     Block,
@@ -15,7 +19,19 @@ from harness.display.document import (
     Table,
     numbers,
 )
-from harness.display.wording import ABSENT, count, counted, percent, rounded, seconds, setting, settings, spread, value
+from harness.display.wording import (
+    ABSENT,
+    count,
+    counted,
+    percent,
+    plural,
+    rounded,
+    seconds,
+    setting,
+    settings,
+    spread,
+    value,
+)
 from harness.report.figures import colour, downwards, figure, percents, scatter, symbol
 from harness.statistics.metrics import Metric, Spread
 from harness.statistics.registry import LOG_LOSS, display_order, headline
@@ -57,23 +73,32 @@ def _results(comparison: Comparison) -> list[Block]:
                 Cell(spread(own), strong=len(arms) > 1 and percent(own.mean) == best[name])
                 for name, own in ((metric.name, arm.test[metric.name]) for metric in metrics)
             ),
-            rounded(arm.parameters),
+            rounded(arm.mean_parameters),
             seconds(arm.seconds_training),
         )
         for arm in arms
     ]
-    over_seeds = " (mean ± standard deviation over seeds)" if any(len(arm.seeds) > 1 for arm in arms) else ""
+    over = "searches" if comparison.n_searches > 1 else "seeds"
+    over_seeds = f" (mean ± standard deviation over {over})" if any(len(arm.seeds) > 1 for arm in arms) else ""
     columns = numbers(*(metric.short for metric in metrics), "parameters", "seconds")
     return [Heading(f"Test, in percent{over_seeds}; seconds per training"), Table(["arm", *columns], rows)]
 
 
 def _selection(comparison: Comparison) -> list[Block]:
-    lines = [Line(f"{arm.arm}: {settings(arm.chosen)}") for arm in comparison.arms if arm.chosen]
+    lines = [Line(f"{name}: {settings(values)}") for arm in comparison.arms for name, values in choices(arm) if values]
     if not lines:
         return []
     trials = sorted({arm.trials for arm in comparison.arms})
     budget = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
-    return [Heading(f"Chosen settings, of {budget} each"), *lines]
+    of = f"{counted(comparison.n_searches, 'search')} with together " if comparison.n_searches > 1 else ""
+    return [Heading(f"Chosen settings, of {of}{budget} each"), *lines]
+
+
+def choices(arm: ComparedArm) -> list[tuple[str, Mapping[str, Json]]]:
+    """What was chosen: with the arm's name, or of several searches each with its number."""
+    if len(arm.searches) < 2:
+        return [(arm.arm, arm.chosen)]
+    return [(f"{arm.arm}, search {number}", search.chosen) for number, search in enumerate(arm.searches, 1)]
 
 
 def _other_measures(comparison: Comparison) -> list[Block]:
@@ -104,12 +129,13 @@ def _every_measure(comparison: Comparison) -> Table:
     rows = [_measure(comparison, metric) for metric in display_order() if metric.name in arms[0].test]
     rows += [
         ["accuracy on validation, %", *(spread(arm.validation["accuracy"]) for arm in arms)],
-        ["parameters", *(count(arm.parameters) for arm in arms)],
-        ["FLOPs per frame", *(rounded(arm.flops_per_frame) for arm in arms)],
+        ["parameters", *(count(round(arm.mean_parameters)) for arm in arms)],
+        ["FLOPs per frame", *(rounded(arm.mean_flops_per_frame) for arm in arms)],
         ["seconds of a training", *(seconds(arm.seconds_training) for arm in arms)],
         ["frames per second in training", *(rounded(arm.frames_per_second) for arm in arms)],
     ]
-    caption = "On the test split where nothing else is said: mean ± standard deviation over seeds. Best in bold."
+    over = plural(comparison.draw)
+    caption = f"On the test split where nothing else is said: mean ± standard deviation over {over}. Best in bold."
     return Table(["", *arm_columns(comparison)], rows, caption)
 
 
@@ -131,8 +157,13 @@ def _nats(values: Spread) -> str:
 def _chosen_table(comparison: Comparison) -> Table:
     """Which settings the search gave each arm, a row per setting."""
     names = dict.fromkeys(name for arm in comparison.arms for name in arm.chosen)
-    rows = [[setting(name), *(value(arm.chosen.get(name, ABSENT)) for arm in comparison.arms)] for name in names]
-    caption = "Settings that the search chose for each arm, by validation accuracy."
+    each = [[values for _, values in choices(arm)] for arm in comparison.arms]
+    rows = [
+        [setting(name), *(", ".join(value(values.get(name, ABSENT)) for values in of_arm) for of_arm in each)]
+        for name in names
+    ]
+    searches = f"{comparison.n_searches} searches" if comparison.n_searches > 1 else "search"
+    caption = f"Settings that the {searches} chose for each arm, by validation accuracy."
     return Table(["", *arm_columns(comparison)], rows, caption)
 
 

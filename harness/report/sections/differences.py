@@ -18,7 +18,7 @@ from harness.display.document import (
     Table,
     numbers,
 )
-from harness.display.wording import ABSENT, chance, interval, percent, points, ratio
+from harness.display.wording import ABSENT, chance, interval, percent, plural, points, ratio
 from harness.report.figures import colour, downwards, excludes_zero, figure, forest, from_zero, symbol
 from harness.report.sections.arms import arm_cell
 from harness.report.sections.verdicts import chance_note
@@ -173,13 +173,18 @@ def _errors(comparison: Comparison) -> Folded:
             f"{pair.a} - {pair.b}",
             *(ABSENT if se is None else points(se).lstrip("+") for se in (pair.naive_se, pair.clustered_se)),
             ABSENT if pair.se_ratio is None else f"{pair.se_ratio:.1f}",
+            *(ABSENT if se is None else points(se).lstrip("+") for se in (pair.draws_se, pair.se)),
+            ABSENT if pair.freedom is None else f"{pair.freedom:.1f}",
+            ABSENT if pair.unit_mean is None else points(pair.unit_mean),
         ]
         for pair in comparison.pairs
     ]
     unit = comparison.unit
     why = Line(
         f"Frames of one {unit} are similar. The naive standard error treats frames as independent; the "
-        f"clustered one uses whole {unit}s. The ratio is the factor by which the naive one is too small."
+        f"clustered one uses whole {unit}s. The ratio is the factor by which the naive one is too small. The interval "
+        f"is the difference ± Student's t of its degrees of freedom times its standard error, which has both parts."
     )
-    columns: Columns = ["measure", "difference", *numbers("naive", f"over {unit}s", "ratio")]
+    over = (f"over {unit}s", "ratio", f"over {plural(comparison.draw)}", "of the interval", "degrees of freedom")
+    columns: Columns = ["measure", "difference", *numbers("naive", *over, f"difference, {unit}s alike")]
     return Folded(f"Why {unit}s, not frames", [why, Table(columns, rows, "Standard errors, in points.")])

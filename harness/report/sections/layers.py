@@ -4,11 +4,12 @@ Legend: L layers, N steps.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from harness.comparison.arm_model import ComparedArm
+from harness.comparison.arm_model import ComparedArm, LayerCurves
 from harness.comparison.model import Comparison
 from harness.display.document import Figure, Group, Line, Section
 from harness.display.wording import setting, value
@@ -20,7 +21,7 @@ Quantity = Literal["gradient", "scale", "path_ratio"]
 
 def section(comparison: Comparison) -> Section:
     """A map of gradients for each arm, and lines by layer of all."""
-    arms = [arm for arm in comparison.arms if arm.layers]
+    arms = [replace(arm, layers=_of_one_depth(arm)) for arm in comparison.arms if arm.layers]
     if not arms:
         return Section("layers")
     ends = _extremes(arms)
@@ -28,6 +29,8 @@ def section(comparison: Comparison) -> Section:
         "Measured on the same training frames at each step; geometric means over seeds. Layer 1 sees the "
         "window, the last one gives the logits."
     )
+    if comparison.n_searches > 1:
+        about += " Of the finals that have the layers of the first search's."
     cells, caption = _of_last_value(comparison, arms)
     lines = [by_layer(comparison, cells, "scale", ("layers_scale", "Scale of a layer's output.", caption))]
     if any(np.isfinite(_mean(arm, "path_ratio")).any() for arm in cells):
@@ -106,6 +109,11 @@ def by_layer(
         xaxis=whole_numbers(longest, "layer"),
         yaxis={"type": "log", "exponentformat": "power"},
     )
+
+
+def _of_one_depth(arm: ComparedArm) -> tuple[LayerCurves, ...]:
+    """The finals with the same layers as the first: several searches may have chosen several depths."""
+    return tuple(run for run in arm.layers if run.names == arm.layers[0].names)
 
 
 def _extremes(arms: Sequence[ComparedArm]) -> tuple[float, float]:

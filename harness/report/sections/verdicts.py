@@ -19,7 +19,7 @@ from harness.display.document import (
     numbers,
 )
 from harness.display.terminal import COLUMNS, width
-from harness.display.wording import ABSENT, NOTHING_TO_COMPARE, chance, counted, percent, points, ratio
+from harness.display.wording import ABSENT, NOTHING_TO_COMPARE, chance, counted, percent, plural, points, ratio
 from harness.report.sections import sweep
 
 _N_CARDS = 6
@@ -59,14 +59,26 @@ def notes(comparison: Comparison) -> Section:
 def chance_note(comparison: Comparison) -> Line:
     """What the column of this name is."""
     is_single = all(len(arm.seeds) == 1 for arm in comparison.arms)
-    seeds = ", as trained" if is_single else " and new seeds"
+    seeds = ", as trained" if is_single else " and new seeds" if comparison.n_searches < 2 else " and new searches"
     return Line(f"P(sup.): probability that the first is better for a new {comparison.unit}{seeds}.")
+
+
+def scope(comparison: Comparison) -> Line:
+    """What the verdicts are about, and what they depend on."""
+    if comparison.n_searches >= 2:
+        return Line("About the architectures, as such a search tunes them, on this training data.")
+    which = "these two configurations" if len(comparison.arms) == 2 else "these configurations"
+    found = ", found by one search each" if comparison.n_searches == 1 else ""
+    return Line(f"About {which}{found}, on this training data.")
 
 
 def _evidence(comparison: Comparison) -> Line:
     """In brackets the 95 % interval over 8 speakers and 3 seeds, Student's t."""
     n_seeds = sorted({len(arm.seeds) for arm in comparison.arms})
     seeds = counted(n_seeds[0], "seed") if len(n_seeds) == 1 else f"{n_seeds[0]} to {n_seeds[-1]} seeds"
+    if comparison.n_searches >= 2:
+        finals = "one final each" if comparison.draw == "search and seed" else f"{seeds} together"
+        seeds = f"{counted(comparison.n_searches, 'search')}, {finals}"
     over = f"In brackets the {100 * comparison.level:g} % interval over {counted(comparison.units, comparison.unit)}"
     if n_seeds == [1]:
         return Line(f"{over}, for these seeds alone.")
@@ -104,35 +116,45 @@ def _printed(comparison: Comparison, pairs: Sequence[Pair], *, everything: bool)
     return [
         *(Line(pair.sentence, strong=pair in first or not first) for pair in rows),
         _evidence(comparison),
+        scope(comparison),
         *([Line(more)] if n_left_out else []),
         *_corrected(comparison, pairs),
         Heading("Evidence for the verdicts: the first arm of each pair against the second"),
-        *_behind(rows),
+        *_behind(rows, comparison.draw),
         chance_note(comparison),
-        Line(f"Standard error (SE) in points, by frames (naive) and by {comparison.unit} (clustered)."),
-        Line("Costs: the ratio of the first to the second."),
+        Line("SE: standard error of the interval in points; df: its degrees of freedom; its"),
+        Line(f"parts over {comparison.unit}s and {plural(comparison.draw)}; naive: if frames were independent."),
+        Line("Costs: the ratio of the first to the second; time is that of a training."),
     ]
 
 
-def _behind(pairs: Sequence[Pair]) -> list[Block]:
+_UNITS = {"speaker": "speak-\ners", "utterance": "utter-\nances"}
+_DRAWS = {"seed": "\nseeds", "search": "\nsearches", "search and seed": "searches,\nseeds"}
+
+
+def _error(se: float | None) -> str:
+    return ABSENT if se is None else f"{100 * se:.2f}"
+
+
+def _behind(pairs: Sequence[Pair], draw: str) -> list[Block]:
     """Evidence and price of each pair: one table, or two if the names are long."""
     names = [f"{pair.a} : {pair.b}" for pair in pairs]
     evidence = [
         (
             chance(pair.probability_a_better),
-            *(ABSENT if se is None else f"{100 * se:.2f}" for se in (pair.naive_se, pair.clustered_se)),
-            ABSENT if pair.se_ratio is None else f"{pair.se_ratio:.1f}",
+            _error(pair.se),
+            ABSENT if pair.freedom is None else f"{pair.freedom:.1f}",
+            *(_error(se) for se in (pair.clustered_se, pair.draws_se, pair.naive_se)),
         )
         for pair in pairs
     ]
-    costs = [pair.cost for pair in pairs]
     prices = [
-        tuple(ratio(*of) for of in (cost.parameters, cost.flops_per_frame, cost.seconds_training, cost.search_frames))
-        for cost in costs
+        tuple(ratio(*of) for of in (pair.cost.parameters, pair.cost.flops_per_frame, pair.cost.seconds_training))
+        for pair in pairs
     ]
     heads = [
-        numbers("P(sup.)", "naive\nSE", "clus-\ntered", "ratio"),
-        numbers("para-\nmeters", "\nFLOPs", "\nseconds", "tuning\nframes"),
+        numbers("P\n(sup.)", "\nSE", "\ndf", _UNITS[pairs[0].unit], _DRAWS[draw], "\nnaive"),
+        numbers("para-\nmeters", "\nFLOPs", "\ntime"),
     ]
     both = [(name, *own, *price) for name, own, price in zip(names, evidence, prices, strict=True)]
     whole = Table(["pair", *heads[0], *heads[1]], both)
@@ -148,7 +170,7 @@ def _pasted(comparison: Comparison, pairs: Sequence[Pair]) -> list[Block]:
     if not comparison.pairs:
         return [Line(NOTHING_TO_COMPARE)]
     sentences = [Line(sentence, strong=True) for sentence in comparison.verdicts]
-    return [*sentences, _evidence(comparison), *_corrected(comparison, pairs)]
+    return [*sentences, _evidence(comparison), scope(comparison), *_corrected(comparison, pairs)]
 
 
 # On the page
@@ -168,7 +190,7 @@ def _pair_cards(comparison: Comparison, pairs: Sequence[Pair]) -> list[PageBlock
         *([rest] if others else []),
         Line(
             f"Accuracy on the test split. In brackets and as a line the {_interval_over(comparison)}; where it covers "
-            "zero, no difference is shown.",
+            f"zero, no difference is shown. {scope(comparison).text}",
             soft=True,
         ),
     ]
@@ -185,7 +207,8 @@ def _sweep_cards(comparison: Comparison) -> list[PageBlock]:
     return [
         Cards(cards),
         Line(
-            f"Accuracy on the test split; better or worse where the {_interval_over(comparison)} excludes zero.",
+            f"Accuracy on the test split; better or worse where the {_interval_over(comparison)} excludes zero. "
+            f"{scope(comparison).text}",
             soft=True,
         ),
     ]
@@ -193,7 +216,7 @@ def _sweep_cards(comparison: Comparison) -> list[PageBlock]:
 
 def _interval_over(comparison: Comparison) -> str:
     over = counted(comparison.units, comparison.unit)
-    return f"{100 * comparison.level:g} % interval over {over} and the seeds"
+    return f"{100 * comparison.level:g} % interval over {over} and the {plural(comparison.draw)}"
 
 
 def _card(pair: Pair, comparison: Comparison, n_pairs: int, furthest: float) -> Card:
