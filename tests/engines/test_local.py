@@ -189,6 +189,7 @@ def test_a_process_that_dies_is_lost_and_its_run_goes_on_bit_for_bit(corpus, ask
         if event.epoch.epoch == 2:
             for process in multiprocessing.active_children():
                 os.kill(process.pid, signal.SIGKILL)
+                process.join()  # the idle one's pipe ends with it, before the next request is sent to anyone
         return False
 
     with LocalEngine(TWO, CPU, tmp_path) as engine:
