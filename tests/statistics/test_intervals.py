@@ -171,7 +171,7 @@ def test_of_one_seed_speakers_alone_make_the_interval():
     assert effective < len(set(UNITS))
     assert found.degrees_of_freedom == pytest.approx(effective - 1)
     assert found.se == pytest.approx(found.clustered_se, rel=0.1)
-    assert found.high - found.difference == pytest.approx(t.ppf(0.975, 4) * found.se)
+    assert found.high - found.difference == pytest.approx(t.ppf(0.975, effective - 1) * found.se)
 
 
 def test_verdicts_name_the_better_arm():
