@@ -269,6 +269,9 @@ class StudyRecord:
     sweep: dict[str, Any] | None = None
     """key (params.depth), values [...], cells {arm: {base, value}}: what each arm of a sweep stands for."""
 
+    folds: dict[str, Any] | None = None
+    """Of a cross-validation: n, test_to_train (frames), cells {arm: {base, fold}}; see `comparison.folds`."""
+
     studies: tuple[str, ...] = ()
     """The names of the studies, or runs, that were joined into this record; empty if it is one alone."""
 

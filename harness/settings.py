@@ -48,6 +48,9 @@ class Data:
     validation: str | SpeakerFraction = "validation"
     """The split used for selection, or a fraction of the training speakers."""
     test: str = "test"
+    folds: Annotated[int, Between(3, 100)] | None = None
+    """Cross-validation over speakers: the splits are pooled, and every speaker is tested once, in one of so many folds
+    of whole speakers. Validation is the next fold, or the given fraction of the speakers outside of the fold."""
     context: Context = 7
     """Frames each side of the one that is classified, or [left, right]."""
     normalisation: Normalisation = "utterance"

@@ -53,7 +53,7 @@ def finish_arms(recorder: Recorder, record: StudyRecord) -> None:
 def finish(recorder: Recorder, record: StudyRecord) -> str:
     """The link to the study's view; all its arms are finished."""
     comparison = compare(record)
-    return recorder.finish(record, comparison.pairs, comparison.verdicts)
+    return recorder.finish(record, record, comparison.pairs, comparison.verdicts)
 
 
 def write(store: Store, record: StudyRecord) -> str:

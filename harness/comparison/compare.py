@@ -14,7 +14,7 @@ from harness.display.wording import counted, points
 from harness.errors import UserError
 from harness.phones import BROAD
 from harness.results import ArmRecord, StudyRecord
-from harness.statistics import frame_measures, intervals
+from harness.statistics import folds, frame_measures, intervals
 
 
 def sweep(record: StudyRecord, numbers: Sequence[ComparedArm], pairs: Sequence[Pair]) -> Sweep | None:
@@ -73,7 +73,7 @@ def compare(record: StudyRecord) -> Comparison:
         units=table.n_units,
         level=record.level,
         margin=record.margin,
-        method=intervals.METHOD,
+        method=intervals.METHOD + (f"; {folds.METHOD}" if record.folds else ""),
         calibration_method=frame_measures.METHOD,
         resamples=record.resamples,
         verdicts=tuple(pair.sentence for pair in rows if pair.metric == "accuracy"),
@@ -89,6 +89,7 @@ def compare(record: StudyRecord) -> Comparison:
         confusion_differences=confusion_differences(record, table),
         experiment=record.experiment,
         provenance=record.provenance,
+        folds=record.folds["n"] if record.folds else None,
         studies=record.studies or (record.study,),
     )
 

@@ -35,8 +35,8 @@ def confusion_differences(record: StudyRecord, table: MeasureTable) -> tuple[Con
 def _phoneme_differences(table: MeasureTable, a: str, b: str) -> PhonemeDifferences:
     """The phonemes that occur, those first whose difference survives the correction for their number, then by size."""
     arms, level = [table.counts[arm].units for arm in (a, b)], table.level
-    of_all = pooled_variance([counts.units.tally for counts in table.counts.values()], f1)
-    every = intervals.paired_difference(arms[0], arms[1], f1, level=level, pooled=True, of_all=of_all)
+    of_all, folds = pooled_variance([counts.units.tally for counts in table.counts.values()], f1), table.folds
+    every = intervals.paired_difference(arms[0], arms[1], f1, level=level, pooled=True, of_all=of_all, folds=folds)
     occurs = np.flatnonzero(arms[0].tally.total.true[0])
     own = _entries(every, occurs)
     p_corrected = None if own.p is None else intervals.corrected(own.p)

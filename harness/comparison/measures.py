@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.comparison.folds import folds_of_units
 from harness.comparison.frames import FROM_FRAMES, FrameResults, SeedValues, Shares, frame_results
 from harness.errors import UserError
 from harness.results import ArmRecord, Scores, StudyRecord
 from harness.statistics import intervals
 from harness.statistics.draws import pooled_variance
+from harness.statistics.folds import Folds
 from harness.statistics.intervals import Difference
 from harness.statistics.metrics import Metric, OfCounts, accuracy
 from harness.statistics.registry import LOG_LOSS, METRICS
@@ -79,6 +81,8 @@ class MeasureTable:
     """Arm -> measure -> (S,), all measures that there are, in the order of the registry."""
     frames: FrameResults | None
     """None where finals did not keep their frames."""
+    folds: Folds | None
+    """In which each unit was tested; None without cross-validation."""
     _differences: dict[tuple[str, tuple[str, ...]], Difference] = field(default_factory=dict, repr=False)
 
     @property
@@ -101,9 +105,10 @@ class MeasureTable:
                     of.function,
                     level=self.level,
                     of_all=pooled_variance([arm.tally for arm in of.arms.values()], of.function),
+                    folds=self.folds,
                 )
                 if len(tallies) == 2
-                else intervals.one_arm_interval(tallies[0], of.function, level=self.level)
+                else intervals.one_arm_interval(tallies[0], of.function, level=self.level, folds=self.folds)
             )
         return self._differences[key]
 
@@ -147,6 +152,7 @@ def measure(record: StudyRecord, arms: Sequence[ArmRecord]) -> MeasureTable:
         measures=measures,
         of_seeds=of_seeds,
         frames=frames,
+        folds=folds_of_units(record, units),
     )
 
 

@@ -331,6 +331,8 @@ class Comparison:
     """The experiment file's text."""
     provenance: Mapping[str, Json]
     """commit, dirty, device, precision, versions, command, started, seconds ..."""
+    folds: int | None
+    """Of a cross-validation over speakers; None without."""
     studies: tuple[str, ...] = field(metadata=NOT_IN_JSON)
     """The names of the studies, or runs, whose arms these are: one, or several that were joined. Not in the JSON."""
 

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from harness.conductor.search import ArmSearch, PendingTrial
 from harness.conductor.workspace import Workspace
-from harness.corpora.corpus import Corpus
 from harness.corpora.store import Part
 from harness.display.progress import Progress, RunName
-from harness.engines.request import Fact, Request
+from harness.engines.request import CorpusParts, Fact, Request
 from harness.errors import Diverged, RunFailed
 from harness.experiment.experiment import Arm, Experiment
 from harness.frames.placement import Placement
@@ -29,9 +28,10 @@ class StudyContext:
 
     experiment: Experiment
     workspace: Workspace
-    corpus: Corpus
-    parts: Mapping[str, Part]
-    placement: Placement
+    corpora: Sequence[CorpusParts]
+    """What the arms are trained and tested on: one corpus, or one for each fold."""
+    placements: Sequence[Placement]
+    """Of each corpus."""
     precision: str
     threads: int
     """Of each run."""
@@ -39,6 +39,10 @@ class StudyContext:
     """Whether the finals of a small model are trained faster together."""
     facts: Mapping[str, Fact]
     """Of the study, for the provenance of its results."""
+
+    def parts(self, request: Request) -> Mapping[str, Part]:
+        """The parts that a request is about."""
+        return next(corpus.parts for corpus in self.corpora if corpus.digest == request.corpus)
 
     def request(
         self,
@@ -58,7 +62,7 @@ class StudyContext:
             arm=arm.name,
             settings=settings,
             seeds=tuple(seeds),
-            corpus=self.corpus.digest,
+            corpus=self.corpora[arm.fold - 1].digest,
             precision=self.precision,
             threads=self.threads,
             folders=tuple(folder.relative_to(self.workspace.folder).as_posix() for folder in folders),
@@ -119,7 +123,7 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
     """
     searches = [
         ArmSearch(study.workspace.journal, arm, search, number)
-        for number, search in enumerate(study.experiment.searches(), 1)
+        for number, search in enumerate(study.experiment.searches(arm.fold), 1)
     ]
     for search in searches:
         for known in search.trials():
@@ -137,7 +141,7 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
         arm=arm.name,
         architecture=arm.architecture,
         chosen=chosen[0],
-        finals=_in_order(outcomes, study) if not _failure(outcomes) else (),
+        finals=_in_order(outcomes, arm, study) if not _failure(outcomes) else (),
         trials=records[0].trials if records else (),
         importances=searches[0].importances() if searches else {},
         failure=_failure(outcomes),
@@ -151,9 +155,9 @@ def _search_record(search: ArmSearch) -> SearchRecord:
     return SearchRecord(search.search.seed, best.settings if best else {}, search.trials())
 
 
-def _in_order(outcomes: Sequence[Outcome], study: StudyContext) -> tuple[RunResult, ...]:
+def _in_order(outcomes: Sequence[Outcome], arm: Arm, study: StudyContext) -> tuple[RunResult, ...]:
     """The results of the finals in the order of their seeds."""
-    order = [seed for _, seed in study.experiment.finals()]
+    order = [seed for _, seed in study.experiment.finals(arm.fold)]
     results = [result for outcome in outcomes for result in outcome.results]
     return tuple(sorted(results, key=lambda result: order.index(result.seed)))
 
@@ -226,12 +230,14 @@ def _finals(
     Returns:
         The outcomes, those of the first seeds first.
     """
-    seeds = [seed for _, seed in study.experiment.finals()]
+    finals, corpus = study.experiment.finals(arm.fold), study.corpora[arm.fold - 1]
+    seeds = [seed for _, seed in finals]
     jobs = []
     for number, own_settings in enumerate(settings, 1):
-        own = [seed for search, seed in study.experiment.finals() if search == number]
+        own = [seed for search, seed in finals if search == number]
         groups: list[list[int]] = [[seed] for seed in own]
-        if study.takes_batches and is_small(own_settings, study.parts["train"], study.placement):
+        placement = study.placements[arm.fold - 1]
+        if study.takes_batches and is_small(own_settings, corpus.parts["train"], placement):
             new = [seed for seed in own if not (study.workspace.final(arm.name, seed) / "result.json").exists()]
             groups = [[seed] for seed in own if seed not in new] + ([new] if new else [])
         jobs += [Job(study.request(arm, own_settings, group, number)) for group in groups]

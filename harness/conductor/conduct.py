@@ -12,19 +12,20 @@ from typing import Any
 
 import torch
 
+from harness.comparison import folds
 from harness.comparison.effort import n_random
 from harness.comparison.model import Comparison
 from harness.conductor.arm import StudyContext
 from harness.conductor.loop import Conductor
 from harness.conductor.plan import study_parts, workload
 from harness.conductor.workspace import Workspace, cache
-from harness.corpora.corpus import open_corpus
+from harness.corpora.corpus import Corpus, open_corpus
 from harness.display.progress import Progress
 from harness.engines.local import LocalEngine
 from harness.engines.request import CorpusParts, Engine
 from harness.errors import Interrupted, UserError
 from harness.experiment import claims, rungs, sizes
-from harness.experiment.experiment import Experiment
+from harness.experiment.experiment import OF_FOLD, Experiment
 from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
 from harness.results import ArmRecord, StudyRecord
@@ -65,17 +66,21 @@ def conduct(
             store = _opened_store(experiment, workspace, root, restart, progress)
             corpus = open_corpus(experiment.data, cache(root), progress.reading)
             experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
-            parts, padding = study_parts(experiment, corpus), max(experiment.widest_context)
             memory = memory_limit(chosen, experiment.data.memory) // shared.memory_shares
-            placed = placement(parts, padding, dtype_of_frames(precision), memory)
-            engine.offer(CorpusParts(corpus.digest, parts, padding, memory))
+            corpora = _parts(experiment, corpus, memory)
+            dtype = dtype_of_frames(precision)
+            placed = [placement(dict(own.parts), own.padding, dtype, memory) for own in corpora]
+            for own_parts in corpora:
+                engine.offer(own_parts)
             facts = {"corpus": corpus.digest, "device": chosen.type, "precision": precision}
-            workspace.check(**facts, streamed=list(placed.streamed))
+            workspace.check(**facts, streamed=sorted({name for one in placed for name in one.streamed}))
+            cells = experiment.in_folds()
             workspace.remember(threads=shared.threads, shares=shared.memory_shares)
             recorder = store.begin(
                 experiment.study,
                 question=experiment.question,
                 arms=list(experiment.arms),
+                folds=experiment.data.folds,
                 trials=len(experiment.searches()) * sum(rung.trials for rung in rungs.of_experiment(experiment)),
                 seeds=[seed for _, seed in experiment.finals()],
                 command=experiment.command,
@@ -83,9 +88,10 @@ def conduct(
             machine = provenance.of_machine(chosen.type, precision)
             own = {"started": machine["started"], **provenance.of_code(root)}
             own |= {"corpus": corpus.digest, "at_once": shared.n_runs}
-            progress.plans(workload(experiment, corpus.train.n_frames, shared.n_runs))
+            n_frames = sum(own_parts.parts["train"].n_frames for own_parts in corpora) // len(corpora)
+            progress.plans(workload(cells, n_frames, shared.n_runs))
             context = StudyContext(
-                experiment, workspace, corpus, parts, placed, precision, shared.threads, engine.takes_batches, own
+                cells, workspace, corpora, placed, precision, shared.threads, engine.takes_batches, own
             )
             started = time.perf_counter()
             try:
@@ -96,7 +102,16 @@ def conduct(
             seconds = workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
             workspace.remember(seconds=seconds)
         machine |= own | {"threads": shared.threads, "seconds": seconds, "command": experiment.command}
-        return _compare(_record(experiment, corpus.summary(), arms, machine), recorder)
+        return _compare(_record(experiment, corpus, arms, machine), recorder)
+
+
+def _parts(experiment: Experiment, corpus: Corpus, memory: int) -> list[CorpusParts]:
+    """What the arms are trained and tested on: the corpus, or each of its folds."""
+    padding = max(experiment.widest_context)
+    return [
+        CorpusParts(own.digest, study_parts(experiment, own, fold), padding, memory)
+        for fold, own in enumerate(corpus.folds or (corpus,), 1)
+    ]
 
 
 def _precision(experiment: Experiment, begun: dict[str, Any], device: torch.device) -> str:
@@ -124,9 +139,7 @@ def _opened_store(experiment: Experiment, workspace: Workspace, root: Path, rest
     return store
 
 
-def _record(
-    experiment: Experiment, corpus: dict[str, Any], arms: list[ArmRecord], provenance: dict[str, Any]
-) -> StudyRecord:
+def _record(experiment: Experiment, corpus: Corpus, arms: list[ArmRecord], provenance: dict[str, Any]) -> StudyRecord:
     comparison, search = experiment.comparison, experiment.search
     return StudyRecord(
         study=experiment.study,
@@ -134,7 +147,7 @@ def _record(
         baseline=comparison.baseline,
         unit=comparison.unit,
         level=comparison.level,
-        corpus=corpus,
+        corpus=corpus.summary(),
         experiment=experiment.text,
         arms=arms,
         resamples=comparison.resamples,
@@ -144,19 +157,41 @@ def _record(
         notes=experiment.notes,
         provenance=provenance,
         sweep=asdict(experiment.sweep) if experiment.sweep else None,
+        folds=_folds(experiment, corpus) if experiment.data.folds else None,
     )
+
+
+def _folds(experiment: Experiment, corpus: Corpus) -> dict[str, Any]:
+    """What a record says of its folds."""
+    n_train = sum(fold.train.n_frames for fold in corpus.folds)
+    cells = experiment.in_folds().arms.items()
+    return {
+        "n": len(corpus.folds),
+        "test_to_train": sum(fold.test.n_frames for fold in corpus.folds) / n_train,
+        "cells": {name: {"base": name.rpartition(OF_FOLD)[0], "fold": arm.fold} for name, arm in cells},
+    }
 
 
 def _compare(record: StudyRecord, recorder: Recorder) -> Comparison:
     from harness.comparison.compare import compare
 
-    comparison = compare(record)
+    whole = folds.merged(record)
+    comparison = compare(whole)
     finished = {arm.arm for arm in comparison.arms}
-    for arm in record.arms:
+    cells = [arm for arm in record.arms if arm not in whole.arms]
+    for cell in cells:
+        recorder.finish_fold(cell) if cell.finals else recorder.fail_arm(cell)
+    for arm in whole.arms:
+        if cells:
+            recorder.start_arm(arm.arm, architecture=arm.architecture, settings=_settings(arm))
         if arm.arm in finished:
             recorder.finish_arm(arm, comparison)
         else:
             recorder.fail_arm(arm)
     answers = [claim.sentence for claim in comparison.claims]
-    recorder.finish(record, comparison.pairs, [*comparison.verdicts, *answers])
+    recorder.finish(record, whole, comparison.pairs, [*comparison.verdicts, *answers])
     return comparison
+
+
+def _settings(arm: ArmRecord) -> dict[str, Any]:
+    return arm.finals[0].settings if arm.finals else {}

@@ -38,6 +38,7 @@ def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> Stud
     Raises:
         UserError: there are none such, they are not finished, or not scored on the same test data.
     """
+    from harness.comparison.folds import merged
     from harness.comparison.joining import joined
     from harness.tracking.store import open_store
 
@@ -51,7 +52,7 @@ def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> Stud
     if runs:
         found = store.load_runs(runs)
         return joined(found, _OF_RUNS, baseline=found[-1].study)
-    records = [store.load_study(study) for study in studies]
+    records = [merged(store.load_study(study)) for study in studies]
     return records[0] if len(records) == 1 else joined(records)
 
 

@@ -75,7 +75,7 @@ class Conductor:
         return [self._records[name] for name in self.study.experiment.arms]
 
     def _conduct(self) -> None:
-        if self.engine.slots() > 1:
+        if self.engine.slots() > 1 and len(self.study.corpora) == 1:  # a worker has the frames of one fold at a time
             while self._unopened:
                 self._open_arm(self._unopened.popleft())
         self._fill()
@@ -124,7 +124,7 @@ class Conductor:
             return None
         result = RunResult.load(folder)
         self.recorder.log_run(result, folder)
-        n_frames = self.study.parts[job.request.part].n_frames * job.request.settings.training.epochs
+        n_frames = self.study.parts(job.request)[job.request.part].n_frames * job.request.settings.training.epochs
         self.progress.skip(job.name(seed), _accuracy(result), n_frames)
         return Outcome(job, (result,))
 
@@ -144,7 +144,7 @@ class Conductor:
                 rung=trial.rung.number if trial and has_rungs else None,
                 origin=trial.origin if trial else None,
             )
-            n_frames = self.study.parts[request.part].n_frames
+            n_frames = self.study.parts(request)[request.part].n_frames
             self.progress.begins(job.name(seed), request.settings.training.epochs, n_frames, values)
         self._open[self.engine.submit(request)] = OpenJob(job, runs, {seed: [] for seed in request.seeds})
 

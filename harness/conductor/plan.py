@@ -37,13 +37,18 @@ def workload(experiment: Experiment, n_frames: int, n_runs: int) -> Workload:
     )
 
 
-def study_parts(experiment: Experiment, corpus: Corpus) -> dict[str, Part]:
-    """What a study sees: "train", "validation", "test", and what trials see that is fewer training utterances."""
+def study_parts(experiment: Experiment, corpus: Corpus, fold: int = 1) -> dict[str, Part]:
+    """What a study sees: "train", "validation", "test", and what trials see that is fewer training utterances.
+
+    Args:
+        corpus: the whole one, or a fold of it.
+        fold: its number, from 1.
+    """
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    for number, search in enumerate(experiment.searches(), 1):
+    for number, search in enumerate(experiment.searches(fold), 1):
         for rung in rungs.rungs(search, experiment.training.epochs, number):
             if rung.part not in parts:  # the first search has the utterances of studies from before there were several
-                parts[rung.part] = subset(corpus.train, rung.subset, 0 if number == 1 else search.seed)
+                parts[rung.part] = subset(corpus.train, rung.subset, 0 if number == fold == 1 else search.seed)
     return parts
 
 
@@ -60,10 +65,11 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     corpus = open_corpus(experiment.data, cache(root), progress.reading)
     experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
     search, finals, n_searches = experiment.search, experiment.finals(), max(1, len(experiment.searches()))
-    stages, parts = rungs.of_experiment(experiment), study_parts(experiment, corpus)
-    trials = n_searches * sum(rung.trials for rung in stages)
+    corpora = corpus.folds or (corpus,)
+    stages, parts = rungs.of_experiment(experiment), study_parts(experiment, corpora[0])
+    n_folds, trials = len(corpora), n_searches * sum(rung.trials for rung in stages)
     search_frames = n_searches * sum(rung.trials * rung.epochs * parts[rung.part].n_frames for rung in stages)
-    final_frames = corpus.train.n_frames * experiment.training.epochs
+    final_frames = sum(own.train.n_frames for own in corpora) // n_folds * experiment.training.epochs
     d_features, n_classes = corpus.train.d_features, len(corpus.train.phonemes)
     rows, memory = [], 0
     for arm in experiment.arms.values():
@@ -73,10 +79,12 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         flops = _ends([cost.flops_per_frame for cost, _ in ends])
         times = f"{n_searches} x " if n_searches > 1 else ""
         runs = " + ".join(str(n) for n in (*(f"{times}{rung.trials}" for rung in stages), len(finals)))
+        runs = runs if n_folds == 1 else f"{n_folds} x ({runs})"
         rows.append((arm.name, arm.architecture, runs, parameters, flops))
-    frames = [(name, *map(count, summary.values())) for name, summary in corpus.summary()["splits"].items()]
-    n_runs = len(rows) * (trials + len(finals))
-    total = len(experiment.arms) * (search_frames + len(finals) * final_frames)
+    summary = corpus.summary()
+    frames = [(name, *map(count, own.values())) for name, own in (summary.get("folds") or summary["splits"]).items()]
+    n_runs = n_folds * len(rows) * (trials + len(finals))
+    total = n_folds * len(experiment.arms) * (search_frames + len(finals) * final_frames)
     shared = choose_parallelism(chosen, len(rows), workspace.facts())
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
@@ -85,11 +93,12 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Table(["arm", "architecture", *numbers("runs", "parameters", "FLOPs per frame")], rows),
         *_swept(experiment),
         *_searches(experiment, search_frames, final_frames),
+        *_folds(corpus),
         *_ranges(experiment),
         *_widths(experiment),
         *(_rungs(stages, parts) if len(stages) > 1 else []),
         Heading(f"Corpus {corpus.name}, digest {corpus.digest}"),
-        Table(["part", *numbers("utterances", "speakers", "frames")], frames),
+        Table(["tested in" if corpus.folds else "part", *numbers("utterances", "speakers", "frames")], frames),
         Heading("Cost"),
         *([Line(f"training frames of a trial: {count(search_frames / trials)}")] if len(stages) == 1 else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
@@ -130,6 +139,18 @@ def _searches(experiment: Experiment, search_frames: int, final_frames: int) -> 
     ]
 
 
+def _folds(corpus: Corpus) -> list[Block]:
+    if not corpus.folds:
+        return []
+    n = len(corpus.folds)
+    return [
+        Line(
+            f"{n} folds of whole speakers: every speaker is tested once, and all runs are made {n} times, on the "
+            "training and validation speakers of each fold"
+        )
+    ]
+
+
 def _rungs(stages: Sequence[rungs.Rung], parts: Mapping[str, Part]) -> list[Block]:
     """What every arm's search spends."""
     rows, total = [], 0
@@ -150,7 +171,7 @@ def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared:
     wanted = experiment.training.precision
     dtype = dtype_of_frames(choose(device) if wanted == "auto" else wanted)
     limit = memory_limit(device, experiment.data.memory) // shared.memory_shares
-    parts = study_parts(experiment, corpus)
+    parts = study_parts(experiment, corpus.folds[0] if corpus.folds else corpus)
     placed = placement(parts, max(experiment.widest_context), dtype, limit)
     allowed = "data.memory" if experiment.data.memory else "half of its memory"
     if shared.memory_shares > 1:

@@ -3,7 +3,7 @@
 `open_corpus` takes the `[data]` settings and gives the three parts that a study needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from filelock import FileLock
 
 from harness.corpora import check, features, layout
+from harness.corpora.folds import deal, parts_of_fold, pooled
 from harness.corpora.store import Part
 from harness.errors import UserError
 from harness.files import Report, count_of
@@ -29,11 +30,21 @@ class Corpus:
     validation: Part
     test: Part
     digest: str
-    """The digest of the content of all three."""
+    """The digest of the content of all three; of a fold also of which speakers it has."""
+    folds: tuple["Corpus", ...] = ()
+    """With `data.folds`: each fold as a corpus of its own. All three parts are then all utterances."""
 
     def summary(self) -> dict[str, Any]:
         """Facts for `comparison.json`: name, digest, and per split the utterances, speakers and frames."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        if self.folds:
+            folds = {f"fold {n}": fold.test.summary() for n, fold in enumerate(self.folds, 1)}
+            return {
+                "name": self.name,
+                "digest": self.digest,
+                "splits": {"test": self.test.summary()},
+                "folds": folds,
+            }
         return {"name": self.name, "digest": self.digest, "splits": {k: p.summary() for k, p in parts.items()}}
 
 
@@ -50,6 +61,8 @@ def open_corpus(data: Data, cache: Path, progress: Report | None = None) -> Corp
 
     names = [data.train, data.test] + ([data.validation] if isinstance(data.validation, str) else [])
     parts = load_splits(root, names, cache, progress, labelled=True)
+    if data.folds:
+        return _in_folds(data, list(parts.values()), cache)
     train, test = parts[data.train], parts[data.test]
     if isinstance(data.validation, SpeakerFraction):
         train, validation = split_speakers(train, data.validation.speakers)
@@ -58,6 +71,25 @@ def open_corpus(data: Data, cache: Path, progress: Report | None = None) -> Corp
     _check(train, validation, test, same=data.validation == data.test)
     digest = "-".join(p.digest[:8] for p in (train, validation, test))
     return Corpus(data.corpus, train, validation, test, digest)
+
+
+def _in_folds(data: Data, parts: Sequence[Part], cache: Path) -> Corpus:
+    """The corpus of all speakers of these splits, with each fold of them.
+
+    Raises:
+        UserError: the splits differ in features or classes, share an utterance, or have too few speakers.
+    """
+    assert data.folds is not None
+    _check_alike({part.split: part for part in parts})
+    whole = pooled(parts, cache / "stores")
+    of_utterances = deal(whole.speakers, whole.lengths, data.folds)
+    fraction = data.validation.speakers if isinstance(data.validation, SpeakerFraction) else None
+    digest = f"{whole.digest[:8]}-{data.folds}-folds" + (f"-{fraction:g}" if fraction else "")
+    folds = [
+        Corpus(data.corpus, *parts_of_fold(whole, of_utterances, fold, fraction), f"{digest}-{fold + 1}")
+        for fold in range(data.folds)
+    ]
+    return Corpus(data.corpus, whole, whole, replace(whole, split="test"), digest, tuple(folds))
 
 
 def folder_of(data: Data, cache: Path, progress: Report | None = None) -> Path:
@@ -123,17 +155,22 @@ def subset(part: Part, fraction: float, seed: int = 0) -> Part:
 
 def _check(train: Part, validation: Part, test: Part, same: bool) -> None:
     parts = {"train": train, "validation": validation, "test": test}
-    for name, part in parts.items():
-        if part.phonemes != train.phonemes or part.d_features != train.d_features:
-            raise UserError(
-                f"{name} has {part.d_features} features and {len(part.phonemes)} classes; "
-                f"train has {train.d_features} and {len(train.phonemes)}"
-            )
+    _check_alike(parts)
     pairs = [("train", "validation"), ("train", "test")] + ([] if same else [("validation", "test")])
     for a, b in pairs:
         shared = np.intersect1d(parts[a].speakers, parts[b].speakers)
         if len(shared):
             raise UserError(check.shared_speakers(f"{a} ({parts[a].split})", f"{b} ({parts[b].split})", shared))
+
+
+def _check_alike(parts: Mapping[str, Part]) -> None:
+    (first, model), *others = parts.items()
+    for name, part in others:
+        if part.phonemes != model.phonemes or part.d_features != model.d_features:
+            raise UserError(
+                f"{name} has {part.d_features} features and {len(part.phonemes)} classes; "
+                f"{first} has {model.d_features} and {len(model.phonemes)}"
+            )
 
 
 def _synthetic(size: Synthetic, cache: Path, progress: Report | None) -> Path:

@@ -15,6 +15,8 @@ from harness.experiment.ranges import Range
 from harness.seeds import derive_seed
 from harness.settings import Data, Rows, Settings, Training
 
+OF_FOLD = "@fold="
+"""What stands between the name of an arm and the number of its fold."""
 ASSUMED = (28, 40)
 """Coefficients and classes, until the corpus has been read."""
 
@@ -108,6 +110,8 @@ class Arm:
     """Coefficients and classes; the corpus's, once it is read."""
     limit: int | None = None
     """Parameters that no model may exceed."""
+    fold: int = 1
+    """The fold that it is tested in, from 1; 1 where there are no folds."""
 
     def settings(self, values: Mapping[str, Any]) -> Settings:
         """The settings with a value for each range, and with a solved width where parameters are stated.
@@ -200,18 +204,40 @@ class Experiment:
     """Notes for readers of the result."""
     sweep: Sweep | None = None
 
-    def searches(self) -> tuple[Search, ...]:
-        """The independent searches of every arm: the first with the file's seed, the others with derived ones."""
+    def in_folds(self) -> "Experiment":
+        """With every arm once for each fold of the cross-validation, `ladnn@fold=1`; without folds as it is."""
+        if self.data.folds is None:
+            return self
+        cells = [
+            replace(arm, name=f"{arm.name}{OF_FOLD}{fold}", fold=fold)
+            for fold in range(1, self.data.folds + 1)
+            for arm in self.arms.values()
+        ]
+        return replace(self, arms={cell.name: cell for cell in cells})
+
+    def searches(self, fold: int = 1) -> tuple[Search, ...]:
+        """The independent searches of every arm: the first with the file's seed, the others with derived ones.
+
+        Args:
+            fold: from 1; each has seeds of its own.
+        """
         if self.search is None:
             return ()
-        first, n = self.search, self.comparison.searches
+        n = self.comparison.searches
+        first = replace(self.search, seed=_of_fold(self.search.seed, fold))
         return (first, *(replace(first, seed=derive_seed(first.seed, i) % 2**32) for i in range(1, n)))
 
-    def finals(self) -> tuple[tuple[int, int], ...]:
+    def finals(self, fold: int = 1) -> tuple[tuple[int, int], ...]:
         """The finals of every arm as (number of the search, seed): seeds dealt to the searches in turn, from 1.
 
         With fewer seeds than searches each of the others gets a derived seed, so that no search is without a final.
+
+        Args:
+            fold: from 1; each has seeds of its own.
         """
+        return tuple((search, _of_fold(seed, fold)) for search, seed in self._finals_of_first_fold())
+
+    def _finals_of_first_fold(self) -> tuple[tuple[int, int], ...]:
         seeds, n = list(self.comparison.seeds), self.comparison.searches
         index = 0
         while len(seeds) < n:
@@ -265,6 +291,15 @@ class Experiment:
         rows["comparison.margin"] = self.comparison.margin or None  # studies from before there was one go on
         rows["comparison.searches"] = self.comparison.searches if self.comparison.searches > 1 else None  # likewise
         return {k: v for k, v in sorted(rows.items()) if v is not None}
+
+
+def _of_fold(seed: int, fold: int) -> int:
+    """The seed of a fold, from 1: its trainings have nothing in common with those of the others."""
+    return seed if fold == 1 else derive_seed(seed, _FOLDS + fold) % 2**32
+
+
+_FOLDS = 10_000
+"""What is added to a fold's number where seeds are derived: beyond the numbers of searches."""
 
 
 def _canonical(settings: Settings, ranges: Mapping[str, Range]) -> Rows:

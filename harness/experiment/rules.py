@@ -113,6 +113,8 @@ def _check_splits(tree: Table, experiment: Experiment, mistakes: Mistakes) -> tu
                 mistakes.add(
                     ("data", key), f"{as_toml(split)} is not a split of the synthetic corpus: train, validation, test"
                 )
+    if data.folds:  # all of them are pooled
+        return ()
     for key in ("validation", "test"):
         if getattr(data, key) == data.train:
             place = key if key in own else "train"

@@ -36,6 +36,7 @@ import numpy as np
 from scipy.stats import false_discovery_control, t
 
 from harness.statistics.draws import LEAST_PAIRED, DrawParts, PooledVariance, draw_parts, effective_number
+from harness.statistics.folds import Folds, FoldVariance, fold_variance
 from harness.statistics.metrics import OfCounts, marginals
 from harness.statistics.tallies import Resampled, Tally, draw
 
@@ -67,6 +68,8 @@ class VarianceParts:
     """Over searches or seeds, with the units that there are."""
     both: np.ndarray
     """Of the interaction of units and draws, which is part of each of the others."""
+    folds: FoldVariance | None
+    """What the folds of a cross-validation add; None without."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,14 @@ def paired_difference(
     seed: int = 0,
     pooled: bool = False,
     of_all: PooledVariance | None = None,
+    folds: Folds | None = None,
 ) -> Difference:
     """The difference of two arms that were tested on the same utterances, with its interval.
 
     Args:
         pooled: compare the metric of the seeds' pooled counts rather than the mean of the seeds' metrics.
         of_all: variance of a draw over all arms, for an arm that has few of its own.
+        folds: that the units were tested in; None without cross-validation.
 
     Example:
         >>> from harness.statistics.metrics import accuracy
@@ -139,9 +144,14 @@ def paired_difference(
     left_out = a.tally.without_each().value(metric, pooled=pooled) - b.tally.without_each().value(metric, pooled=pooled)
     clustered_variance = (n_units - 1) * left_out.var(axis=0)
     effective_units = effective_number(a.tally.true if np.ndim(difference) else a.tally.true.sum(axis=1))
-    degrees_of_freedom = satterthwaite(
-        [clustered_variance, *parts.variances], [np.maximum(effective_units - 1, 1), *parts.freedoms]
-    )
+    variances, freedoms = [clustered_variance, *parts.variances], [np.maximum(effective_units - 1, 1), *parts.freedoms]
+    of_folds = fold_variance([a.tally, b.tally], metric, folds) if folds else None
+    if of_folds:
+        se = np.sqrt(se**2 + of_folds.excess)
+        variances, freedoms = [*variances, of_folds.excess], [*freedoms, of_folds.degrees_of_freedom]
+    degrees_of_freedom = satterthwaite(variances, freedoms)
+    if of_folds:
+        se, degrees_of_freedom = _wider(se, degrees_of_freedom, of_folds, level)
     half = t.ppf((1 + level) / 2, degrees_of_freedom) * se
     studentised = np.divide(np.abs(difference), se, out=np.where(difference == 0, 0.0, np.inf), where=se > 0)
     return Difference(
@@ -152,8 +162,17 @@ def paired_difference(
         high=difference + half,
         p=2 * t.sf(studentised, degrees_of_freedom),
         clustered_se=np.sqrt(clustered_variance),
-        sources=VarianceParts(units.var(axis=0), effective_units, parts, interaction.var(axis=0)),
+        sources=VarianceParts(units.var(axis=0), effective_units, parts, interaction.var(axis=0), of_folds),
     )
+
+
+def _wider(
+    se: np.ndarray, degrees_of_freedom: np.ndarray, of_folds: FoldVariance, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The standard error and degrees of freedom of the wider interval: of all parts, or of folds as clusters."""
+    clusters, freedom = np.sqrt(of_folds.clusters), of_folds.degrees_of_freedom
+    is_wider = t.ppf((1 + level) / 2, freedom) * clusters > t.ppf((1 + level) / 2, degrees_of_freedom) * se
+    return np.where(is_wider, clusters, se), np.where(is_wider, freedom, degrees_of_freedom)
 
 
 def _are_paired(a: Resampled, b: Resampled) -> bool:
@@ -166,7 +185,9 @@ _PAIRED = 2**31
 """The place of draws that two arms have in common."""
 
 
-def one_arm_interval(arm: Resampled, metric: OfCounts, *, level: float = 0.95, seed: int = 0) -> Difference:
+def one_arm_interval(
+    arm: Resampled, metric: OfCounts, *, level: float = 0.95, seed: int = 0, folds: Folds | None = None
+) -> Difference:
     """The metric of one arm with its interval: its difference from an arm that gets nothing right, always.
 
     Example:
@@ -181,7 +202,8 @@ def one_arm_interval(arm: Resampled, metric: OfCounts, *, level: float = 0.95, s
         none = np.zeros_like(tally.correct[:1])
         return Tally(none, none, tally.true)
 
-    return paired_difference(arm, Resampled(nothing(arm.tally), nothing(arm.resampled)), metric, level=level, seed=seed)
+    none = Resampled(nothing(arm.tally), nothing(arm.resampled))
+    return paired_difference(arm, none, metric, level=level, seed=seed, folds=folds)
 
 
 def satterthwaite(variances: Sequence[np.ndarray], freedoms: Sequence[float | np.ndarray]) -> np.ndarray:

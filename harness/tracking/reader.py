@@ -99,9 +99,12 @@ class Reader:
         """
         experiment = self._find(study)
         arms = json.loads(experiment.tags.get("harness.arms", "[]"))
+        n_folds = int(experiment.tags.get("harness.folds", "0"))
+        arms = [f"{name}@fold={fold}" for name in arms for fold in range(1, n_folds + 1)] if n_folds else arms
         if arm not in arms:
+            why = " It was cross-validated: give the model of one fold." if n_folds else ""
             raise UserError(
-                f"--arm {arm}: no such arm in study {study}.{_nearest(arm, arms)} There are: {', '.join(arms)}"
+                f"--arm {arm}: no such arm in study {study}.{why}{_nearest(arm, arms)} There are: {', '.join(arms)}"
             )
         runs = self.runs([experiment.experiment_id])
         ids = {
@@ -111,7 +114,8 @@ class Reader:
         }
         if not ids:
             raise UserError(self._progress(experiment, runs))
-        return {seed: ids[seed] for seed in json.loads(experiment.tags["harness.seeds"]) if seed in ids}
+        seeds = json.loads(experiment.tags["harness.seeds"])  # a fold has seeds of its own
+        return {seed: ids[seed] for seed in sorted(ids, key=lambda s: seeds.index(s) if s in seeds else len(seeds))}
 
     def fetch(self, run_id: str, folder: Path) -> Path:
         """The folder, into which a final's artifacts `result/` and `model/` were brought.
@@ -206,10 +210,15 @@ class Reader:
         tags = experiment.tags
         search = self.client.get_experiment_by_name(f"{experiment.name}/search")
         trials = self.runs([search.experiment_id]) if search is not None else []
-        done = [(run.data.tags.get("arm"), _kind(run)) for run in [*runs, *trials] if run.info.status == "FINISHED"]
-        n_seeds = len(json.loads(tags["harness.seeds"]))
+        n_folds = int(tags.get("harness.folds", "1"))
+        done = [
+            (run.data.tags.get("arm", "").partition("@fold=")[0], _kind(run))
+            for run in [*runs, *trials]
+            if run.info.status == "FINISHED"
+        ]
+        n_seeds, n_trials = n_folds * len(json.loads(tags["harness.seeds"])), n_folds * int(tags["harness.trials"])
         lines = [
-            f"  {arm}: {done.count((arm, 'trial'))} of {tags['harness.trials']} trials, "
+            f"  {arm}: {done.count((arm, 'trial'))} of {n_trials} trials, "
             f"{done.count((arm, 'final'))} of {n_seeds} seeds"
             for arm in json.loads(tags["harness.arms"])
         ]

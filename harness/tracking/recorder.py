@@ -155,6 +155,19 @@ class Recorder:
         self.client.set_terminated(run_id)
         return run_id
 
+    def finish_fold(self, record: ArmRecord) -> str:
+        """The id of the run of an arm in one fold of a cross-validation, which now has everything that is its own."""
+        run_id = self._arm_id(record.arm)
+        if self.runs[RunKey("arm", record.arm)].info.status == "FINISHED":
+            return run_id
+        with _folder() as folder:
+            entries.write_search(record, folder)
+            self.client.log_artifacts(run_id, str(folder))
+        tags = entries.arm_tags(record) | {"mlflow.note.content": entries.arm_markdown(record)}
+        log(self.client, run_id, _metrics(entries.arm_metrics(record), time.time()), tags=tags)
+        self.client.set_terminated(run_id)
+        return run_id
+
     def fail_arm(self, record: ArmRecord) -> str:
         """The id of the run of a cell of a sweep that has no finals, which is its result."""
         run_id = self._arm_id(record.arm)
@@ -165,22 +178,24 @@ class Recorder:
         self.client.set_terminated(run_id, "FAILED")
         return run_id
 
-    def finish(self, record: StudyRecord, pairs: Sequence[Pair], verdicts: Sequence[str]) -> str:
+    def finish(self, record: StudyRecord, whole: StudyRecord, pairs: Sequence[Pair], verdicts: Sequence[str]) -> str:
         """The link to the view of the study, which is now marked as finished, with its question and verdicts.
 
         Args:
+            whole: the record with the folds of each arm merged; without folds the same.
             pairs: the differences.
             verdicts: sentences in Markdown.
         """
-        ids = {arm.arm: self._arm_id(arm.arm) for arm in record.arms}
-        for arm, run_id in ids.items():
+        ids = {arm.arm: self._arm_id(arm.arm) for arm in whole.arms}
+        for arm in dict.fromkeys([*ids, *(arm.arm for arm in record.arms)]):
             with _folder() as folder:
                 entries.write_study(record, folder)
-                self.client.log_artifacts(run_id, str(folder))
-            differences = entries.difference_metrics(arm, record.compared_with(arm), pairs)
+                self.client.log_artifacts(self._arm_id(arm), str(folder))
+        for arm, run_id in ids.items():
+            differences = entries.difference_metrics(arm, whole.compared_with(arm), pairs)
             log(self.client, run_id, _metrics(differences, time.time()))
         try:
-            links = views.write(self.client, self.experiment_id, self.search_id, record, ids)
+            links = views.write(self.client, self.experiment_id, self.search_id, whole, ids)
         except Exception as error:  # the views' format is MLflow's own affair: a change there must not fail a study
             warnings.warn(f"MLflow's prepared view could not be written: {error}", stacklevel=2)
             links = {"runs": f"#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"}
@@ -211,7 +226,8 @@ class Recorder:
             return run
         if run is not None:  # of other settings: out of sight, into MLflow's trash
             self.client.delete_run(id_of(run))
-        colour = entries.COLOURS[self.arms.index(key.arm) % len(entries.COLOURS)]
+        base = key.arm if key.arm in self.arms else key.arm.rpartition("@")[0]  # of a fold, its arm's colour
+        colour = entries.COLOURS[self.arms.index(base) % len(entries.COLOURS)]
         source = {"mlflow.user": _user(), "mlflow.source.name": f"study {self.study}", "mlflow.source.type": "LOCAL"}
         all_tags = {**key.tags, **tags, **source, "mlflow.runColor": colour, **process.signature()}
         experiment_id = self.search_id if key.kind == "trial" else self.experiment_id

@@ -92,6 +92,7 @@ class Store(Reader):
         trials: int,
         seeds: Sequence[int],
         command: str,
+        folds: int | None = None,
     ) -> Recorder:
         """The recorder of a study, whose experiments are new or those that an earlier process made.
 
@@ -100,6 +101,7 @@ class Store(Reader):
             trials: of each arm's search; 0 if nothing is searched.
             seeds: of the comparison.
             command: what continues the study if it is stopped.
+            folds: of a cross-validation; each arm then has so many times the trials and seeds.
 
         Raises:
             UserError: an experiment of the study's name is in MLflow's trash, is not harness's own, or was recorded
@@ -111,7 +113,7 @@ class Store(Reader):
             "harness.trials": str(trials),
             "harness.seeds": json.dumps(list(seeds)),
             "harness.command": command,
-        }
+        } | ({"harness.folds": str(folds)} if folds else {})
         first_tags = {
             "mlflow.note.content": f"**{question}**\n\nRunning: the verdicts will stand here.",
             "harness.state": "unfinished",

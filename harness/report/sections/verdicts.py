@@ -65,11 +65,14 @@ def chance_note(comparison: Comparison) -> Line:
 
 def scope(comparison: Comparison) -> Line:
     """What the verdicts are about, and what they depend on."""
+    data = "on this training data" if comparison.folds is None else "trained on as many speakers"
     if comparison.n_searches >= 2:
-        return Line("About the architectures, as such a search tunes them, on this training data.")
+        return Line(f"About the architectures, as such a search tunes them, {data}.")
     which = "these two configurations" if len(comparison.arms) == 2 else "these configurations"
     found = ", found by one search each" if comparison.n_searches == 1 else ""
-    return Line(f"About {which}{found}, on this training data.")
+    if comparison.folds and comparison.n_searches == 1:
+        which, found = "these architectures", ", found by one search in each fold"
+    return Line(f"About {which}{found}, {data}.")
 
 
 def _evidence(comparison: Comparison) -> Line:
@@ -79,7 +82,9 @@ def _evidence(comparison: Comparison) -> Line:
     if comparison.n_searches >= 2:
         finals = "one final each" if comparison.draw == "search and seed" else f"{seeds} together"
         seeds = f"{counted(comparison.n_searches, 'search')}, {finals}"
-    over = f"In brackets the {100 * comparison.level:g} % interval over {counted(comparison.units, comparison.unit)}"
+    units = counted(comparison.units, comparison.unit)
+    units += f" in {comparison.folds} folds" if comparison.folds else ""
+    over = f"In brackets the {100 * comparison.level:g} % interval over {units}"
     if n_seeds == [1]:
         return Line(f"{over}, for these seeds alone.")
     method = ", Student's t" if any(pair.low is not None for pair in comparison.pairs) else ""
