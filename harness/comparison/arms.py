@@ -27,6 +27,9 @@ from harness.results import ArmRecord, Layers, RunResult, SearchRecord, StudyRec
 from harness.statistics import frame_measures, metrics
 from harness.statistics.metrics import Spread, spread
 
+LEAST_FOR_IMPORTANCES = 20
+"""Trials of an arm below which studies of earlier versions have importances that say nothing."""
+
 
 def compared_arm(
     arm: ArmRecord, record: StudyRecord, table: MeasureTable, targets: Sequence[LearningTarget]
@@ -79,7 +82,7 @@ def compared_arm(
         search=arm.trials,
         effort=tuning_effort(arm, record),
         rungs=rung_spending(arm),
-        importances=arm.importances,
+        importances=arm.importances if len(arm.all_trials) >= LEAST_FOR_IMPORTANCES else {},
         base=record.base_of(arm.arm),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.conductor.search import ArmSearch, PendingTrial
+from harness.conductor.search import ArmSearch, PendingTrial, importances
 from harness.conductor.workspace import Workspace
 from harness.corpora.store import Part
 from harness.display.progress import Progress, RunName
@@ -143,7 +143,7 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
         chosen=chosen[0],
         finals=_in_order(outcomes, arm, study) if not _failure(outcomes) else (),
         trials=records[0].trials if records else (),
-        importances=searches[0].importances() if searches else {},
+        importances=importances(searches),
         failure=_failure(outcomes),
         searches=records,
         ranges={name: str(range_) for name, range_ in arm.ranges.items()},

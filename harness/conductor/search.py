@@ -28,6 +28,8 @@ from harness.seeds import derive_seed
 from harness.settings import Training
 
 _ABANDONED = "abandoned"  # mark of a trial that was cut off before it had its settings; it counts for nothing
+LEAST_FOR_IMPORTANCES = 20
+"""Trials of an arm: of fewer the shares are those of chance, and from few trials the same for every arm."""
 _STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
@@ -120,20 +122,9 @@ class ArmSearch:
         """The complete trial of the highest validation accuracy in the last rung, the earliest of equals, or None."""
         return best(self.trials())
 
-    def importances(self) -> dict[str, float]:
-        """Share of each searched setting in what decides a good score (PED-ANOVA); empty where it cannot be told.
-
-        Of the first rung, whose trials are all alike but for their settings.
-        """
-        first = optuna.create_study(direction="maximize")
-        first.add_trials([t for t in self._study.get_trials(deepcopy=False) if "rung" not in t.user_attrs])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                shares = optuna.importance.get_param_importances(first, evaluator=PedAnovaImportanceEvaluator())
-            except (RuntimeError, ValueError):  # fewer than two complete trials, or all of one score
-                return {}
-        return dict(sorted(shares.items(), key=lambda share: (-share[1], share[0])))  # ties always in one order
+    def first_rung(self) -> list[FrozenTrial]:
+        """The trials of the first rung as Optuna has them: all alike but for their settings."""
+        return [t for t in self._study.get_trials(deepcopy=False) if "rung" not in t.user_attrs]
 
     def _sampler(self) -> optuna.samplers.BaseSampler:
         """Seeded by the study's seed and the trial's number, so that a study that goes on draws nothing twice."""
@@ -174,6 +165,26 @@ class ArmSearch:
 
     def _trial(self, number: int) -> optuna.Trial:
         return optuna.Trial(self._study, self._frozen(number)._trial_id)
+
+
+def importances(searches: Sequence[ArmSearch]) -> dict[str, float]:
+    """Share of each searched setting in what decides a good score, over all searches of an arm; empty where it cannot
+    be told: from fewer than `LEAST_FOR_IMPORTANCES` trials.
+
+    PED-ANOVA (Watanabe, Bansal and Hutter 2023, IJCAI), of the trials of the first rung.
+    """
+    trials = [trial for search in searches for trial in search.first_rung()]
+    if sum(trial.state == TrialState.COMPLETE for trial in trials) < LEAST_FOR_IMPORTANCES:
+        return {}
+    together = optuna.create_study(direction="maximize")
+    together.add_trials(trials)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            shares = optuna.importance.get_param_importances(together, evaluator=PedAnovaImportanceEvaluator())
+        except (RuntimeError, ValueError):  # all of one score
+            return {}
+    return dict(sorted(shares.items(), key=lambda share: (-share[1], share[0])))  # ties always in one order
 
 
 def n_ended(journal: Path) -> int:

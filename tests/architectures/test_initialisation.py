@@ -100,9 +100,12 @@ def test_signals_and_gradients_keep_their_variance_in_64_layers(name: str) -> No
 @pytest.mark.parametrize("depth", [1, 2, 8, 32, 64])
 @pytest.mark.parametrize("name", DEEP)
 def test_signals_and_gradients_keep_their_variance_with_every_activation_norm_and_bypass(name: str, depth: int) -> None:
+    """Of means over 10 draws at small depths. Deep networks take long, and of them fewer draws keep the bound as well,
+    which is stricter: their means vary more."""
+    n_draws = 10 if depth < 8 else 3 if depth == 8 else 1
     for which, f, norm, params in grid(depth):
         if which == name:
-            assert_preserved(name, depth, 10 if depth < 32 else 3, f, norm, **params)
+            assert_preserved(name, depth, n_draws, f, norm, **params)
 
 
 @pytest.mark.parametrize(("name", "norm", "f"), MEANS_ADD_UP)

@@ -2,11 +2,12 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import optuna
 import pytest
 
-from harness.conductor.search import ArmSearch, n_ended
+from harness.conductor.search import ArmSearch, importances, n_ended
 from harness.experiment.experiment import Arm, Search
 from harness.experiment.ranges import Range
 from harness.results import Trial
@@ -169,12 +170,15 @@ def test_tpe_finds_more_than_random_search(tmp_path):
 
 def test_importances_name_what_matters(tmp_path):
     ranges = {"params.depth": Range("int", 2, 8), "params.width": Range("choice", choices=(256, 512))}
-    study = ArmSearch(tmp_path / "j", arm(ranges), Search(trials=14, epochs=1, sampler="random"))
-    assert study.importances() == {}
-    while asked := study.ask():
-        study.tell(told(asked, 0.5 + asked.values["params.depth"] / 20))
-    importances = study.importances()
-    assert importances["params.depth"] > importances["params.width"]
+    search = Search(trials=14, epochs=1, sampler="random")
+    studies = [ArmSearch(tmp_path / "j", arm(ranges), replace(search, seed=n), n) for n in (1, 2)]
+    assert importances(studies) == {}
+    for study in studies:
+        while asked := study.ask():
+            study.tell(told(asked, 0.5 + asked.values["params.depth"] / 20))
+    assert importances(studies[:1]) == {}, "of fewer than 20 trials nothing is said"
+    shares = importances(studies)
+    assert shares["params.depth"] > shares["params.width"]
 
 
 def test_arms_share_a_journal_and_nothing_else(tmp_path):

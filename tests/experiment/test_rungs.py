@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.conductor.search import ArmSearch, n_ended
+from harness.conductor.search import ArmSearch, importances, n_ended
 from harness.experiment.experiment import Arm, Search
 from harness.experiment.ranges import Range
 from harness.experiment.rungs import best, promoted, rungs
@@ -128,9 +128,9 @@ def test_importances_are_those_of_the_first_rung(tmp_path):
     def score(one):
         return one.values["params.depth"] / 1000 if one.rung.number == 1 else 0.9
 
-    plain = ArmSearch(tmp_path / "a", arm(), Search(trials=12, epochs=1, subset=0.1, sampler="random"))
-    halved = ArmSearch(tmp_path / "b", arm(), Search(trials=12, epochs=1, subset=0.1, sampler="random", halving=2))
+    plain = ArmSearch(tmp_path / "a", arm(), Search(trials=24, epochs=1, subset=0.1, sampler="random"))
+    halved = ArmSearch(tmp_path / "b", arm(), Search(trials=24, epochs=1, subset=0.1, sampler="random", halving=2))
     search_all(plain, score)
     search_all(halved, score)
     assert len(halved.trials()) > len(plain.trials())
-    assert halved.importances() == plain.importances() != {}
+    assert importances([halved]) == importances([plain]) != {}

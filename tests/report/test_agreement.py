@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from scipy.stats import t
 
 from harness.cli.main import main
 from harness.comparison.compare import compare
@@ -131,12 +132,15 @@ def test_the_terminal_agrees(printed, comparison):
     for arm in comparison.arms:
         others = ("balanced_accuracy", "accuracy_at_boundaries", "accuracy_away", "calibration_error")
         assert is_among([arm.arm, *(wording.percent(arm.test[m].mean) for m in others)], rows)
-        assert is_among([wording.rounded(arm.parameters), wording.seconds(arm.seconds_training)], rows)
+        assert is_among([wording.rounded(arm.mean_parameters), wording.seconds(arm.seconds_training)], rows)
     for pair in comparison.pairs:
         if pair.metric == "accuracy":
-            errors = [f"{100 * se:.2f}" for se in (pair.naive_se, pair.clustered_se)]
+            errors = [f"{100 * se:.2f}" for se in (pair.clustered_se, pair.draws_se, pair.naive_se)]
+            interval = [f"{100 * pair.se:.2f}", f"{pair.freedom:.1f}"]
             chance = wording.chance(pair.probability_a_better)
-            assert is_among([f"{pair.a} : {pair.b}", chance, *errors, f"{pair.se_ratio:.1f}"], rows)
+            assert is_among([f"{pair.a} : {pair.b}", chance, *interval, *errors], rows)
+            half = t.ppf((1 + pair.level) / 2, pair.freedom) * pair.se
+            assert (pair.low, pair.high) == pytest.approx((pair.difference - half, pair.difference + half))
             assert pair.sentence in printed
 
 
