@@ -269,6 +269,8 @@ class StudyRecord:
     sweep: dict[str, Any] | None = None
     """key (params.depth), values [...], cells {arm: {base, value}}: what each arm of a sweep stands for."""
 
+    pairs: Sequence[Sequence[str]] = ()
+    """The pairs of arms that the verdicts are about, as planned; all of them if there are none."""
     folds: dict[str, Any] | None = None
     """Of a cross-validation: n, test_to_train (frames), cells {arm: {base, fold}}; see `comparison.folds`."""
 

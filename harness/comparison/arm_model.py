@@ -229,7 +229,9 @@ class ComparedArm:
     """The worst first."""
     worst_speaker: SpeakerRow
     calibration: tuple[ReliabilityBin, ...] | None = field(default=None, metadata=IF_ANY)
-    """None where the frames' predictions were not kept, as the next two."""
+    """None where the frames' predictions were not kept, as the next three."""
+    calibration_floor: float | None = field(default=None, metadata=IF_ANY)
+    """What the calibration error of a perfectly calibrated model would be, with as many frames."""
     boundaries: tuple[BoundaryRow, ...] | None = field(default=None, metadata=IF_ANY)
     segments: SegmentErrors | None = field(default=None, metadata=IF_ANY)
     history: tuple[LearningCurve, ...]

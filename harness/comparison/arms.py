@@ -70,6 +70,9 @@ def compared_arm(
         speakers=speakers,
         worst_speaker=speakers[0],
         calibration=tuple(frame_measures.pooled([final.bins for final in finals])) if frames else None,
+        calibration_floor=float(np.mean([frame_measures.calibration_floor(final.bins) for final in finals]))
+        if frames
+        else None,
         boundaries=_boundaries(frames, arm.arm) if frames else None,
         segments=_segments(finals) if frames else None,
         history=tuple(

@@ -1,10 +1,12 @@
 """What a study says of the claims that its file states: supported, refuted or undecided, with the numbers.
 
 A claim may have several parts. All must be supported for it to be, and one that is refuted refutes it. A part is
-supported where its interval lies within what is claimed, refuted where it lies outside, else undecided.
+supported where its interval lies within what is claimed, refuted where it lies outside, else undecided. A part of n
+refutes the claim if the interval with 1 / n of the error rate lies outside: else one of many would do so by chance.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.claim_parts import ClaimContext, ClaimPart, answer_line, claim_parts, outlook, part_sentence
@@ -34,7 +36,7 @@ def _answer(stated: Mapping[str, Json], context: ClaimContext) -> ClaimAnswer:
     claim = from_json({k: v for k, v in stated.items() if k != "is_late"})
     unit, is_late = context.record.unit, bool(stated.get("is_late"))
     parts = claim_parts(claim, context)
-    answers = tuple(map(_part_answer, parts))
+    answers = tuple(_part_answer(part, len(parts)) for part in parts)
     each = {part.answer for part in answers}
     answer = next((one for one in (Answer.REFUTED, Answer.UNDECIDED) if one in each), Answer.SUPPORTED)
     more = _evidence(parts, answers) if answer is Answer.UNDECIDED else None
@@ -54,7 +56,14 @@ def _answer(stated: Mapping[str, Json], context: ClaimContext) -> ClaimAnswer:
     )
 
 
-def _part_answer(part: ClaimPart) -> PartAnswer:
+def _is_refuted(part: ClaimPart, n_parts: int) -> bool:
+    """Whether a part is refuted, and with it a claim of so many: by Holm's procedure with 1 / n of the error rate."""
+    assert part.estimate is not None
+    stricter = replace(part.estimate, level=1 - (1 - part.estimate.level) / n_parts)
+    return evidence.within(stricter, part.low, part.high) is False
+
+
+def _part_answer(part: ClaimPart, n_parts: int) -> PartAnswer:
     ends: tuple[float, float] | None = None
     value: float | None = None
     answer, sentence = Answer.UNDECIDED, f"{part.subject}: {part.why_not}"
@@ -67,6 +76,8 @@ def _part_answer(part: ClaimPart) -> PartAnswer:
         )
         if is_within is not None:
             answer = Answer.SUPPORTED if is_within else Answer.REFUTED
+            if answer is Answer.REFUTED and not part.is_exact and not _is_refuted(part, n_parts):
+                answer = Answer.UNDECIDED
         claim = (part.low, part.high)
         sentence = part_sentence(f"{part.subject}: {part.text}", part.scale, value, ends, claim, is_exact=part.is_exact)
     return PartAnswer(

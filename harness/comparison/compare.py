@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.arms import compared_arm
 from harness.comparison.claims import claims
-from harness.comparison.details import confusion_differences, phoneme_differences
+from harness.comparison.details import confusion_differences, other_differences, phoneme_differences
 from harness.comparison.effort import learning_targets
 from harness.comparison.measures import MeasureTable, measure, tests_of
 from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint
@@ -89,6 +89,7 @@ def compare(record: StudyRecord) -> Comparison:
         confusion_differences=confusion_differences(record, table),
         experiment=record.experiment,
         provenance=record.provenance,
+        other_differences=other_differences(record, arms, table),
         folds=record.folds["n"] if record.folds else None,
         studies=record.studies or (record.study,),
     )

@@ -4,17 +4,26 @@ Legend: C classes.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.comparison.measures import MeasureTable
-from harness.comparison.model import ConfusionDifference, ConfusionDifferences, PhonemeDifference, PhonemeDifferences
+from harness.comparison.measures import MeasureTable, searches_of, tests_of
+from harness.comparison.model import (
+    ConfusionDifference,
+    ConfusionDifferences,
+    OtherDifference,
+    PhonemeDifference,
+    PhonemeDifferences,
+)
 from harness.comparison.pairs import against_baseline
-from harness.results import StudyRecord
-from harness.statistics import confusions, intervals
+from harness.results import ArmRecord, StudyRecord
+from harness.statistics import confusions, intervals, metrics
 from harness.statistics.draws import pooled_variance
+from harness.statistics.frame_measures import calibration_of_sums
 from harness.statistics.intervals import Difference
-from harness.statistics.metrics import f1
+from harness.statistics.metrics import OfCounts, f1
+from harness.statistics.tallies import Resampled, Tally, grouped, resample
 
 
 def phoneme_differences(record: StudyRecord, table: MeasureTable) -> tuple[PhonemeDifferences, ...]:
@@ -30,6 +39,76 @@ def confusion_differences(record: StudyRecord, table: MeasureTable) -> tuple[Con
     if record.sweep is not None:
         return ()
     return tuple(_confusion_differences(table, a, b) for a, b in against_baseline(record, table))
+
+
+def other_differences(
+    record: StudyRecord, arms: Sequence[ArmRecord], table: MeasureTable
+) -> tuple[OtherDifference, ...]:
+    """Each arm against the baseline in log-loss and calibration error; of a sweep none."""
+    if record.sweep is not None:
+        return ()
+    every: dict[str, tuple[dict[str, Resampled], OfCounts]] = {
+        "log_loss": (_log_losses(arms, table), metrics.accuracy)  # a sum over a sum
+    }
+    if table.frames is not None:
+        every["calibration_error"] = (_calibrations(arms, table), calibration_of_sums)
+    return tuple(
+        _other_difference(name, a, b, tallies, function, table)
+        for a, b in against_baseline(record, table)
+        for name, (tallies, function) in every.items()
+    )
+
+
+def _log_losses(arms: Sequence[ArmRecord], table: MeasureTable) -> dict[str, Resampled]:
+    tests = {arm.arm: tests_of(arm) for arm in arms}
+    lengths = tests[arms[0].arm][0].lengths
+    tallies = [
+        Tally.of_shares([test.log_loss for test in tests[arm.arm]], lengths, table.units, searches_of(arm))
+        for arm in arms
+    ]
+    return _resampled(arms, tallies, table)
+
+
+def _calibrations(arms: Sequence[ArmRecord], table: MeasureTable) -> dict[str, Resampled]:
+    assert table.frames is not None
+    whole = grouped(np.asarray(table.frames.lengths), table.units)
+    tallies = []
+    for arm in arms:
+        sums = [final.calibration for final in table.frames.arms[arm.arm]]
+        right, sure = (np.stack([grouped(own[i], table.units) for own in sums]) for i in (0, 1))
+        true = np.zeros(right.shape[1:])
+        true[:, 0] = whole
+        tallies.append(Tally(right, sure, true, searches_of(arm)))
+    return _resampled(arms, tallies, table)
+
+
+def _resampled(arms: Sequence[ArmRecord], tallies: Sequence[Tally], table: MeasureTable) -> dict[str, Resampled]:
+    ranges = [table.counts[arm.arm].units.ranges for arm in arms]
+    return dict(zip((arm.arm for arm in arms), resample(tallies, ranges=ranges), strict=True))
+
+
+def _other_difference(
+    name: str, a: str, b: str, tallies: Mapping[str, Resampled], function: OfCounts, table: MeasureTable
+) -> OtherDifference:
+    of_all = pooled_variance([arm.tally for arm in tallies.values()], function)
+    found = intervals.paired_difference(
+        tallies[a], tallies[b], function, level=table.level, of_all=of_all, folds=table.folds
+    )
+
+    def number(value: np.ndarray | None) -> float | None:
+        return None if value is None else float(value)
+
+    return OtherDifference(
+        a=a,
+        b=b,
+        metric=name,
+        difference=float(found.difference),
+        low=number(found.low),
+        high=number(found.high),
+        level=table.level,
+        se=number(found.se),
+        freedom=number(found.degrees_of_freedom),
+    )
 
 
 def _phoneme_differences(table: MeasureTable, a: str, b: str) -> PhonemeDifferences:

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.phones import SILENCE
 from harness.results import ArmRecord, RunResult
 from harness.statistics.frame_measures import (
     NEAR,
     Edits,
     ReliabilityBin,
     calibration_error,
+    calibration_sums,
     distances,
     edits,
     members,
+    plain_edits,
     reliability,
 )
 
@@ -32,6 +35,10 @@ class FinalFrames:
     bins: Sequence[ReliabilityBin]
     """How sure the model was of its predictions, and how right."""
     edits: Edits
+    plain_edits: Edits
+    """Without silence, and of segments of any length."""
+    calibration: tuple[np.ndarray, np.ndarray]
+    """(U, bins) frames that are right, and sums of probabilities."""
 
 
 @dataclass(frozen=True)
@@ -87,22 +94,31 @@ def frame_results(arms: Sequence[ArmRecord]) -> FrameResults | None:
     assert truth is not None
     lengths = tests[0].lengths
     distance = distances(truth, lengths)
+    phonemes = arms[0].finals[0].phonemes
+    silence = phonemes.index(SILENCE) if SILENCE in phonemes else None
     return FrameResults(
         utterance=np.repeat(np.arange(len(lengths)), lengths),
         lengths=lengths,
         is_near=distance <= NEAR,
         groups=members(distance),
-        arms={arm.arm: tuple(_frames(final, truth, lengths) for final in arm.finals) for arm in arms},
+        arms={arm.arm: tuple(_frames(final, truth, lengths, silence) for final in arm.finals) for arm in arms},
     )
 
 
-def _frames(final: RunResult, truth: np.ndarray, lengths: np.ndarray) -> FinalFrames:
+def _frames(final: RunResult, truth: np.ndarray, lengths: np.ndarray, silence: int | None) -> FinalFrames:
     test = final.test
     assert test is not None
     assert test.predicted is not None
     assert test.probability is not None
     correct = test.predicted == truth
-    return FinalFrames(correct, reliability(test.probability, correct), edits(truth, test.predicted, lengths))
+    utterance = np.repeat(np.arange(len(lengths)), lengths)
+    return FinalFrames(
+        correct=correct,
+        bins=reliability(test.probability, correct),
+        edits=edits(truth, test.predicted, lengths),
+        plain_edits=plain_edits(truth, test.predicted, lengths, silence),
+        calibration=calibration_sums(test.probability, correct, utterance, len(lengths)),
+    )
 
 
 def _calibration_error(results: FrameResults) -> SeedValues:
@@ -114,6 +130,11 @@ def _calibration_error(results: FrameResults) -> SeedValues:
 def _phone_error_rate(results: FrameResults) -> Shares:
     parts = {arm: [final.edits.total for final in finals] for arm, finals in results.arms.items()}
     return Shares(parts, next(iter(results.arms.values()))[0].edits.true, None)
+
+
+def _plain_phone_error_rate(results: FrameResults) -> Shares:
+    parts = {arm: [final.plain_edits.total for final in finals] for arm, finals in results.arms.items()}
+    return Shares(parts, next(iter(results.arms.values()))[0].plain_edits.true, None)
 
 
 def accuracy_in(results: FrameResults, frames: np.ndarray) -> Shares | None:
@@ -129,6 +150,7 @@ def accuracy_in(results: FrameResults, frames: np.ndarray) -> Shares | None:
 FROM_FRAMES: dict[str, Callable[[FrameResults], Shares | SeedValues | None]] = {
     "calibration_error": _calibration_error,
     "phone_error_rate": _phone_error_rate,
+    "plain_phone_error_rate": _plain_phone_error_rate,
     "accuracy_at_boundaries": lambda results: accuracy_in(results, results.is_near),
     "accuracy_away": lambda results: accuracy_in(results, ~results.is_near),
 }

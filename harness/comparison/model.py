@@ -95,11 +95,19 @@ class Pair:
     probability_a_better: float | None
     """For a new unit and new seeds, in [0, 1]."""
     verdict: str
-    """In words, such as "ladnn better"."""
+    """In words, such as "ladnn better"; in accuracy that of the family."""
     sentence: str
-    """Who is better, by how much, within what interval."""
+    """Who is better, by how much, within what interval; in accuracy the simultaneous one."""
     p_corrected: float | None
     """p corrected for the number of pairs in this measure (Benjamini and Hochberg)."""
+    p_family: float | None
+    """p corrected by Holm's procedure for the pairs in accuracy that are judged together; None in other measures, and
+    of a pair that was not planned."""
+    low_simultaneous: float | None
+    high_simultaneous: float | None
+    """Ends of the interval that holds for the whole family at once, and agrees with the verdict; None as `p_family`."""
+    is_planned: bool
+    """Whether the pair is one of those that the file names (`comparison.pairs`), or it names none."""
     cost: Cost
     disagreement: Disagreement | None = field(default=None, metadata=IF_ANY)
     """None where the frames' predictions were not kept."""
@@ -107,6 +115,33 @@ class Pair:
     """The verdict as a value. Not in the JSON."""
     better: str | None = field(metadata=NOT_IN_JSON)
     """The arm that is better; None unless the outcome is `Verdict.BETTER`. Not in the JSON."""
+    alone: tuple[Verdict, str | None] = field(metadata=NOT_IN_JSON)
+    """Outcome and better arm by `low` and `high`, as if this were the only pair. Not in the JSON."""
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Of the interval that the verdict goes by."""
+        return (self.low, self.high) if self.p_family is None else (self.low_simultaneous, self.high_simultaneous)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherDifference:
+    """Two arms in a measure that is no share of frames, and is not judged: log-loss (nats), or calibration error."""
+
+    a: str
+    b: str
+    metric: str
+    """log_loss or calibration_error."""
+    difference: float
+    """a - b."""
+    low: float | None
+    high: float | None
+    """Ends of its interval."""
+    level: float
+    """Of the interval, in (0, 1)."""
+    se: float | None
+    freedom: float | None
+    """Degrees of freedom."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +366,8 @@ class Comparison:
     """The experiment file's text."""
     provenance: Mapping[str, Json]
     """commit, dirty, device, precision, versions, command, started, seconds ..."""
+    other_differences: tuple[OtherDifference, ...]
+    """Every two arms in log-loss, and in calibration error where the frames' predictions were kept."""
     folds: int | None
     """Of a cross-validation over speakers; None without."""
     studies: tuple[str, ...] = field(metadata=NOT_IN_JSON)

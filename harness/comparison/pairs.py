@@ -4,6 +4,7 @@ Legend: F frames, C classes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +16,7 @@ from harness.comparison.model import Cost, Disagreement, Pair
 from harness.display.wording import interval, percent, points
 from harness.results import StudyRecord
 from harness.statistics import intervals
+from harness.statistics.families import FamilyMember, family
 from harness.statistics.intervals import Difference, Verdict
 from harness.statistics.metrics import Metric, accuracy
 from harness.statistics.superiority import probability_better
@@ -39,6 +41,7 @@ def pairs(record: StudyRecord, numbers: Sequence[ComparedArm], table: MeasureTab
         p = {pair: _number(table.estimate(measure.metric.name, *pair).p) for pair in order}
         p_corrected = _corrected(p)
         influences = _influences(measure, table)
+        members = _family(record, table, order) if measure.metric.name == "accuracy" else {}
         for pair in order:
             rows[pair].append(
                 _pair(
@@ -50,6 +53,7 @@ def pairs(record: StudyRecord, numbers: Sequence[ComparedArm], table: MeasureTab
                     p_corrected[pair],
                     cost[pair],
                     disagreement[pair],
+                    members.get(pair),
                     (searches[pair[0]], searches[pair[1]]),
                 )
             )
@@ -79,6 +83,7 @@ def _pair(
     p_corrected: float | None,
     cost: Cost,
     disagreement: Disagreement | None,
+    member: FamilyMember | None,
     searches: tuple[int, int],
 ) -> Pair:
     a, b = names
@@ -88,7 +93,12 @@ def _pair(
     naive = intervals.naive_se(influences[a] - influences[b]) if influences else None
     clustered = _number(estimate.clustered_se)
     higher = probability_better(measure.arms[a].tally, measure.arms[b].tally, measure.function)
-    outcome, better = intervals.verdict(a, b, estimate, margin=record.margin, lower_is_better=metric.lower_is_better)
+    alone = intervals.verdict(a, b, estimate, margin=record.margin, lower_is_better=metric.lower_is_better)
+    outcome, better, ends = *alone, (low, high)
+    if member:
+        ends = (member.low, member.high)
+        judged = replace(estimate, low=np.array(ends[0]), high=np.array(ends[1]))
+        outcome, better = _headline(a, b, judged, member, record)
     return Pair(
         a=a,
         b=b,
@@ -113,13 +123,42 @@ def _pair(
         p=_number(estimate.p),
         probability_a_better=None if higher is None else 1 - higher if metric.lower_is_better else higher,
         verdict=_in_words(outcome, better, record.unit),
-        sentence=_sentence(names, metric, (difference, low, high), outcome, record),
+        sentence=_sentence(names, metric, (difference, *ends), outcome, record),
         p_corrected=p_corrected,
+        p_family=member.p if member else None,
+        low_simultaneous=member.low if member else None,
+        high_simultaneous=member.high if member else None,
+        is_planned=is_planned(record, names),
         cost=cost,
         disagreement=disagreement,
         outcome=outcome,
         better=better,
+        alone=alone,
     )
+
+
+def is_planned(record: StudyRecord, names: Names) -> bool:
+    """Whether a pair is among those that the file names, in either order; all are where it names none."""
+    return not record.pairs or any(set(names) == set(pair) for pair in record.pairs)
+
+
+def _family(record: StudyRecord, table: MeasureTable, order: Sequence[Names]) -> dict[Names, FamilyMember]:
+    """The planned pairs in accuracy, judged together; none where there is no interval."""
+    planned = [pair for pair in order if is_planned(record, pair)]
+    estimates = {pair: table.estimate("accuracy", *pair) for pair in planned}
+    if any(estimate.p is None for estimate in estimates.values()):
+        return {}
+    return dict(zip(planned, family(list(estimates.values()), record.level), strict=True))
+
+
+def _headline(
+    a: str, b: str, judged: Difference, member: FamilyMember, record: StudyRecord
+) -> tuple[Verdict, str | None]:
+    """The verdict of one of a family: a simultaneous interval that ends at zero is of a difference that is shown."""
+    outcome, better = intervals.verdict(a, b, judged, margin=record.margin)
+    if outcome is Verdict.NO_DIFFERENCE and member.p <= 1 - record.level:
+        return Verdict.BETTER, a if judged.difference > 0 else b
+    return outcome, better
 
 
 def _parts(estimate: Difference) -> dict[str, float | None]:
@@ -166,7 +205,7 @@ def _sentence(
         return f"{a} and {b} are practically equal: {by} ({interval(low, high)}), {within}."
     if outcome is Verdict.NO_DIFFERENCE:
         return f"No difference shown between {a} and {b}: {by} ({interval(low, high)})."
-    if (high < 0) != metric.lower_is_better:
+    if (difference < 0) != metric.lower_is_better:
         a, b = b, a
     size, near, far = percent(abs(difference)), *sorted((abs(low), abs(high)))
     return f"{a} is better than {b} by {size} points of {metric.title} ({percent(near)} to {percent(far)})."

@@ -152,6 +152,7 @@ def _record(experiment: Experiment, corpus: Corpus, arms: list[ArmRecord], prove
         arms=arms,
         resamples=comparison.resamples,
         margin=comparison.margin,
+        pairs=comparison.pairs,
         random_trials=n_random(search.sampler, search.trials) if search else None,
         claims=[claims.to_json(claim) for claim in experiment.claims],
         notes=experiment.notes,

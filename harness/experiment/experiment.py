@@ -72,6 +72,8 @@ class ComparisonSettings:
     resamples: Annotated[int, Between(200, 100_000)] = 2000
     match: Literal["parameters"] | Match | None = None
     """Parameters that every arm's width is solved for: the baseline's, or a number."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Pairs of arms that the verdicts are about, planned before the runs; every two arms if there are none."""
     margin: Annotated[float, Between(0, below=1)] = 0.0
     """Accuracy: an interval within it on both sides of zero reads practically equal; 0 calls nothing so."""
 
@@ -289,6 +291,7 @@ class Experiment:
         rows["limit.parameters"] = self.limit.parameters
         del rows["comparison.match"]  # every arm has its number
         rows["comparison.margin"] = self.comparison.margin or None  # studies from before there was one go on
+        rows["comparison.pairs"] = [list(pair) for pair in self.comparison.pairs] or None  # likewise
         rows["comparison.searches"] = self.comparison.searches if self.comparison.searches > 1 else None  # likewise
         return {k: v for k, v in sorted(rows.items()) if v is not None}
 

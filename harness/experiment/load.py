@@ -220,10 +220,23 @@ def _comparison(table: Table, arms: list[str], is_searched: bool, mistakes: Mist
         mistakes.add(("comparison", "seeds"), "[] is not allowed; at least one seed is needed")
     if values.get("searches", 1) > 1 and not is_searched:
         mistakes.add(("comparison", "searches"), "without effect: the file has no [search]; add one, or leave it out")
+    _check_pairs(values.get("pairs", ()), arms, mistakes)
     for i, seed in enumerate(seeds):
         if seed in seeds[:i]:
             mistakes.add(("comparison", "seeds", i), f"{seed} is given twice")
     return ComparisonSettings(**{"baseline": arms[0] if len(arms) > 1 else None} | values)
+
+
+def _check_pairs(pairs: Sequence[tuple[str, str]], arms: list[str], mistakes: Mistakes) -> None:
+    for i, pair in enumerate(pairs):
+        place = ("comparison", "pairs", i)
+        for name in pair:
+            if name not in arms:
+                mistakes.add(place, unknown_word("arm", name, arms))
+        if pair[0] == pair[1]:
+            mistakes.add(place, f"{as_toml(pair[0])} is paired with itself; give two arms")
+        if any(set(pair) == set(other) for other in pairs[:i]):
+            mistakes.add(place, f"{as_toml(list(pair))} is given twice")
 
 
 def _check_names(top: Table, mistakes: Mistakes) -> None:

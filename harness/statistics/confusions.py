@@ -3,7 +3,8 @@
 A confusion is the share of a true phoneme's frames that were taken for one phoneme. Its difference has the standard
 error that `intervals` gives, here in closed form since a share is linear in the counts: what speakers do to it (leaving
 each out), plus what each arm's seeds do to it, less their interaction, which is in both. Those of few frames are not
-tested: there is nothing to find in them, and each takes from the others.
+tested: there is nothing to find in them, and each takes from the others. Nor are those that fewer than five speakers
+have: where most speakers have none, the variance over speakers is of the few that have, and p is too small.
 
 Legend: S seeds, U utterances, G units, C classes.
 """
@@ -19,6 +20,8 @@ from harness.statistics.tallies import grouped
 
 FEWEST = 20
 """Frames of a confusion, of both arms and all seeds together, from which on it is tested."""
+FEWEST_UNITS = 5
+"""Units that have it in either arm, from which on it is tested: p of fewer is too small, measured by simulation."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,16 @@ class ConfusionDifferences:
 def compare_confusions(
     a: Sequence[np.ndarray], b: Sequence[np.ndarray], units: Sequence[str]
 ) -> ConfusionDifferences | None:
-    """Compare two arms confusion by confusion; None where there is only one unit.
+    """Compare two arms confusion by confusion, those that at least `FEWEST_UNITS` units have; None of one unit.
 
     Args:
         a, b: (U, C, C) counts of each seed, of the same utterances.
         units: the unit of each utterance.
 
     Example:
-        >>> a = np.array([[[90, 10], [0, 100]], [[88, 12], [0, 100]]])  # two speakers, two classes
-        >>> b = np.array([[[70, 30], [0, 100]], [[68, 32], [0, 100]]])
-        >>> found = compare_confusions([a], [b], ["anna", "ben"])
+        >>> a = np.array([[[90, 10], [0, 100]], [[88, 12], [0, 100]]] * 3)  # six speakers, two classes
+        >>> b = np.array([[[70, 30], [0, 100]], [[68, 32], [0, 100]]] * 3)
+        >>> found = compare_confusions([a], [b], list("abcdef"))
         >>> found.rate_a[1].item(), found.rate_b[1].item()  # of class 0 taken for class 1
         (0.11, 0.31)
     """
@@ -56,7 +59,9 @@ def compare_confusions(
     classes = np.flatnonzero(total.sum(axis=1))
     rows = [_row(a, b, units, c) for c in classes.tolist()]
     rate_a, rate_b, p = (np.stack(part) for part in zip(*rows, strict=True))
-    places = np.nonzero(total[classes] >= FEWEST)
+    has_it = np.stack([grouped(counts.reshape(len(units), -1), units) for counts in (*a, *b)]).sum(axis=0) > 0
+    n_units = has_it.sum(axis=0).reshape(total.shape)
+    places = np.nonzero((total[classes] >= FEWEST) & (n_units[classes] >= FEWEST_UNITS))
     p = p[places]
     return ConfusionDifferences(
         classes[places[0]], places[1], rate_a[places], rate_b[places], p, corrected(p) if len(p) else p

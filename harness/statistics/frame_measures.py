@@ -4,7 +4,8 @@ Phone error rate: frames collapsed to segments, and what it takes to turn the pr
 predicted segment lasts at least three frames, as a phone does in a left-to-right hidden Markov model of three states
 (Rabiner 1989, Proc. IEEE 77): shorter ones are dropped, and equal neighbours become one. There is no language model.
 Two equal phonemes in a row are one segment: labels per frame cannot tell them apart. Silence is a segment like any
-other.
+other. The plain phone error rate is what the field calls by this name (NIST's scoring of TIMIT; Lee and Hon 1989): of
+the labels as they are predicted, silence left out, equal neighbours merged, and no segment dropped for its length.
 
 Distance: how far a frame lies from where one phoneme becomes another; there the truth itself is least sure.
 
@@ -26,6 +27,7 @@ from harness.statistics.metrics import Metric
 OF_FRAMES = (
     Metric("calibration_error", "calibration error", "calibration", lower_is_better=True, is_compared=False),
     Metric("phone_error_rate", "phone error rate", "phone errors", lower_is_better=True),
+    Metric("plain_phone_error_rate", "plain phone error rate", "plain PER", lower_is_better=True),
     Metric("accuracy_at_boundaries", "accuracy at boundaries", "at boundaries"),
     Metric("accuracy_away", "accuracy away from boundaries", "away"),
 )
@@ -66,18 +68,41 @@ def edits(truth: np.ndarray, predicted: np.ndarray, lengths: np.ndarray) -> Edit
         >>> found.substitutions.tolist(), found.deletions.tolist(), found.true.tolist()
         ([1], [1], [3])
     """
+    return _edits(_segments(truth, lengths), _segments(predicted, lengths, LEAST))
+
+
+def plain_edits(truth: np.ndarray, predicted: np.ndarray, lengths: np.ndarray, silence: int | None) -> Edits:
+    """Compare the segments of every utterance as the field does: no silence, equal neighbours one, all lengths.
+
+    Args:
+        truth, predicted: (F,) uint8 classes, utterances one after the other.
+        lengths: (U,) frames of each utterance.
+        silence: its class; None where there is none.
+
+    Example:
+        >>> truth, predicted = np.array([0, 1, 1, 0, 2, 2]), np.array([0, 1, 3, 0, 2, 2])
+        >>> found = plain_edits(truth, predicted, np.array([6]), silence=0)
+        >>> found.insertions.tolist(), found.true.tolist()
+        ([1], [2])
+    """
+    return _edits(*(_segments(labels, lengths, silence=silence) for labels in (truth, predicted)))
+
+
+def _edits(truth: Sequence[str], predicted: Sequence[str]) -> Edits:
+    """Of each utterance, whose segments are letters."""
     rows = []
-    for true, found in zip(_segments(truth, lengths), _segments(predicted, lengths, LEAST), strict=True):
+    for true, found in zip(truth, predicted, strict=True):
         kinds = list(map(itemgetter(0), Levenshtein.editops(true, found).as_list()))
         rows.append((kinds.count("replace"), kinds.count("delete"), kinds.count("insert"), len(true)))
     return Edits(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 
 
-def _segments(labels: np.ndarray, lengths: np.ndarray, least: int = 1) -> list[str]:
-    """The segments of each utterance, a letter each; those shorter than `least` frames left out."""
+def _segments(labels: np.ndarray, lengths: np.ndarray, least: int = 1, silence: int | None = None) -> list[str]:
+    """The segments of each utterance, a letter each; silence and those shorter than `least` frames left out."""
     utterance = np.repeat(np.arange(len(lengths)), lengths)
     begins = np.flatnonzero(_changes(labels) | _changes(utterance))
-    long = begins[np.diff(begins, append=len(labels)) >= least]
+    is_long = np.diff(begins, append=len(labels)) >= least
+    long = begins[is_long if silence is None else is_long & (labels[begins] != silence)]
     segments = long[_changes(labels[long]) | _changes(utterance[long])]  # equal ones beside a short one are one
     letters = labels[segments].astype(np.uint8).tobytes().decode("latin-1")
     where = np.searchsorted(utterance[segments], np.arange(len(lengths) + 1))
@@ -201,6 +226,55 @@ def pooled(bins: Sequence[Sequence[ReliabilityBin]]) -> list[ReliabilityBin]:
             accuracy=(before.frames * before.accuracy + own.frames * own.accuracy) / frames,
         )
     return [together[low] for low in sorted(together)]
+
+
+def calibration_sums(
+    probability: np.ndarray, correct: np.ndarray, utterance: np.ndarray, n_utterances: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the calibration error is made of, (U, bins) each: frames that are right, and the sum of probabilities.
+
+    Args:
+        probability: (F,) posterior of the predicted class.
+        correct: (F,) bool, whether it was right.
+        utterance: (F,) the place of each frame's utterance.
+
+    Example:
+        >>> right, sure = calibration_sums(np.array([0.9, 0.9]), np.array([True, False]), np.array([0, 0]), 1)
+        >>> right.sum().item(), round(sure.sum().item(), 1)
+        (1.0, 1.8)
+    """
+    wide = probability.astype(np.float64)
+    cell = utterance * N_BINS + np.clip(np.ceil(wide * N_BINS).astype(int) - 1, 0, N_BINS - 1)
+    right, sure = (np.bincount(cell, w, n_utterances * N_BINS) for w in (correct.astype(np.float64), wide))
+    return right.reshape(-1, N_BINS), sure.reshape(-1, N_BINS)
+
+
+def calibration_of_sums(correct: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """The calibration error of sums over bins, in the form of a measure of counts (`metrics.OfCounts`).
+
+    Args:
+        correct: (..., bins) frames that are right.
+        predicted: (..., bins) sums of probabilities.
+        true: (..., bins) with the frames of all bins together as its sum.
+    """
+    error: np.ndarray = np.abs(predicted - correct).sum(axis=-1) / true.sum(axis=-1)
+    return error
+
+
+def calibration_floor(bins: Sequence[ReliabilityBin]) -> float:
+    """The calibration error that a perfectly calibrated model would be expected to have with as many frames, in [0, 1].
+
+    In each bin the number of right frames then has the variance n c (1 - c), n frames of mean probability c, and the
+    mean of its distance from n c is sqrt(2 / pi) of its standard deviation (Gaussian; cf. Roelofs et al. 2022,
+    Mitigating bias in calibration error estimation). Frames are taken as independent, so that the true floor is higher.
+
+    Example:
+        >>> round(calibration_floor(reliability(np.full(1000, 0.9), np.ones(1000, bool))), 4)
+        0.0076
+    """
+    frames = np.array([row.frames for row in bins], dtype=float)
+    confidence = np.array([row.confidence for row in bins])
+    return float(np.sqrt(2 / np.pi * frames * confidence * (1 - confidence)).sum() / frames.sum())
 
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:

@@ -230,7 +230,9 @@ def resample_with(weights: np.ndarray, arms: Sequence[Tally], ranges: Sequence[s
     return [Resampled(arm, arm.weighted(weights), place, own[place]) for place, arm in enumerate(arms)]
 
 
-def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
+def resample(
+    arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0, ranges: Sequence[str] = ()
+) -> list[Resampled]:
     """The same with a draw of their own.
 
     Example:
@@ -238,4 +240,4 @@ def resample(arms: Sequence[Tally], n_resamples: int = RESAMPLES, seed: int = 0)
         >>> resample([errors], n_resamples=100)[0].resampled.n_units
         100
     """
-    return resample_with(draw_units(arms[0].n_units, n_resamples, seed), arms)
+    return resample_with(draw_units(arms[0].n_units, n_resamples, seed), arms, ranges)

@@ -204,7 +204,7 @@ def test_gradients_are_compared_as_ratios(record):
     ladnn = found.parts[0]
     assert 10**ladnn.value == pytest.approx((0.4 * 0.5 * 0.6) ** (1 / 3))
     assert "ladnn: first/last gradient 0.49 at the start" in ladnn.sentence
-    assert answer(record, "gradients", ratio=0.9, **both).answer is Answer.REFUTED
+    assert answer(record, "gradients", ratio=2.0, **both).answer is Answer.REFUTED
     assert answer(record, "gradients", ratio=0.5, reaches=("ladnn",)).answer is Answer.UNDECIDED
 
 

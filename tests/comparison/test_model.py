@@ -37,6 +37,8 @@ COMPARISON = [
     "confusion_differences",
     "experiment",
     "provenance",
+    "other_differences",
+    "folds",
 ]
 ARM = [
     "arm",
@@ -64,6 +66,7 @@ ARM = [
     "speakers",
     "worst_speaker",
     "calibration",
+    "calibration_floor",
     "boundaries",
     "segments",
     "history",
@@ -74,7 +77,7 @@ ARM = [
     "rungs",
     "importances",
 ]
-OF_FRAMES = ("calibration", "boundaries", "segments")
+OF_FRAMES = ("calibration", "calibration_floor", "boundaries", "segments")
 PAIR = [
     "a",
     "b",
@@ -103,6 +106,10 @@ PAIR = [
     "verdict",
     "sentence",
     "p_corrected",
+    "p_family",
+    "low_simultaneous",
+    "high_simultaneous",
+    "is_planned",
     "cost",
     "disagreement",
 ]
@@ -114,6 +121,7 @@ MEASURES = [
     "log_loss",
     "calibration_error",
     "phone_error_rate",
+    "plain_phone_error_rate",
     "accuracy_at_boundaries",
     "accuracy_away",
 ]

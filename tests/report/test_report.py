@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
+from statsmodels.stats.multitest import multipletests
 
 from harness.comparison.compare import compare
 from harness.comparison.model import Comparison, Verdict, to_json
@@ -188,15 +189,29 @@ def test_within_the_margin_arms_are_practically_equal(record):
     assert "ladnn and ffdnn are practically equal" in _printed(found)
 
 
-def test_pairs_are_corrected_for_their_number_and_what_falls_is_said(comparison):
+def test_the_verdicts_in_accuracy_hold_for_all_pairs_at_once(comparison):
     rows = [pair for pair in comparison.pairs if pair.metric == "accuracy"]
-    expected = false_discovery_control([pair.p for pair in rows])
-    assert [pair.p_corrected for pair in rows] == pytest.approx(expected)
-    fallen = tuple(dataclasses.replace(pair, p_corrected=0.2) for pair in comparison.pairs)
-    n_found = sum(pair.verdict.endswith(" better") for pair in rows)
-    assert f"Of {n_found} shown, 0 remain when corrected for 6 pairs." in _printed(
-        dataclasses.replace(comparison, pairs=fallen)
-    )
+    assert [pair.p_corrected for pair in rows] == pytest.approx(false_discovery_control([pair.p for pair in rows]))
+    expected = multipletests([pair.p for pair in rows], method="holm")[1]
+    assert [pair.p_family for pair in rows] == pytest.approx(expected)
+    for pair in rows:
+        assert (pair.better is not None) == (pair.p_family <= 0.05)
+        assert pair.low_simultaneous <= pair.low
+        assert pair.high_simultaneous >= pair.high
+        if pair.better:
+            assert pair.low_simultaneous >= 0 or pair.high_simultaneous <= 0
+        else:
+            assert pair.low_simultaneous < 0 < pair.high_simultaneous
+    assert "Verdicts and intervals hold for all 6 pairs at once (Holm)." in _printed(comparison)
+
+
+def test_planned_pairs_are_the_family_and_others_are_said_to_stand_alone(record, comparison):
+    found = compare(dataclasses.replace(record, pairs=[("ffdnn", "ladnn")]))
+    planned, *others = [pair for pair in found.pairs if pair.metric == "accuracy"]
+    assert planned.is_planned
+    assert (planned.low_simultaneous, planned.high_simultaneous) == pytest.approx((planned.low, planned.high))
+    assert [pair.p_family for pair in others] == [None] * len(others)
+    assert "Pairs that the file does not name are shown alone, uncorrected." in _printed(found)
 
 
 def test_comparison_is_json_without_nan(comparison):
@@ -384,10 +399,11 @@ def test_sentences_say_who_is_better_by_how_much(record, comparison):
     wide = compare(dataclasses.replace(record, margin=0.02))
     said = set()
     for pair in (*comparison.pairs, *wide.pairs):
-        by, ends = wording.points(pair.difference), wording.interval(pair.low, pair.high)
+        low, high = pair.ends
+        by, ends = wording.points(pair.difference), wording.interval(low, high)
         title = METRICS[pair.metric].title
         names = f"{pair.a} and {pair.b}"
-        size, near, far = (wording.percent(x) for x in (abs(pair.difference), *sorted((abs(pair.low), abs(pair.high)))))
+        size, near, far = (wording.percent(x) for x in (abs(pair.difference), *sorted((abs(low), abs(high)))))
         worse = pair.a if pair.better == pair.b else pair.b
         expected = {
             Verdict.BETTER: f"{pair.better} is better than {worse} by {size} points of {title} ({near} to {far}).",

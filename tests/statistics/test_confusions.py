@@ -85,3 +85,20 @@ def test_where_there_is_no_difference_findings_are_rare():
         found = compare_confusions(_counts(generator, truth, RATES), _counts(generator, truth, RATES), UNITS)
         wrong += bool((found.p_corrected <= 0.05).any())
     assert wrong / repetitions <= 0.10  # 5 % and three standard errors
+
+
+def test_cells_that_fewer_than_five_speakers_have_are_not_tested():
+    generator = np.random.default_rng(5)
+    truth, certain = _truth(generator), np.eye(C)
+    a, b = (_counts(generator, truth, certain) for _ in range(2))
+    for arm, n in ((a, 60), (b, 30)):
+        for seed in arm:
+            for speaker in range(4):
+                seed[speaker * PER_SPEAKER, 0, 1] += n + 5 * speaker
+    found = compare_confusions(a, b, UNITS)
+    assert (0, 1) not in set(zip(found.true.tolist(), found.predicted.tolist(), strict=True))
+    for arm in (a, b):
+        for seed in arm:
+            seed[4 * PER_SPEAKER, 0, 1] += 1
+    found = compare_confusions(a, b, UNITS)
+    assert (0, 1) in set(zip(found.true.tolist(), found.predicted.tolist(), strict=True))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
+from harness.statistics import frame_measures
 from harness.statistics.frame_measures import (
     GROUPS,
     N_BINS,
@@ -133,3 +134,39 @@ def test_bins_of_parts_together_are_those_of_all_frames():
     parts = [reliability(probability[i : i + 1000], right[i : i + 1000]) for i in (0, 1000, 2000)]
     for found, expected in zip(pooled(parts), reliability(probability, right), strict=True):
         assert vars(found) == pytest.approx(vars(expected))
+
+
+def test_plain_segments_have_no_silence_merge_equal_neighbours_and_keep_short_ones():
+    """Against an edit distance by hand: A sil A is one A, a single frame counts."""
+    truth = np.array([0, 1, 1, 0, 1, 2, 2, 2])
+    predicted = np.array([0, 1, 3, 3, 1, 2, 0, 2])
+    found = frame_measures.plain_edits(truth, predicted, np.array([8]), silence=0)
+    assert found.true.tolist() == [2], "A and B: the two A have only silence between them"
+    assert found.total.tolist() == [2], "A C A B: C and an A are inserted"
+    with_silence = frame_measures.plain_edits(truth, predicted, np.array([8]), silence=None)
+    assert with_silence.true.tolist() == [5]
+
+
+def test_sums_over_utterances_give_the_calibration_error_of_all_frames():
+    generator = np.random.default_rng(0)
+    probability, utterance = generator.uniform(0.1, 1, 500), np.sort(generator.integers(0, 7, 500))
+    correct = generator.uniform(0, 1, 500) < probability**2
+    right, sure = frame_measures.calibration_sums(probability, correct, utterance, 7)
+    true = np.zeros_like(right)
+    true[:, 0] = np.bincount(utterance, minlength=7)
+    whole = frame_measures.calibration_of_sums(right.sum(0), sure.sum(0), true.sum(0))
+    expected = frame_measures.calibration_error(frame_measures.reliability(probability, correct))
+    assert float(whole) == pytest.approx(expected)
+
+
+def test_the_floor_is_what_a_calibrated_model_is_measured_at():
+    generator = np.random.default_rng(0)
+    probability = generator.beta(4, 2, 3000)
+    measured = [
+        frame_measures.calibration_error(
+            frame_measures.reliability(probability, generator.uniform(0, 1, 3000) < probability)
+        )
+        for _ in range(200)
+    ]
+    floor = frame_measures.calibration_floor(frame_measures.reliability(probability, probability > 0.5))
+    assert np.mean(measured) == pytest.approx(floor, rel=0.05)

@@ -127,6 +127,12 @@ def _every_measure(comparison: Comparison) -> Table:
     """A row per measure, a column per arm; the best in bold."""
     arms = comparison.arms
     rows = [_measure(comparison, metric) for metric in display_order() if metric.name in arms[0].test]
+    if all(arm.calibration_floor is not None for arm in arms):
+        floor = "its value for a perfectly calibrated model, %"
+        rows.insert(
+            1 + [str(row[0]).startswith("calibration error") for row in rows].index(True),
+            [floor, *(percent(arm.calibration_floor) for arm in arms)],
+        )
     rows += [
         ["accuracy on validation, %", *(spread(arm.validation["accuracy"]) for arm in arms)],
         ["parameters", *(count(round(arm.mean_parameters)) for arm in arms)],

@@ -22,6 +22,7 @@ from harness.report.figures import bars, colour, figure, fill, percents, scatter
 from harness.report.sections import classes
 from harness.statistics.frame_measures import LEAST
 from harness.statistics.metrics import Spread
+from harness.statistics.registry import METRICS
 
 Near = Mapping[str, Sequence[BoundaryRow]]
 """Arm -> its rows, from the nearest frames to the furthest."""
@@ -138,6 +139,7 @@ def _distances(near: Near) -> Table:
 def _segments(comparison: Comparison, segments: Segments) -> Table:
     own = [_kinds(errors) for errors in segments.values()]
     rows = [[kind, *(spread(kinds[kind]) for kinds in own)] for kind in own[0]]
-    rows.append(["phone error rate", *(spread(arm.test["phone_error_rate"]) for arm in comparison.arms)])
+    for name in ("phone_error_rate", "plain_phone_error_rate"):
+        rows.append([METRICS[name].title, *(spread(arm.test[name]) for arm in comparison.arms)])
     n = count(next(iter(segments.values())).true)
     return Table(["", *numbers(*segments)], rows, f"Edits in percent of the {n} true segments.")

@@ -24,7 +24,7 @@ from harness.report.sections.arms import arm_cell
 from harness.report.sections.verdicts import chance_note
 from harness.statistics.frame_measures import LEAST
 from harness.statistics.intervals import Verdict
-from harness.statistics.registry import METRICS, headline
+from harness.statistics.registry import LOG_LOSS, METRICS, headline
 
 _N_ROWS = 24
 """A longer table is folded."""
@@ -39,7 +39,13 @@ def section(comparison: Comparison) -> Section:
     return Section(
         "differences",
         "Differences",
-        page=[*_forests(comparison), _page_table(comparison), _costs(comparison), _errors(comparison)],
+        page=[
+            *_forests(comparison),
+            _page_table(comparison),
+            *_others(comparison),
+            _costs(comparison),
+            _errors(comparison),
+        ],
         long=_by_pair(comparison),
         pasted=[*_in_one(comparison, [pair for pair in comparison.pairs if pair.metric in main]), note],
         pasted_long=[*_in_one(comparison, comparison.pairs), note],
@@ -75,7 +81,7 @@ def _difference(pair: Pair) -> tuple[str, ...]:
         points(pair.difference),
         interval(pair.low, pair.high),
         chance(pair.probability_a_better),
-        pair.better or words[pair.outcome],
+        pair.alone[1] or words[pair.alone[0]],
     )
 
 
@@ -95,8 +101,11 @@ def _forests(comparison: Comparison) -> list[Figure]:
     title = f"Points above {comparison.baseline}."
     figures = [forests(comparison, more, "differences", title, f"Right of zero is better. {by}")]
     if less:
-        about = f"Left of zero is better. Predicted segments of fewer than {LEAST} frames are dropped first."
-        figures.append(forests(comparison, less, "differences_less", "Phone error rate.", about))
+        about = (
+            f"Left of zero is better. Predicted segments of fewer than {LEAST} frames are dropped first; of the plain "
+            "rate silence is."
+        )
+        figures.append(forests(comparison, less, "differences_less", "Phone error rates.", about))
     return figures
 
 
@@ -113,7 +122,7 @@ def forests(comparison: Comparison, pairs: Sequence[Pair], key: str, title: str,
         look = {"color": colour(comparison, arm), "symbol": symbol(comparison, arm)}
         for yes in (True, False):
             own = [pair for pair in pairs if pair.a == arm and excludes_zero((pair.low, pair.high)) == yes]
-            labels = [f"{METRICS[p.metric].title}, {p.a} against {p.b}: {p.verdict}" for p in own]
+            labels = [f"{METRICS[p.metric].title}, {p.a} against {p.b}: {_alone(p)}" for p in own]
             ends = [(pair.low, pair.high) for pair in own]
             traces += forest([p.difference for p in own], ends, [row(p) for p in own], labels, look, is_shown=yes)
     return figure(
@@ -128,6 +137,12 @@ def forests(comparison: Comparison, pairs: Sequence[Pair], key: str, title: str,
     )
 
 
+def _alone(pair: Pair) -> str:
+    """The verdict of its own interval, which is beside it."""
+    outcome, better = pair.alone
+    return f"{better} {outcome.value}" if better else outcome.value
+
+
 def _page_table(comparison: Comparison) -> PageBlock:
     rows: list[Row] = [
         [
@@ -137,7 +152,7 @@ def _page_table(comparison: Comparison) -> PageBlock:
             points(pair.difference),
             interval(pair.low, pair.high),
             chance(pair.probability_a_better),
-            Cell(pair.verdict, strong=bool(pair.better)),
+            Cell(_alone(pair), strong=bool(pair.alone[1])),
         ]
         for pair in comparison.pairs
     ]
@@ -148,6 +163,28 @@ def _page_table(comparison: Comparison) -> PageBlock:
     columns = numbers("difference", f"{100 * comparison.level:g} % interval", f"better for a new {comparison.unit}")
     table = Table(["measure", "first", "second", *columns, "verdict"], rows, caption)
     return table if len(rows) <= _N_ROWS else Folded(f"All {len(rows)} differences as a table", [table])
+
+
+def _others(comparison: Comparison) -> list[Table]:
+    """Log-loss in nats and calibration error in points, which no verdict is about."""
+    rows: list[Row] = []
+    for row in comparison.other_differences:
+        scale, unit, digits = (1, "nats", 3) if row.metric == LOG_LOSS.name else (100, "points", 2)
+        ends = [] if row.low is None or row.high is None else [row.low, row.high]
+        rows.append(
+            [
+                f"{METRICS[row.metric].title}, {unit}",
+                arm_cell(comparison, row.a),
+                arm_cell(comparison, row.b),
+                f"{scale * row.difference:+.{digits}f}",
+                " to ".join(f"{scale * end:+.{digits}f}" for end in ends) or ABSENT,
+            ]
+        )
+    if not rows:
+        return []
+    columns = numbers("difference", f"{100 * comparison.level:g} % interval")
+    caption = "Measures of the probabilities, first less second; less is better. No verdict is about them."
+    return [Table(["measure", "first", "second", *columns], rows, caption)]
 
 
 def _costs(comparison: Comparison) -> Table:

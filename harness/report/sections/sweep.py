@@ -59,7 +59,7 @@ def _outcome(point: SweepPoint, baseline: str | None) -> str:
 
 
 def _ends(pair: Pair) -> tuple[float | None, float | None]:
-    return pair.low, pair.high
+    return pair.ends
 
 
 # In the terminal: a line for each value, a column for each arm

@@ -91,20 +91,15 @@ def _evidence(comparison: Comparison) -> Line:
     return Line(f"{over} and {seeds}{method}.")
 
 
-def _corrected(comparison: Comparison, pairs: Sequence[Pair]) -> list[Line]:
-    """What is left of the findings when they are corrected for the number of pairs."""
-    better = [pair for pair in pairs if pair.better]
-    lost = [pair for pair in better if not _remains(pair, comparison)]
-    if not lost:
-        return []
-    n_left = len(better) - len(lost)
-    names = "; ".join(f"{pair.a} and {pair.b}" for pair in lost)
-    summary = f"Of {len(better)} shown, {n_left} remain when corrected for {len(pairs)} pairs"
-    return [Line(f"{summary}; not that between {names}." if n_left else f"{summary}.")]
-
-
-def _remains(pair: Pair, comparison: Comparison) -> bool:
-    return pair.p_corrected is not None and pair.p_corrected <= 1 - comparison.level
+def _corrected(pairs: Sequence[Pair]) -> list[Line]:
+    """How many pairs the verdicts hold for at once, and which they are not about."""
+    n_planned = sum(pair.p_family is not None for pair in pairs)
+    lines = []
+    if n_planned > 1:
+        lines.append(Line(f"Verdicts and intervals hold for all {n_planned} pairs at once (Holm)."))
+    if any(not pair.is_planned for pair in pairs):
+        lines.append(Line("Pairs that the file does not name are shown alone, uncorrected."))
+    return lines
 
 
 # In the terminal
@@ -123,7 +118,7 @@ def _printed(comparison: Comparison, pairs: Sequence[Pair], *, everything: bool)
         _evidence(comparison),
         scope(comparison),
         *([Line(more)] if n_left_out else []),
-        *_corrected(comparison, pairs),
+        *_corrected(pairs),
         Heading("Evidence for the verdicts: the first arm of each pair against the second"),
         *_behind(rows, comparison.draw),
         chance_note(comparison),
@@ -175,7 +170,7 @@ def _pasted(comparison: Comparison, pairs: Sequence[Pair]) -> list[Block]:
     if not comparison.pairs:
         return [Line(NOTHING_TO_COMPARE)]
     sentences = [Line(sentence, strong=True) for sentence in comparison.verdicts]
-    return [*sentences, _evidence(comparison), scope(comparison), *_corrected(comparison, pairs)]
+    return [*sentences, _evidence(comparison), scope(comparison), *_corrected(pairs)]
 
 
 # On the page
@@ -188,14 +183,14 @@ def _pair_cards(comparison: Comparison, pairs: Sequence[Pair]) -> list[PageBlock
     against = [pair for pair in pairs if pair.b == comparison.baseline]
     first = pairs if len(pairs) <= _N_CARDS else against or pairs[:_N_CARDS]
     others = [pair for pair in pairs if pair not in first]
-    furthest = max(abs(end or 0) for pair in pairs for end in (pair.low, pair.high, pair.difference))
+    furthest = max(abs(end or 0) for pair in pairs for end in (*pair.ends, pair.difference))
     rest = Folded(f"The other {len(others)} pairs", [Items([Item(pair.sentence) for pair in others])])
     return [
-        Cards([_card(pair, comparison, len(pairs), furthest) for pair in first]),
+        Cards([_card(pair, comparison, furthest) for pair in first]),
         *([rest] if others else []),
         Line(
             f"Accuracy on the test split. In brackets and as a line the {_interval_over(comparison)}; where it covers "
-            f"zero, no difference is shown. {scope(comparison).text}",
+            f"zero, no difference is shown. {' '.join(line.text for line in (scope(comparison), *_corrected(pairs)))}",
             soft=True,
         ),
     ]
@@ -224,7 +219,7 @@ def _interval_over(comparison: Comparison) -> str:
     return f"{100 * comparison.level:g} % interval over {over} and the {plural(comparison.draw)}"
 
 
-def _card(pair: Pair, comparison: Comparison, n_pairs: int, furthest: float) -> Card:
+def _card(pair: Pair, comparison: Comparison, furthest: float) -> Card:
     facts = []
     if pair.probability_a_better is not None:
         p_a = pair.probability_a_better
@@ -234,8 +229,6 @@ def _card(pair: Pair, comparison: Comparison, n_pairs: int, furthest: float) -> 
         f"{pair.a} has {ratio(*pair.cost.parameters)} times the parameters of {pair.b} and takes "
         f"{ratio(*pair.cost.seconds_training)} times its training time."
     )
-    if pair.better and n_pairs > 1 and not _remains(pair, comparison):
-        facts.append(f"Corrected for {n_pairs} pairs, the difference is no longer significant.")
     return Card(
         f"{pair.a} against {pair.b}",
         [pair.sentence],
@@ -252,8 +245,9 @@ def _capital(words: str) -> str:
 
 
 def _interval(pair: Pair, furthest: float) -> IntervalLine | None:
-    if pair.low is None or pair.high is None or not furthest:
+    first, last = pair.ends
+    if first is None or last is None or not furthest:
         return None
-    low, middle, high = (50 + 44 * value / furthest for value in (pair.low, pair.difference, pair.high))
-    label = f"{points(pair.difference)} points, interval {points(pair.low)} to {points(pair.high)}"
+    low, middle, high = (50 + 44 * value / furthest for value in (first, pair.difference, last))
+    label = f"{points(pair.difference)} points, interval {points(first)} to {points(last)}"
     return IntervalLine(low, middle, high, percent(furthest), label)
