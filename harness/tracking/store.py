@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,9 +14,10 @@ from pathlib import Path
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import UserError
-from harness.tracking import process, refusals
+from harness.tracking import database, process, refusals
 from harness.tracking.reader import Reader, id_of
 from harness.tracking.recorder import Recorder
 
@@ -42,6 +44,7 @@ def open_store(root: Path) -> "Store":
     root.mkdir(parents=True, exist_ok=True)
     (root / ".harness").mkdir(exist_ok=True)
     with FileLock(root / ".harness" / "mlflow.lock"), contextlib.chdir(root), _explaining(str(root / "mlflow.db"), uri):
+        database.make(root / "mlflow.db")
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     store = Store(client, uri)
@@ -172,6 +175,8 @@ def _explaining(what: str, uri: str = "") -> Iterator[None]:
         if "out-of-date database schema" in text:
             text = f"made by another MLflow. Copy it, then: mlflow db upgrade {shlex.quote(uri)}"
         raise UserError(f"{what}: {text}") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise UserError(f"{what}: {getattr(error, 'orig', None) or error}; {database.way_out(str(error))}") from error
 
 
 def _sqlite(root: Path) -> str:
