@@ -1,11 +1,22 @@
 """Errors, by whose doing they are: this decides the exit status of the command."""
 
+from pathlib import Path
+
 
 class UserError(Exception):
     """A mistake that the user can mend. The message says where, what was given, what is allowed, what to do.
 
     Several mistakes found together are one error with one line each. Exit status 2.
     """
+
+
+class Damaged(UserError):
+    """A file that is not what the harness wrote: cut short, changed, or a part of it missing. Says which and why."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: is damaged ({why})")
+        self.path = path
+        self.why = why
 
 
 class RunFailed(Exception):

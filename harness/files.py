@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +12,11 @@ Report = Callable[[str, int, int], None]
 """Progress of a long piece of work, called with (what is done, done, total)."""
 Count = Callable[[int, int], None]
 """Progress of one thing, called with (done, total)."""
+
+UNREADABLE = (OSError, ValueError, EOFError, LookupError, ArithmeticError, NotImplementedError, RuntimeError,
+              MemoryError, SyntaxError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
+              tokenize.TokenError)  # fmt: skip
+"""What numpy and the readers of archives raise when they meet files that are damaged."""
 
 _FEW = 16  # files, which are brought to the disk one by one
 

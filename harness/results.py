@@ -3,7 +3,6 @@
 Legend: U utterances, C classes, F frames. Counts are integers with rows true and columns predicted.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.files import write_text
+from harness import checksums
+from harness.errors import Damaged
+from harness.files import UNREADABLE, replacing, write_text
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,10 @@ class RunResult:
         if self.layers:
             fields["layers"] = self.layers.names
             arrays |= {f"layers.{name}": getattr(self.layers, name) for name in _LAYERS}
-        np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
-        write_text(folder / "result.json", json.dumps(fields))
+        with replacing(folder / "arrays.npz") as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        fields["arrays"] = checksums.of_file(folder / "arrays.npz")
+        write_text(folder / "result.json", checksums.seal(fields))
 
     @staticmethod
     def load(folder: Path) -> "RunResult":
@@ -159,20 +162,32 @@ class RunResult:
 
         Raises:
             FileNotFoundError: the result is not there, or was not written whole.
+            Damaged: one of its files is not what was written.
         """
-        fields = json.loads((folder / "result.json").read_text())
-        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-            loaded = {name: arrays[name] for name in arrays.files}
-        for part in ("validation", "test"):
-            if fields[part] is not None:
-                scores = fields[part]
-                own = {k.partition(".")[2]: v for k, v in loaded.items() if k.startswith(f"{part}.")}
-                fields[part] = Scores(scores["split"], tuple(scores["utterances"]), tuple(scores["speakers"]), **own)
-        if fields.get("layers"):
-            fields["layers"] = Layers(tuple(fields["layers"]), *(loaded[f"layers.{name}"] for name in _LAYERS))
-        fields["history"] = tuple(Epoch(**e) for e in fields["history"])
-        fields["phonemes"] = tuple(fields["phonemes"])
-        return RunResult(**fields)
+        fields = checksums.unseal(folder / "result.json")
+        checksums.check_file(folder / "arrays.npz", fields.pop("arrays", None))
+        try:
+            with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+                loaded = {name: arrays[name] for name in arrays.files}
+        except UNREADABLE as error:
+            raise Damaged(folder / "arrays.npz", str(error)) from None
+        try:
+            return _from_fields(fields, loaded)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Damaged(folder / "result.json", f"{type(error).__name__}: {error}") from None
+
+
+def _from_fields(fields: dict[str, Any], loaded: dict[str, np.ndarray]) -> RunResult:
+    for part in ("validation", "test"):
+        if fields[part] is not None:
+            scores = fields[part]
+            own = {k.partition(".")[2]: v for k, v in loaded.items() if k.startswith(f"{part}.")}
+            fields[part] = Scores(scores["split"], tuple(scores["utterances"]), tuple(scores["speakers"]), **own)
+    if fields.get("layers"):
+        fields["layers"] = Layers(tuple(fields["layers"]), *(loaded[f"layers.{name}"] for name in _LAYERS))
+    fields["history"] = tuple(Epoch(**e) for e in fields["history"])
+    fields["phonemes"] = tuple(fields["phonemes"])
+    return RunResult(**fields)
 
 
 _LAYERS = ("steps", "gradient", "scale", "path_ratio")

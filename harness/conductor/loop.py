@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from harness.conductor.arm import Job, Jobs, Outcome, StudyContext, arm_jobs
 from harness.display.progress import Progress
 from harness.engines.request import Done, Engine, EpochEnd, Event, Failed, Fault, Lost
-from harness.errors import Interrupted, RunFailed
+from harness.errors import Damaged, Interrupted, RunFailed
 from harness.experiment import rungs
 from harness.experiment.experiment import Arm
 from harness.results import ArmRecord, Epoch, RunResult
@@ -122,7 +122,12 @@ class Conductor:
         folder = self.study.folder(job.request, seed)
         if len(job.request.seeds) > 1 or not (folder / "result.json").exists():
             return None
-        result = RunResult.load(folder)
+        try:
+            result = RunResult.load(folder)
+        except Damaged as damage:
+            self.progress.say(f"{damage}; this run is trained again, with the same result")
+            (folder / "result.json").unlink()
+            return None
         self.recorder.log_run(result, folder)
         n_frames = self.study.parts(job.request)[job.request.part].n_frames * job.request.settings.training.epochs
         self.progress.skip(job.name(seed), _accuracy(result), n_frames)

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from harness.errors import UserError
+from harness import checksums
+from harness.errors import Damaged, UserError
 from harness.experiment.experiment import Experiment
 from harness.files import write_text
 
@@ -68,13 +68,25 @@ class Workspace:
         return self.journal.exists() or (self.folder / "runs").exists()
 
     def facts(self) -> dict[str, Any]:
-        """What is remembered: settings, and from the first run on corpus, device, precision and state."""
-        return json.loads((self.folder / "study.json").read_text()) if self.exists else {}
+        """What is remembered: settings, and from the first run on corpus, device, precision and state.
+
+        Raises:
+            UserError: the file is not what was written.
+        """
+        if not self.exists:
+            return {}
+        try:
+            return checksums.unseal(self.folder / "study.json")
+        except Damaged as damage:
+            raise UserError(
+                f"{damage}; bring it back from a copy, or start the study again, the earlier one is archived: "
+                f"{self.experiment.command} --restart"
+            ) from None
 
     def remember(self, **facts: Any) -> None:
         """Add to what is remembered."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(self.folder / "study.json", json.dumps(self.facts() | facts, indent=1))
+        write_text(self.folder / "study.json", checksums.seal(self.facts() | facts, indent=1))
 
     def open(self) -> None:
         """Begin, or go on; without any run, what is remembered is of no use. Only for who holds the study.

@@ -11,6 +11,9 @@ import csv
 import hashlib
 import os
 import re
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -20,7 +23,7 @@ import numpy as np
 
 from harness import phones
 from harness.corpora import features, store
-from harness.errors import UserError
+from harness.errors import Damaged, UserError
 from harness.files import Count
 
 _MOST_LINES = 20  # refusals told one by one; the rest are counted
@@ -58,13 +61,31 @@ def load(root: Path, split: str, stores: Path, progress: Count | None = None) ->
     _check_split(root, split)
     phonemes, own_features = phonemes_of(root), features.read(root)
     folder = stores / _key(root, split, phonemes)
-    if not (folder / "store.json").exists():
+    part = _stored(folder)
+    if part is None:
         whole = _all_utterances(root / split, phonemes, speakers_of(root), progress)
         store.write(folder, split, phonemes, whole)
-    part = store.read(folder)
+        part = store.read(folder)
     if own_features and own_features.width != part.d_features:
         raise UserError(f"{root / split}: {unlike(own_features, part.d_features)}")
     return replace(part, features=own_features)
+
+
+def _stored(folder: Path) -> store.Part | None:
+    """A store that was made before; None if there is none, or none that can be used: that one is removed, and said."""
+    if not folder.exists():
+        return None
+    try:
+        return store.read(folder)
+    except FileNotFoundError as error:
+        damage = f"{folder}: is damaged ({Path(error.filename).name} is missing)"
+    except Damaged as error:
+        damage = str(error)
+    print(f"{damage}; it is made again from the corpus", file=sys.stderr)
+    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.damaged-", dir=folder.parent))
+    folder.rename(aside / folder.name)  # another process may have it open
+    shutil.rmtree(aside, ignore_errors=True)
+    return None
 
 
 def unlike(own_features: features.Features, d_features: int) -> str:

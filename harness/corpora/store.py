@@ -14,13 +14,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from harness import checksums
 from harness.corpora.features import Features
-from harness.files import put_in_place
+from harness.errors import Damaged
+from harness.files import UNREADABLE, put_in_place
 
 _BLOCK = 1 << 22  # bytes hashed and written at a time, without Python's lock
+_FACTS = ("split", "phonemes", "utterances", "speakers", "lengths")  # in the order in which the digest takes them
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         }
         content.update(json.dumps(facts).encode())
         facts["digest"] = content.hexdigest()[:32]
-        (unfinished / "store.json").write_text(json.dumps(facts))
+        (unfinished / "store.json").write_text(checksums.seal(facts))
         try:
             put_in_place(unfinished, folder)
         except OSError:  # another process was faster: its store is the same
@@ -194,18 +198,35 @@ def _npy_header(shape: tuple[int, int]) -> bytes:
 
 
 def read(folder: Path) -> Part:
-    """Open a store. Frames stay on disk until they are read.
+    """Open a store, once its content has been compared with its digest. Frames stay on disk until they are read.
 
     Raises:
         FileNotFoundError: there is no whole store.
+        Damaged: it is not what was written.
     """
-    facts = json.loads((folder / "store.json").read_text())
+    facts = checksums.unseal(folder / "store.json")
+    try:
+        part = _opened(folder, facts)
+    except UNREADABLE as error:
+        raise Damaged(folder, f"{type(error).__name__}: {error}") from None
+    if _digest(part, facts) != part.digest:
+        raise Damaged(folder, "its checksum is not that of what was written")
+    return part
+
+
+def _opened(folder: Path, facts: dict[str, Any]) -> Part:
     labels = folder / "labels.npy"
     lengths = np.array(facts["lengths"], dtype=np.int64)
+    frames = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
+    own_labels = np.load(labels, mmap_mode="r", allow_pickle=False) if labels.exists() else None
+    whole = {(len(frames),), (int(lengths.sum()),), own_labels.shape if own_labels is not None else (len(frames),)}
+    n_utterances = {len(lengths), len(facts["utterances"]), len(facts["speakers"])}
+    if len(whole) != 1 or len(n_utterances) != 1 or frames.ndim != 2 or frames.dtype != np.float32:
+        raise ValueError("its files are not of one size")
     return Part(
         split=facts["split"],
-        frames=np.load(folder / "frames.npy", mmap_mode="r"),
-        labels=np.load(labels, mmap_mode="r") if labels.exists() else None,
+        frames=frames,
+        labels=own_labels,
         starts=np.cumsum(lengths) - lengths,
         lengths=lengths,
         utterances=np.array(facts["utterances"]),
@@ -213,3 +234,15 @@ def read(folder: Path) -> Part:
         phonemes=tuple(facts["phonemes"]),
         digest=facts["digest"],
     )
+
+
+def _digest(part: Part, facts: dict[str, Any]) -> str:
+    """The digest of a store's content, as `write` makes it."""
+    content = hashlib.sha256()
+    rows = max(1, _BLOCK // max(1, part.frames.itemsize * part.d_features))
+    for first in range(0, len(part.frames), rows):
+        content.update(np.ascontiguousarray(part.frames[first : first + rows]).data.cast("B"))
+    if part.labels is not None:
+        content.update(np.ascontiguousarray(part.labels).data)
+    content.update(json.dumps({key: facts[key] for key in _FACTS}).encode())
+    return content.hexdigest()[:32]

@@ -8,6 +8,7 @@ from harness.corpora import features
 from harness.corpora.features import Features
 from harness.errors import UserError
 from harness.results import RunResult
+from harness.tracking.refusals import explaining_damage
 from harness.tracking.store import Store, open_store
 from harness.training import saved_model
 from harness.training.saved_model import SavedModel
@@ -67,7 +68,10 @@ def load_all(root: Path, study: str, arm: str) -> list[TrainedModel]:
 def _fetch(store: Store, study: str, run_id: str) -> TrainedModel:
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         place = store.fetch(run_id, Path(folder))
-        return TrainedModel(study, saved_model.load(place / "model"), RunResult.load(place / "result"))
+        with explaining_damage(run_id, "model", store.uri):
+            saved = saved_model.load(place / "model")
+        with explaining_damage(run_id, "result", store.uri):
+            return TrainedModel(study, saved, RunResult.load(place / "result"))
 
 
 def _seeds(finals: dict[int, str]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness import checksums
 from harness.comparison import json_form
 from harness.comparison.model import Comparison, Pair
 from harness.results import ArmRecord, Epoch, RunResult, Scores, StudyRecord
@@ -257,7 +258,7 @@ def write_study(record: StudyRecord, folder: Path) -> None:
     """A study without its arms, which each of them has; `reader` reads `study.json` back."""
     fields = {key: value for key, value in vars(record).items() if key not in ("arms", "studies")}
     study = fields | {"arms": [arm.arm for arm in record.arms]}
-    (folder / "study.json").write_text(json.dumps(study, default=str))
+    (folder / "study.json").write_text(checksums.seal(json.loads(json.dumps(study, default=str))))
     (folder / "experiment.toml").write_text(record.experiment)
 
 

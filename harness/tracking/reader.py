@@ -11,8 +11,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
-from mlflow.exceptions import MlflowException
 
+from harness import checksums
 from harness.errors import UserError
 from harness.results import ArmRecord, RunResult, SearchRecord, StudyRecord, Trial
 from harness.tracking import refusals, views
@@ -124,13 +124,8 @@ class Reader:
             UserError: they are not there.
         """
         for name in ("result", "model"):
-            try:
+            with refusals.explaining_damage(run_id, name, self.uri):
                 self.client.download_artifacts(run_id, name, str(folder))
-            except (MlflowException, OSError) as error:
-                why = str(error).strip().splitlines()[0]
-                raise UserError(
-                    f"MLflow run {run_id}: its artifact {name}/ cannot be had from {self.uri}: {why}"
-                ) from None
         return folder
 
     def view(self, study: str) -> str:
@@ -167,9 +162,8 @@ class Reader:
         Raises:
             MlflowException: there is no such artifact.
         """
-        with self._artifact(run, path) as file:
-            fields: dict[str, Any] = json.loads(file.read_text())
-            return fields
+        with self._artifact(run, path) as file, refusals.explaining_damage(id_of(run), "", self.uri):
+            return checksums.unseal(file)
 
     @contextlib.contextmanager
     def _artifact(self, run: Run, path: str) -> Iterator[Path]:
@@ -178,7 +172,7 @@ class Reader:
             yield Path(self.client.download_artifacts(id_of(run), path, folder))
 
     def _result(self, final: Run) -> RunResult:
-        with self._artifact(final, "result") as folder:
+        with refusals.explaining_damage(id_of(final), "result", self.uri), self._artifact(final, "result") as folder:
             return RunResult.load(folder)
 
     def _current_studies(self) -> list[Experiment]:

@@ -3,17 +3,19 @@
 Each raises UserError, which says how to mend it, or does nothing.
 """
 
+import contextlib
 import re
 import shlex
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
 
-from harness.errors import UserError
+from harness.errors import Damaged, UserError
 
 
 def refuse_silent_server(uri: str) -> None:
@@ -68,3 +70,23 @@ def refuse_without_server(experiment: Experiment, uri: str) -> None:
             f"study {experiment.name}: was recorded through an MLflow server, and only that finds its artifacts. "
             "Set MLFLOW_TRACKING_URI to its address"
         )
+
+
+@contextlib.contextmanager
+def explaining_damage(run_id: str, artifact: str, uri: str) -> Iterator[None]:
+    """The refusal of a run's artifact that is missing or is not what was written, with its name and the way out."""
+    try:
+        yield
+    except Damaged as damage:
+        name, why = damage.path.name, f"is damaged ({damage.why})"
+    except FileNotFoundError as error:
+        name, why = Path(error.filename).name, "is missing"
+    except (MlflowException, OSError) as error:
+        name, why = "", f"cannot be had from {uri}: {str(error).strip().splitlines()[0]}"
+    else:
+        return
+    raise UserError(
+        f"MLflow run {run_id}: its artifact {artifact}/{name} {why}. Bring it back: from a copy of the store, or from "
+        "the run's folder in .harness/studies/STUDY/runs on the machine that trained it; otherwise train the study "
+        "again: harness run FILE --restart"
+    ) from None

@@ -1,14 +1,21 @@
 """The state of a training on disk: written whole or not at all, so that a kill loses no finished epoch."""
 
+import hashlib
+import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from harness.errors import Damaged
 from harness.files import replacing
 from harness.results import Epoch
+
+_MARK = b"harness state 1\n"  # the checksum follows, then what torch wrote; older files have neither
+_KEYS = {"totals", "model", "optimiser", "schedule", "random", "random_cuda", "history", "best"}
 
 Schedule = LRScheduler
 """The learning rate over time."""
@@ -58,8 +65,11 @@ def write(
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
-    with replacing(file) as temporary:
-        torch.save(content, temporary)
+    packed = io.BytesIO()
+    torch.save(content, packed)
+    with replacing(file) as temporary, temporary.open("wb") as written:
+        written.write(_MARK + hashlib.sha256(packed.getbuffer()).digest())
+        written.write(packed.getbuffer())
 
 
 def restore(
@@ -68,8 +78,11 @@ def restore(
     """The state on disk, to which model, optimiser, schedule and torch's global generators are brought back.
 
     No code in the file is run.
+
+    Raises:
+        Damaged: it is not what was written, or of another model; nothing was brought back.
     """
-    content = torch.load(file, map_location=device, weights_only=True)
+    content = _read(file, device)
     model.load_state_dict(content.pop("model"))
     optimiser.load_state_dict(content.pop("optimiser"))
     schedule.load_state_dict(content.pop("schedule"))
@@ -79,3 +92,19 @@ def restore(
         torch.cuda.set_rng_state(random_cuda.cpu(), device)
     content["history"] = [Epoch(**row) for row in content["history"]]
     return TrainingState(**content)
+
+
+def _read(file: Path, device: torch.device) -> dict[str, Any]:
+    content = file.read_bytes()
+    if not content.startswith(b"PK"):  # which torch's own files do
+        begin = len(_MARK) + hashlib.sha256().digest_size
+        if content[: len(_MARK)] != _MARK or hashlib.sha256(content[begin:]).digest() != content[len(_MARK) : begin]:
+            raise Damaged(file, "its checksum is not that of what was written")
+        content = content[begin:]
+    try:
+        loaded = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    except Exception as error:  # torch raises whatever a damaged file makes it meet
+        raise Damaged(file, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:120]}") from None
+    if not isinstance(loaded, dict) or not loaded.keys() >= _KEYS:
+        raise Damaged(file, "no state of a training")
+    return loaded

@@ -1,16 +1,18 @@
 """A trained model on disk: weights as safetensors, everything else that is needed to use it as JSON. No pickle."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 import architectures
+from harness import checksums
 from harness.corpora import features as corpus_features
 from harness.corpora.features import Features
-from harness.errors import UserError
+from harness.errors import Damaged, UserError
+from harness.files import replacing, write_text
 from harness.frames.normalisation import Statistics
 from harness.settings import Boundary, Normalisation, Params, Settings
 
@@ -48,7 +50,8 @@ def save(
     from safetensors.torch import save_file  # not everywhere that a model is trained
 
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: weight.contiguous() for name, weight in model.state_dict().items()}, folder / "model.safetensors")
+    with replacing(folder / "model.safetensors") as temporary:
+        save_file({name: weight.contiguous() for name, weight in model.state_dict().items()}, temporary)
     facts = {
         "architecture": settings.architecture,
         "params": settings.params,
@@ -60,31 +63,39 @@ def save(
         "boundary": settings.data.boundary,
         "statistics": stats and {name: values.tolist() for name, values in asdict(stats).items()},
         "features": features and features.as_json(),
+        "weights": checksums.of_file(folder / "model.safetensors"),
     }
-    (folder / "model.json").write_text(json.dumps(facts, indent=1))
+    write_text(folder / "model.json", checksums.seal(facts, indent=1))
 
 
 def load(folder: Path) -> SavedModel:
     """Read what `save` wrote, in evaluation mode on the CPU. Executes nothing from the files.
 
     Raises:
+        Damaged: a file is not what was written.
         UserError: a file is missing, is of another kind, or does not fit the architecture as it is today.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        facts = checksums.unseal(folder / "model.json")
         weights = load_file(folder / "model.safetensors")
     except FileNotFoundError as error:
         raise UserError(f"{folder}: {Path(str(error.filename or 'model.safetensors')).name} is not there") from None
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise UserError(
             f"{folder / 'model.safetensors'}: no safetensors file ({error}); nothing in it was executed. A pickle "
             "(.pt, .bin, .ckpt) is not read: save its weights with safetensors.torch.save_file"
         ) from None
-    except ValueError as error:
-        raise UserError(f"{folder / 'model.json'}: not readable as JSON ({error})") from None
+    checksums.check_file(folder / "model.safetensors", facts.pop("weights", None))
+    try:
+        return _from_facts(facts, weights, folder)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(folder / "model.json", f"{type(error).__name__}: {error}") from None
+
+
+def _from_facts(facts: dict[str, Any], weights: dict[str, Tensor], folder: Path) -> SavedModel:
     facts["phonemes"] = tuple(facts["phonemes"])
     facts["params"] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["params"].items()}
     if facts["statistics"]:

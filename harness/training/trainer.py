@@ -6,6 +6,7 @@ and what moves the weights are written here, once for both.
 Legend: F frames, S models that are trained together, B batch, W window, D features, C classes.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
-from harness.errors import Diverged, Interrupted
+from harness.errors import Damaged, Diverged, Interrupted
 from harness.frames.device import autocast
 from harness.frames.placement import FrameSource
 from harness.frames.windows import mask
@@ -66,7 +67,10 @@ def train(
     learner = Learner(model, training, n_steps, device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if state_file and state_file.exists():
-            learner.state = checkpoint.restore(state_file, device, model, learner.optimiser, learner.schedule)
+            try:
+                learner.state = checkpoint.restore(state_file, device, model, learner.optimiser, learner.schedule)
+            except Damaged as damage:
+                print(f"{damage}; this training begins anew, with the same result", file=sys.stderr)
         for epoch in learner.state.history:
             learner.state.is_ended = on_epoch(epoch)
         train_epochs(

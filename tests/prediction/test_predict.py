@@ -16,6 +16,7 @@ import soundfile
 from click.testing import CliRunner
 from sklearn.metrics import accuracy_score
 
+from harness.checksums import seal, unseal
 from harness.cli.main import main
 from harness.corpora import features, mfcc
 from harness.corpora.alignments import textgrid
@@ -241,8 +242,8 @@ def test_sound_needs_to_know_how_frames_were_made_and_the_corpus_may_say_it_late
     told = {file: file.read_text() for file in saved}
     out = tmp_path / "out.csv"
     try:
-        for file, text in told.items():
-            file.write_text(json.dumps(json.loads(text) | {"features": None}))
+        for file in told:
+            file.write_text(seal(unseal(file) | {"features": None}))
         (project / "corpus" / "features.json").rename(tmp_path / "features.json")
         refused = predict("sounds/test0-1.wav", "--out", out)
         assert refused.exit_code == 2
@@ -393,7 +394,7 @@ def test_a_saved_model_that_is_not_whole_is_refused(project, tmp_path, file, con
     if content is None:
         path.unlink()
     elif isinstance(content, dict):
-        path.write_text(json.dumps(json.loads(path.read_text()) | content))
+        path.write_text(seal(unseal(path) | content))
     else:
         path.write_text(content)
     with pytest.raises(UserError, match=re.escape(message)):
