@@ -286,6 +286,8 @@ class StudyRecord:
 
     pairs: Sequence[Sequence[str]] = ()
     """The pairs of arms that the verdicts are about, as planned; all of them if there are none."""
+    mute: Sequence[str] = ()
+    """Codes of the checks that are not shown."""
     folds: dict[str, Any] | None = None
     """Of a cross-validation: n, test_to_train (frames), cells {arm: {base, fold}}; see `comparison.folds`."""
 

@@ -1,9 +1,11 @@
 """The comparison of a study from its record: measured once, resampled once, and then everything that is said."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.arms import compared_arm
+from harness.comparison.checks import checks
 from harness.comparison.claims import claims
 from harness.comparison.details import confusion_differences, other_differences, phoneme_differences
 from harness.comparison.effort import learning_targets
@@ -64,7 +66,7 @@ def compare(record: StudyRecord) -> Comparison:
     targets = learning_targets(rival.finals)
     numbers = tuple(compared_arm(arm, record, table, targets) for arm in arms)
     rows = pairs(record, numbers, table)
-    return Comparison(
+    comparison = Comparison(
         study=record.study,
         question=record.question,
         corpus=record.corpus,
@@ -92,7 +94,10 @@ def compare(record: StudyRecord) -> Comparison:
         other_differences=other_differences(record, arms, table),
         folds=record.folds["n"] if record.folds else None,
         studies=record.studies or (record.study,),
+        checks=(),
+        muted=tuple(record.mute),
     )
+    return replace(comparison, checks=checks(comparison, record))
 
 
 def _check_same_test(arms: Sequence[ArmRecord]) -> None:

@@ -325,6 +325,19 @@ class ConfusionDifferences:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Check:
+    """A finding about the study itself."""
+
+    code: str
+    """H001 and so on; `docs/checks.md` explains each."""
+    severity: str
+    """warning: it may change the verdict; or note."""
+    sentence: str
+    advice: str
+    """What to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A whole study, compared."""
 
@@ -368,6 +381,10 @@ class Comparison:
     """commit, dirty, device, precision, versions, command, started, seconds ..."""
     other_differences: tuple[OtherDifference, ...]
     """Every two arms in log-loss, and in calibration error where the frames' predictions were kept."""
+    checks: tuple[Check, ...]
+    """Findings about the study itself, but for those that the file mutes."""
+    muted: tuple[str, ...]
+    """Codes of the checks that the file mutes."""
     folds: int | None
     """Of a cross-validation over speakers; None without."""
     studies: tuple[str, ...] = field(metadata=NOT_IN_JSON)
@@ -384,6 +401,10 @@ class Comparison:
         if self.n_searches < 2:
             return "seed"
         return "search" if any(len(own.finals) > 1 for arm in self.arms for own in arm.searches) else "search and seed"
+
+    def has_check(self, code: str) -> bool:
+        """Whether there is a finding of this code."""
+        return any(check.code == code for check in self.checks)
 
     @property
     def corpus_name(self) -> str:

@@ -153,6 +153,7 @@ def _record(experiment: Experiment, corpus: Corpus, arms: list[ArmRecord], prove
         resamples=comparison.resamples,
         margin=comparison.margin,
         pairs=comparison.pairs,
+        mute=comparison.mute,
         random_trials=n_random(search.sampler, search.trials) if search else None,
         claims=[claims.to_json(claim) for claim in experiment.claims],
         notes=experiment.notes,
@@ -190,7 +191,7 @@ def _compare(record: StudyRecord, recorder: Recorder) -> Comparison:
         else:
             recorder.fail_arm(arm)
     answers = [claim.sentence for claim in comparison.claims]
-    recorder.finish(record, whole, comparison.pairs, [*comparison.verdicts, *answers])
+    recorder.finish(record, whole, comparison.pairs, [*comparison.verdicts, *answers], comparison.checks)
     return comparison
 
 

@@ -12,11 +12,14 @@ from harness.experiment.experiment import Experiment
 from harness.results import StudyRecord
 
 
-def load_comparison(study: str, root: Path, claims: Sequence[Claim] = ()) -> Comparison:
+def load_comparison(
+    study: str, root: Path, claims: Sequence[Claim] = (), mute: Sequence[str] | None = None
+) -> Comparison:
     """The comparison of a study.
 
     Args:
         claims: to be answered beside those that it was run with, and marked as stated later.
+        mute: codes of the checks that are not shown; those that it was run with if None.
 
     Raises:
         UserError: there is no such study, or it is not finished.
@@ -25,6 +28,7 @@ def load_comparison(study: str, root: Path, claims: Sequence[Claim] = ()) -> Com
 
     found = load_record([study], [], root)
     late = [claim for claim in map(to_json, claims) if claim not in found.claims]
+    found = found if mute is None else replace(found, mute=tuple(mute))
     return compare(replace(found, claims=[*found.claims, *({**claim, "is_late": True} for claim in late)]))
 
 
@@ -73,4 +77,6 @@ def finished_comparison(experiment: Experiment, root: Path) -> Comparison | None
     workspace.open()
     listed = open_store(root).studies()
     is_finished = any(line.study == experiment.study and line.state == "finished" for line in listed)
-    return load_comparison(experiment.study, root, experiment.claims) if is_finished else None
+    if not is_finished:
+        return None
+    return load_comparison(experiment.study, root, experiment.claims, experiment.comparison.mute)

@@ -15,6 +15,8 @@ from harness.experiment.ranges import Range
 from harness.seeds import derive_seed
 from harness.settings import Data, Rows, Settings, Training
 
+CHECKS = tuple(f"H{number:03}" for number in range(1, 16))
+"""Codes of the checks of a finished study, which a file may mute; see `comparison.checks`."""
 OF_FOLD = "@fold="
 """What stands between the name of an arm and the number of its fold."""
 ASSUMED = (28, 40)
@@ -74,6 +76,8 @@ class ComparisonSettings:
     """Parameters that every arm's width is solved for: the baseline's, or a number."""
     pairs: tuple[tuple[str, str], ...] = ()
     """Pairs of arms that the verdicts are about, planned before the runs; every two arms if there are none."""
+    mute: tuple[str, ...] = ()
+    """Codes of checks that are not shown: H013, say."""
     margin: Annotated[float, Between(0, below=1)] = 0.0
     """Accuracy: an interval within it on both sides of zero reads practically equal; 0 calls nothing so."""
 
@@ -290,6 +294,7 @@ class Experiment:
         rows["comparison.seeds"] = sorted(self.comparison.seeds)
         rows["limit.parameters"] = self.limit.parameters
         del rows["comparison.match"]  # every arm has its number
+        rows.pop("comparison.mute")  # decides nothing but what is shown
         rows["comparison.margin"] = self.comparison.margin or None  # studies from before there was one go on
         rows["comparison.pairs"] = [list(pair) for pair in self.comparison.pairs] or None  # likewise
         rows["comparison.searches"] = self.comparison.searches if self.comparison.searches > 1 else None  # likewise

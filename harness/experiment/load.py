@@ -19,7 +19,7 @@ import architectures
 from architectures import Between
 from harness.errors import UserError
 from harness.experiment import claims, ranges, rules, sizes, sweep
-from harness.experiment.experiment import ASSUMED, Arm, ComparisonSettings, Experiment, Limit, Search
+from harness.experiment.experiment import ASSUMED, CHECKS, Arm, ComparisonSettings, Experiment, Limit, Search
 from harness.experiment.mistakes import KeyPath, Mistakes, Table, as_toml, dotted, places, unknown_word
 from harness.experiment.schema import Key, Keys, check_table, keys_of, keys_of_architecture
 from harness.settings import Data, Rows, Settings, Synthetic, Training
@@ -220,6 +220,9 @@ def _comparison(table: Table, arms: list[str], is_searched: bool, mistakes: Mist
         mistakes.add(("comparison", "seeds"), "[] is not allowed; at least one seed is needed")
     if values.get("searches", 1) > 1 and not is_searched:
         mistakes.add(("comparison", "searches"), "without effect: the file has no [search]; add one, or leave it out")
+    for i, code in enumerate(values.get("mute", ())):
+        if code not in CHECKS:
+            mistakes.add(("comparison", "mute", i), unknown_word("check", code, CHECKS))
     _check_pairs(values.get("pairs", ()), arms, mistakes)
     for i, seed in enumerate(seeds):
         if seed in seeds[:i]:

@@ -9,7 +9,7 @@ from harness.report.sections import sections
 
 _ORDER = (
     "verdicts", "claims", "arms", "rungs", "survivors", "differences", "classes", "phonemes", "confusions",
-    "boundaries", "speakers", "budget", "learning", "notes",
+    "boundaries", "speakers", "budget", "learning", "checks", "notes",
 )  # fmt: skip
 """The sections in their order in a terminal."""
 _ORDER_OF_SWEEP = ("sweep", "claims", *_ORDER)

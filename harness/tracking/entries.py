@@ -20,7 +20,7 @@ import numpy as np
 
 from harness import checksums
 from harness.comparison import json_form
-from harness.comparison.model import Comparison, Pair
+from harness.comparison.model import Check, Comparison, Pair
 from harness.results import ArmRecord, Epoch, RunResult, Scores, StudyRecord
 from harness.statistics import metrics, registry
 from harness.statistics.metrics import PhonemeScores
@@ -181,7 +181,9 @@ def difference_metrics(arm: str, baseline: str | None, pairs: Iterable[Pair]) ->
     return values
 
 
-def study_markdown(record: StudyRecord, verdicts: Sequence[str], links: Mapping[str, str]) -> str:
+def study_markdown(
+    record: StudyRecord, verdicts: Sequence[str], links: Mapping[str, str], checks: Sequence[Check] = ()
+) -> str:
     """The description that stands over a study's runs; folded, MLflow shows the first line.
 
     Args:
@@ -192,6 +194,7 @@ def study_markdown(record: StudyRecord, verdicts: Sequence[str], links: Mapping[
         " ".join([f"**{record.question}**", *verdicts]),
         " · ".join(f"[{name}]({address})" for name, address in links.items()),
         "\n".join(f"- {note}" for note in record.notes),
+        "\n".join(f"- {check.code}, {check.severity}: {check.sentence} {check.advice}" for check in checks),
         f"Corpus `{corpus.get('name')}`, digest `{corpus.get('digest')}`. Accuracy, F1, precision and recall are in "
         f"percent. The whole comparison: `harness report --study {record.study}`",
     ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlflow import Image, MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
-from harness.comparison.model import Comparison, Pair
+from harness.comparison.model import Check, Comparison, Pair
 from harness.results import ArmRecord, Epoch, RunResult, StudyRecord
 from harness.tracking import entries, process, views
 from harness.tracking.reader import Reader, id_of
@@ -178,13 +178,21 @@ class Recorder:
         self.client.set_terminated(run_id, "FAILED")
         return run_id
 
-    def finish(self, record: StudyRecord, whole: StudyRecord, pairs: Sequence[Pair], verdicts: Sequence[str]) -> str:
+    def finish(
+        self,
+        record: StudyRecord,
+        whole: StudyRecord,
+        pairs: Sequence[Pair],
+        verdicts: Sequence[str],
+        checks: Sequence[Check] = (),
+    ) -> str:
         """The link to the view of the study, which is now marked as finished, with its question and verdicts.
 
         Args:
             whole: the record with the folds of each arm merged; without folds the same.
             pairs: the differences.
             verdicts: sentences in Markdown.
+            checks: findings about the study itself.
         """
         ids = {arm.arm: self._arm_id(arm.arm) for arm in whole.arms}
         for arm in dict.fromkeys([*ids, *(arm.arm for arm in record.arms)]):
@@ -201,9 +209,10 @@ class Recorder:
             links = {"runs": f"#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"}
         tags = {
             "harness.view": next(iter(links.values())),
-            "mlflow.note.content": entries.study_markdown(record, verdicts, links),
+            "mlflow.note.content": entries.study_markdown(record, verdicts, links, checks),
             "harness.finished": process.timestamp(),
             "harness.state": "finished",
+            "harness.checks": " ".join(dict.fromkeys(check.code for check in checks)),
         }
         for key, value in tags.items():
             self.client.set_experiment_tag(self.experiment_id, key, value)

@@ -38,6 +38,8 @@ COMPARISON = [
     "experiment",
     "provenance",
     "other_differences",
+    "checks",
+    "muted",
     "folds",
 ]
 ARM = [

@@ -13,6 +13,7 @@ from harness.report.sections import (
     boundaries,
     budget,
     calibration,
+    checks,
     claims,
     classes,
     confusions,
@@ -31,6 +32,7 @@ from harness.report.sections import (
 SECTIONS: tuple[Callable[[Comparison], Section], ...] = (
     verdicts.section,
     verdicts.notes,
+    checks.section,
     claims.section,
     sweep.section,
     arms.section,
@@ -50,7 +52,7 @@ SECTIONS: tuple[Callable[[Comparison], Section], ...] = (
     making.section,
 )
 
-OF_A_SWEEP = ("verdicts", "notes", "claims", "sweep", "layers", "search", "making")
+OF_A_SWEEP = ("verdicts", "notes", "checks", "claims", "sweep", "layers", "search", "making")
 """The sections on the page of a sweep: its cells are too many to stand beside each other in every respect."""
 
 
