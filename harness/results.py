@@ -286,6 +286,9 @@ class StudyRecord:
 
     pairs: Sequence[Sequence[str]] = ()
     """The pairs of arms that the verdicts are about, as planned; all of them if there are none."""
+    other_readers: tuple[str, ...] = ()
+    """Names of the other studies in the same store whose finals were scored on the same test split, archived ones too;
+    found when the record is read, and not kept with it."""
     mute: Sequence[str] = ()
     """Codes of the checks that are not shown."""
     folds: dict[str, Any] | None = None
@@ -293,6 +296,12 @@ class StudyRecord:
 
     studies: tuple[str, ...] = ()
     """The names of the studies, or runs, that were joined into this record; empty if it is one alone."""
+
+    @property
+    def test_digest(self) -> str:
+        """The digest of the test split; of folds that of all splits together."""
+        digest = str(self.corpus.get("digest", ""))
+        return digest if self.folds else digest.rpartition("-")[2]
 
     def base_of(self, arm: str) -> str:
         """The arm of the file: in a sweep what this one is a cell of, else itself."""

@@ -305,3 +305,15 @@ def many_frames_few_classes(comparison: Comparison, record: StudyRecord) -> Iter
             f"{counted(len(absent), 'phoneme')} of {len(comparison.phonemes)} never occur in the test split: {listed}.",
             "Means over phonemes leave them out; compare them with other studies with care.",
         )
+
+
+@check("H016", "warning")
+def read_before(comparison: Comparison, record: StudyRecord) -> Iterator[Finding]:
+    """A test split that other studies of the same store were scored on."""
+    readers = record.other_readers
+    if readers:
+        listed = ", ".join(readers[:3]) + (f" and {count(len(readers) - 3)} more" if len(readers) > 3 else "")
+        yield (
+            f"{counted(len(readers), 'other finished study')} in this store read the same test split: {listed}.",
+            "What was decided after looking at it is not tested by it: confirm on speakers that no study has seen.",
+        )

@@ -6,7 +6,7 @@ MLflow the runs. The same command therefore goes on wherever the last one stoppe
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,8 @@ def _folds(experiment: Experiment, corpus: Corpus) -> dict[str, Any]:
 def _compare(record: StudyRecord, recorder: Recorder) -> Comparison:
     from harness.comparison.compare import compare
 
-    whole = folds.merged(record)
+    readers = recorder.reader.readers(record.test_digest, but=record.study)
+    whole = replace(folds.merged(record), other_readers=readers)
     comparison = compare(whole)
     finished = {arm.arm for arm in comparison.arms}
     cells = [arm for arm in record.arms if arm not in whole.arms]

@@ -75,7 +75,9 @@ def counted(number: int, thing: str) -> str:
 
 
 def plural(thing: str) -> str:
-    """speaker -> speakers, search -> searches, search and seed -> searches and seeds"""
+    """speaker -> speakers, search -> searches, study -> studies, search and seed -> searches and seeds"""
+    if thing.endswith("dy"):
+        return f"{thing[:-1]}ies"
     if " and " in thing:
         return " and ".join(map(plural, thing.split(" and ")))
     return thing + ("es" if thing.endswith("ch") else "s")

@@ -15,7 +15,7 @@ from harness.experiment.ranges import Range
 from harness.seeds import derive_seed
 from harness.settings import Data, Rows, Settings, Training
 
-CHECKS = tuple(f"H{number:03}" for number in range(1, 16))
+CHECKS = tuple(f"H{number:03}" for number in range(1, 17))
 """Codes of the checks of a finished study, which a file may mute; see `comparison.checks`."""
 OF_FOLD = "@fold="
 """What stands between the name of an arm and the number of its fold."""

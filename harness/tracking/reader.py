@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Run
+from mlflow.entities import Experiment, Run, ViewType
 
 from harness import checksums
 from harness.errors import UserError
@@ -70,7 +70,26 @@ class Reader:
             search = self.read_json(arms[arm], "search.json")
             results = [self._result(finals[arm, seed]) for seed in search["seeds"]]
             records.append(_arm_record(search, results))
-        return StudyRecord(arms=tuple(records), **fields | {"notes": tuple(fields["notes"])})
+        record = StudyRecord(arms=tuple(records), **fields | {"notes": tuple(fields["notes"])})
+        return replace(record, other_readers=self.readers(record.test_digest, but=study))
+
+    def readers(self, test: str, but: str = "") -> tuple[str, ...]:
+        """The finished studies that were scored on a test split, those that are archived or in MLflow's trash too.
+
+        Args:
+            test: its digest, as in `StudyRecord.test_digest`.
+            but: a study that is not counted.
+        """
+        found: list[Experiment] = []
+        token = None
+        while True:
+            page = self.client.search_experiments(ViewType.ALL, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                break
+        names = [e.name for e in found if test and e.tags.get("harness.test") == test and e.name != but]
+        return tuple(sorted(names))
 
     def load_runs(self, ids: Sequence[str]) -> list[StudyRecord]:
         """Finished finals, a record with one arm and one final each; record and arm have the run's name.

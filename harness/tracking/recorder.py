@@ -57,6 +57,7 @@ class Recorder:
     """The writer of one study. What it wrote before, in this process or an earlier one, it goes on with."""
 
     def __init__(self, reader: Reader, study: str, experiment_id: str, search_id: str, arms: Sequence[str]) -> None:
+        self.reader = reader
         self.client: MlflowClient = reader.client
         self.uri = reader.uri
         self.study = study
@@ -212,6 +213,7 @@ class Recorder:
             "mlflow.note.content": entries.study_markdown(record, verdicts, links, checks),
             "harness.finished": process.timestamp(),
             "harness.state": "finished",
+            "harness.test": record.test_digest,
             "harness.checks": " ".join(dict.fromkeys(check.code for check in checks)),
         }
         for key, value in tags.items():

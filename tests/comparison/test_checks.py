@@ -134,6 +134,10 @@ def shared(record):
     return with_finals(record, lambda f: dataclasses.replace(f, validation=f.test))
 
 
+def read_before(record):
+    return dataclasses.replace(record, other_readers=("a", "b"))
+
+
 def narrow_margin(record):
     return dataclasses.replace(record, margin=1e-5)
 
@@ -169,6 +173,7 @@ def one_search(record):
         ),
         ("H012", shared, "Validation and test share 50 utterances."),
         ("H013", few_trials, "A search has 6 trials only"),
+        ("H016", read_before, "2 other finished studies in this store read the same test split: a, b."),
         ("H014", one_search, "Each arm was searched once"),
     ],
 )

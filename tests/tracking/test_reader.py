@@ -1,13 +1,16 @@
 """Studies as they are read back: whole, listed, by the ids of runs, and what is said of those that cannot be."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from harness.comparison.compare import compare
 from harness.comparison.model import to_json
 from harness.errors import UserError
 from harness.tracking.store import open_store
 from tests.records import comparison_json
-from tests.studies import COMMAND, begin, copy_project, runs
+from tests.studies import COMMAND, begin, copy_project, runs, write
 
 pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
 
@@ -111,3 +114,15 @@ def test_all_mistakes_in_the_ids_of_runs_are_told_at_once(written):
     with pytest.raises(UserError, match="The newest finals:") as refusal:
         store.load_runs(["xyz", "zzzzz"])
     assert len(str(refusal.value).splitlines()) == 2 + 1 + 4
+
+
+def test_every_study_that_read_a_test_split_is_named_archived_and_deleted_ones_too(store, small):
+    for name in ("first", "second", "third", "elsewhere"):
+        corpus = {**small.corpus, "digest": "train-validation-other"} if name == "elsewhere" else small.corpus
+        write(store, dataclasses.replace(small, study=name, corpus=corpus))
+    assert store.load_study("third").other_readers == ("first", "second")
+    archived = store.archive("first")
+    store.client.delete_experiment(store.client.get_experiment_by_name("second").experiment_id)
+    assert store.load_study("third").other_readers == tuple(sorted((archived, "second")))
+    assert store.load_study("elsewhere").other_readers == ()
+    assert "H016" in [check.code for check in compare(store.load_study("third")).checks]
