@@ -3,13 +3,17 @@
 # make check     lint, format, types and the import contract
 # make fast      the tests that are not slow: for the inner loop
 # make test      all of check, and the whole test suite
+# make fuzz      damaged files for everything that reads one: make fuzz SECONDS=600 SEED=1
 # make same      proof that a refactoring changed no result since a commit: make same BASE=COMMIT
 # make pictures  those of the documents, from the default experiment's report; needs chromium
 
 PYTHON ?= python3
 EXPERIMENT ?= experiments/ladnn_vs_ffdnn.toml
 
-.PHONY: install run check fast test same pictures clean
+SECONDS ?= 600
+SEED ?=
+
+.PHONY: install run check fast test fuzz same pictures clean
 
 install: .venv/installed
 
@@ -35,6 +39,9 @@ fast: install
 
 test: check
 	.venv/bin/python -m pytest -n auto --dist loadfile
+
+fuzz: install
+	.venv/bin/python -m tests.fuzz $(SECONDS) $(SEED)
 
 same: install
 	@test -n "$(BASE)" || { echo "Say what to compare with: make same BASE=COMMIT"; exit 2; }

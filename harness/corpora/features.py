@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.corpora import mfcc
+from harness.corpora import mfcc, text
 from harness.errors import UserError
 from harness.files import write_text
 
 FILE = "features.json"
+_LARGEST = 10_000_000  # of any setting
 
 FIXED: dict[str, Any] = {
     "kind": "mfcc",
@@ -90,10 +91,10 @@ def read(root: Path) -> Features | None:
     if not path.exists():
         return None
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(text.read(path))
         if not isinstance(facts, dict):
             raise ValueError("a JSON object is allowed")
-    except ValueError as error:  # of which JSONDecodeError and UnicodeDecodeError are
+    except (ValueError, RecursionError) as error:  # of which JSONDecodeError is
         raise UserError(f"{path}: not readable as JSON ({error}); {_allowed()}") from None
     return parse(facts, str(path))
 
@@ -124,6 +125,8 @@ def parse(facts: dict[str, Any], where: str) -> Features:
         if not is_whole and not (isinstance(own[key], float) and isinstance(value, float)):
             kind = "number" if isinstance(own[key], float) else "whole number"
             wrong.append(f"{where}: {key} = {value!r}; a {kind} is allowed")
+        elif not abs(value) <= _LARGEST:
+            wrong.append(f"{where}: {key} = {str(value)[:20]}; at most {_LARGEST:,} is allowed")
     if not wrong:
         features = Features(**{key: type(own[key])(value) for key, value in values.items()})
         wrong = [f"{where}: {mistake}" for mistake in features.mistakes()]

@@ -7,13 +7,15 @@ without `transcript/` is unlabelled. Pairs are matched by name. Speakers come fr
 Nothing is repaired: whatever is wrong is refused, every utterance by name.
 """
 
-import csv
 import hashlib
+import io
+import math
 import os
 import re
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -22,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from harness import phones
-from harness.corpora import features, store
+from harness.corpora import features, store, text
 from harness.errors import Damaged, UserError
-from harness.files import Count
+from harness.files import UNREADABLE, Count
 
 _MOST_LINES = 20  # refusals told one by one; the rest are counted
 _FORMAT = 4  # of the store; part of its key
@@ -112,7 +114,10 @@ def phonemes_of(root: Path) -> tuple[str, ...]:
     own = root / "phonemes.txt"
     if not own.exists():
         return phones.PHONEMES
-    names = tuple(own.read_text().split())
+    try:
+        names = tuple(text.read(own).split())
+    except ValueError as error:
+        raise UserError(f"{own}: {error}") from None
     if len(set(names)) != len(names) or not 2 <= len(names) <= phones.MOST_CLASSES:
         allowed = f"2 to {phones.MOST_CLASSES} distinct ones are allowed"
         raise UserError(f"{own}: {len(names)} phonemes, {len(set(names))} distinct; {allowed}")
@@ -145,8 +150,10 @@ def speakers_of(root: Path) -> dict[str, str] | None:
     path = root / "speakers.csv"
     if not path.exists():
         return None
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
+    try:
+        rows = text.rows(path)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     if not rows or rows[0] != ["utterance", "speaker"]:
         raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else ''!r}, not 'utterance,speaker'")
     odd = [(n, ",".join(row)) for n, row in enumerate(rows, 1) if len(row) != 2]
@@ -219,15 +226,32 @@ def utterances(
 
 def _names(folder: Path) -> tuple[list[str], list[str]]:
     """The names of the utterances, and a refusal for each that lacks its partner."""
-    frames = {file.stem for file in (folder / "mfcc").glob("*.npy")}
+    frames, out = _names_of(folder, "mfcc")
     if not frames:
         raise UserError(f"{folder / 'mfcc'}: no .npy file in it")
     if not (folder / "transcript").is_dir():
-        return sorted(frames), []
-    labels = {file.stem for file in (folder / "transcript").glob("*.npy")}
+        return sorted(frames - out.keys()), sorted(out.values())
+    labels, more = _names_of(folder, "transcript")
+    out |= more
     alone = [(name, "mfcc", "transcript") for name in sorted(frames - labels)]
     alone += [(name, "transcript", "mfcc") for name in sorted(labels - frames)]
-    return sorted(frames & labels), [f"{folder.name}/{n}: {has}/{n}.npy has no {no}/{n}.npy" for n, has, no in alone]
+    refusals = [f"{folder.name}/{n}: {has}/{n}.npy has no {no}/{n}.npy" for n, has, no in alone]
+    return sorted((frames & labels) - out.keys()), [*refusals, *sorted(out.values())]
+
+
+def _names_of(folder: Path, kind: str) -> tuple[set[str], dict[str, str]]:
+    """The names of a kind's files, and a refusal by name of each that is a link to a file outside the corpus."""
+    names, out = set(), {}
+    corpus = folder.parent.resolve()
+    with os.scandir(folder / kind) as files:
+        for file in files:
+            name, ending = os.path.splitext(file.name)  # noqa: PTH122  # many files
+            if ending != ".npy":
+                continue
+            names.add(name)
+            if file.is_symlink() and not (target := Path(file.path).resolve()).is_relative_to(corpus):
+                out[name] = f"{folder.name}/{name}: {kind}/{name}.npy is a link out of the corpus, to {target}"
+    return names, out
 
 
 def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dict[str, str] | None) -> store.Utterance:
@@ -236,8 +260,10 @@ def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dic
         raise ValueError(f"mfcc is {frames.dtype} of shape {frames.shape}; (frames, features) of floats is allowed")
     if frames.size == 0:
         raise ValueError(f"mfcc is empty, of shape {frames.shape}")
-    frames = frames.astype(np.float32, copy=False)
-    if not np.isfinite(frames.sum()) and not np.isfinite(frames).all():  # a finite sum has finite terms
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers that are refused here
+        frames = frames.astype(np.float32, copy=False)
+        is_finite = bool(np.isfinite(frames.sum()) or np.isfinite(frames).all())  # a finite sum has finite terms
+    if not is_finite:
         row, column = np.argwhere(~np.isfinite(frames))[0]
         raise ValueError(f"mfcc has {frames[row, column]} in frame {row}, coefficient {column}")
     labels = _labels(_load(f"{folder}/transcript/{name}.npy"), len(frames), phonemes) if phonemes else None
@@ -247,19 +273,41 @@ def _read(folder: Path, name: str, phonemes: Sequence[str] | None, speakers: dic
 
 
 def _load(path: str) -> np.ndarray:
-    """An array as `np.load` gives it, without its parser where the header is the usual one."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path for each of many files takes longer than reading
-        content = file.read()
-    usual = _HEADER.match(content)
+    """An array as `np.load` gives it, without its parser where the header is the usual one.
+
+    Takes no more memory than the file has bytes, whatever its header claims.
+    """
     try:
+        if not os.path.isfile(path):  # noqa: PTH113  # a Path for each of many files takes longer than reading
+            raise ValueError("a folder, pipe or device")
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            content = file.read()
+        usual = _HEADER.match(content)
         if usual is None or usual.end() % 64:
-            array: np.ndarray = np.load(path, allow_pickle=False)
-            return array
+            return _unusual(content)
         shape = tuple(int(n) for n in usual[2].split(b",") if n.strip())
         return np.frombuffer(content, usual[1].decode(), offset=usual.end()).reshape(shape)
-    except (ValueError, EOFError, OSError) as error:
+    except UNREADABLE as error:
         what = "holds pickled objects" if "allow_pickle" in str(error) else "is truncated or no npy file"
         raise ValueError(f"{'/'.join(Path(path).parts[-2:])} {what} ({error})") from error
+
+
+def _unusual(content: bytes) -> np.ndarray:
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in read_header:
+        raise ValueError(f"npy of version {version[0]}.{version[1]}; 1.0 and 2.0 are read")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+        shape, is_fortran, dtype = read_header[version](stream)
+    if dtype.hasobject:
+        raise ValueError("allow_pickle")
+    n_values, n_bytes = math.prod(shape), len(content) - stream.tell()
+    if n_values * dtype.itemsize > n_bytes:
+        raise ValueError(f"its header claims {n_values * dtype.itemsize:,} bytes of values, {n_bytes:,} are there")
+    values = np.frombuffer(content, dtype, count=n_values, offset=stream.tell())
+    return values.reshape(shape, order="F" if is_fortran else "C")
 
 
 def _labels(transcript: np.ndarray, n_frames: int, phonemes: Sequence[str]) -> np.ndarray:

@@ -97,7 +97,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise UserError(f"{path}: there is no folder {path.parent}") from None
@@ -122,6 +122,8 @@ def _parse(path: Path, text: str) -> Table:
         lines = text.split("\n")
         line, column = numbers if len(numbers) == 2 else (len(lines), len(lines[-1]) + 1)
         raise UserError(f"{path}:{line}:{column}: not TOML: {message[0].lower()}{message[1:]}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or as many brackets
+        raise UserError(f"{path}: not TOML that can be read: {error}") from None
 
 
 def _override(tree: Table, override: str, mistakes: Mistakes) -> None:

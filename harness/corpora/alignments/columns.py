@@ -7,6 +7,7 @@ full-context symbols (`x^sil-hh+ah=l@...`) the middle one is taken.
 
 import re
 
+from harness.corpora import text as text_file
 from harness.corpora.alignments.segments import Segment
 
 HTK_UNITS = 10_000_000  # a second
@@ -61,7 +62,8 @@ def _ends(lines: list[str], first: int) -> list[Segment]:
 
 def _number(text: str, line: int) -> int | float:
     try:
-        return float(text) if "." in text or "e" in text.lower() else int(text)
+        value = text_file.time(text)
+        return value if "." in text or "e" in text.lower() else int(text)
     except ValueError:
         raise ValueError(f"line {line}: {text!r} is not a time") from None
 

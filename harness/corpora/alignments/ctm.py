@@ -5,6 +5,7 @@ A corpus' file is large: `ranges` finds where each utterance's lines lie, and `r
 
 from pathlib import Path
 
+from harness.corpora import text as text_file
 from harness.corpora.alignments.segments import Segment
 
 
@@ -16,6 +17,8 @@ def ranges(path: Path) -> dict[str, tuple[int, int]]:
     """
     places: dict[str, tuple[int, int]] = {}
     last, first, position = "", 0, 0
+    if not path.is_file():
+        raise ValueError("it is no file")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             name = line.split(None, 1)[0].decode("utf-8", "replace") if line.strip() else ""
@@ -44,7 +47,7 @@ def read(text: str) -> list[Segment]:
     segments = []
     for row in rows:
         try:
-            start, duration = float(row[2]), float(row[3])
+            start, duration = text_file.time(row[2]), text_file.time(row[3])
             segments.append(Segment(start, round(start + duration, 6), row[4]))
         except (ValueError, IndexError):
             raise ValueError(f"{' '.join(row)[:60]!r} is not 'UTTERANCE CHANNEL START DURATION SYMBOL'") from None

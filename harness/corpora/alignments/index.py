@@ -6,10 +6,11 @@ TIMIT's `.phn`, Praat's `.TextGrid`, NIST's `.ctm`, HTK's, HTS's and Festival's 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.corpora import text
 from harness.corpora.alignments import columns, ctm, segments, textgrid
 from harness.corpora.alignments.segments import Segment, covering
 
-__all__ = ["ENDINGS", "AlignmentFile", "AlignmentIndex", "Segment", "covering", "read", "text_of"]
+__all__ = ["ENDINGS", "AlignmentFile", "AlignmentIndex", "Segment", "covering", "read"]
 
 ENDINGS = (".phn", ".textgrid", ".ctm", ".lab")
 
@@ -53,12 +54,13 @@ def find(root: Path) -> AlignmentIndex:
         if ending == ".ctm" or (path == root and ending not in ENDINGS):
             try:
                 parts = ctm.ranges(path)
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 raise ValueError(f"{path}: {error}") from None
             for name, part in parts.items():
                 index.by_name.setdefault(name.lower(), []).append(AlignmentFile(path, part))
         elif ending in ENDINGS:
-            index.by_place[path.relative_to(root).with_suffix("").as_posix().lower()] = AlignmentFile(path)
+            if path != root:
+                index.by_place[path.relative_to(root).with_suffix("").as_posix().lower()] = AlignmentFile(path)
             index.by_name.setdefault(path.stem.lower(), []).append(AlignmentFile(path))
     if not index.by_name:
         raise ValueError(f"{root}: no alignment in it; files that end in {' '.join(ENDINGS)} (any case) are read")
@@ -75,35 +77,15 @@ def read(source: AlignmentFile, *, rate: int, tier: str | None = None) -> list[S
     Raises:
         ValueError: it cannot be read, or is no alignment.
     """
-    text = text_of(source.path, source.part)
+    content = text.read(source.path, source.part)
     match source.path.suffix.lower():
         case ".phn":
-            rows = columns.read_phn(text, rate)
+            rows = columns.read_phn(content, rate)
         case ".lab":
-            rows = columns.read_lab(text)
+            rows = columns.read_lab(content)
         case ".textgrid":
-            rows = textgrid.read(text, tier)
+            rows = textgrid.read(content, tier)
         case _:
-            rows = ctm.read(text)
+            rows = ctm.read(content)
     segments.check(rows)
     return rows
-
-
-def text_of(path: Path, part: tuple[int, int] | None = None) -> str:
-    """A text file in UTF-8, or in UTF-16 with its byte order mark.
-
-    Raises:
-        ValueError: it is missing, or in neither.
-    """
-    try:
-        with path.open("rb") as file:
-            if part:
-                file.seek(part[0])
-            content = file.read(part[1] if part else -1)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"neither UTF-8 nor UTF-16 with its mark ({error.reason} at byte {error.start})") from None

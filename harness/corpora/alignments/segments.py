@@ -3,6 +3,7 @@
 Shapes: S segments, T frames.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,6 +30,9 @@ def check(segments: Sequence[Segment]) -> None:
     """
     if not segments:
         raise ValueError("no segment in it")
+    for segment in segments:
+        if not (math.isfinite(segment.start) and math.isfinite(segment.end)):
+            raise ValueError(f"{segment.symbol!r} from {segment.start:g} to {segment.end:g} s is at no time")
     if segments[0].start < 0:
         raise ValueError(f"{segments[0].symbol!r} starts at {segments[0].start:g} s, before the recording")
     for segment in segments:

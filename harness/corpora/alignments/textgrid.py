@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from harness.corpora.alignments.segments import Segment
+from harness.corpora.text import time
 
 TIER = "phones"
 """The name that forced aligners give to the tier of phones."""
 
-_VALUE = re.compile(r'"((?:[^"]|"")*)"|!.*|(?<!\S)(-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)|<(\w+)>')
+_VALUE = re.compile(r'"((?:[^"]|"")*)"|!.*|(?<!\S)(-?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)(?!\S)|<(\w+)>')
 
 
 def read(text: str, tier: str | None = None) -> list[Segment]:
@@ -67,7 +68,7 @@ def _tier(values: Iterator[str]) -> tuple[str, str, list[Segment]]:
     try:
         if kind == "IntervalTier":
             rows = [(next(values), next(values), next(values)) for _ in range(int(n))]
-            return kind, name, [Segment(float(start), float(end), label.strip()) for start, end, label in rows]
+            return kind, name, [Segment(time(start), time(end), label.strip()) for start, end, label in rows]
         for _ in range(2 * int(n)):
             next(values)
     except ValueError as error:

@@ -4,12 +4,11 @@ Who speaks is told by a pattern, else by `speakers.csv` (`utterance,speaker`) in
 below it. An utterance is called after its file, or after its path where two files have one name.
 """
 
-import csv
 import re
 from collections import Counter
 from pathlib import Path
 
-from harness.corpora import audio
+from harness.corpora import audio, text
 from harness.corpora.alignments.index import find
 from harness.corpora.importing.plan import Plan, Recording
 from harness.corpora.importing.speaker_splits import Fractions, assign
@@ -77,8 +76,10 @@ def _speakers(root: Path, sounds: list[Path], pattern: str | None) -> dict[Path,
         speaker_of = _by_pattern(root, sounds, pattern)
         hint = f"--speaker {pattern!r} finds nothing in its path"
     elif (root / "speakers.csv").exists():
-        with (root / "speakers.csv").open(newline="", encoding="utf-8-sig") as file:
-            rows = {row[0]: row[1] for row in csv.reader(file) if len(row) == 2}
+        try:
+            rows = {row[0]: row[1] for row in text.rows(root / "speakers.csv") if len(row) == 2}
+        except ValueError as error:
+            raise UserError(f"{root / 'speakers.csv'}: {error}") from None
         speaker_of = {sound: rows.get(sound.stem, "") for sound in sounds}
         hint = f"{root / 'speakers.csv'} has no line for {{}}"
     else:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness.corpora import text
 from harness.corpora.alignments.index import Segment
 from harness.errors import UserError
 from harness.phones import MOST_CLASSES
@@ -165,7 +166,11 @@ def _parse(path: Path) -> PhoneTable:
     heads: dict[str, list[str]] = {"classes": [], "endings": []}
     rules: dict[str, tuple[Rule, ...]] = {}
     wrong = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = text.read(path).splitlines()
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+    for number, line in enumerate(lines, start=1):
         head, colon, rest = line.partition(":")
         if not line.strip() or line.startswith("# "):
             continue

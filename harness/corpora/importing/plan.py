@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.corpora import audio, mfcc
+from harness.corpora import audio, mfcc, text
 from harness.corpora.alignments import index
 from harness.corpora.alignments.columns import read_phn
 from harness.corpora.alignments.index import AlignmentFile, Segment
@@ -113,7 +113,7 @@ def _words(recording: Recording, rate: int) -> list[Segment]:
             "--phones timit-39 keeps flaps as a class"
         )
     with _about(recording.words):
-        return read_phn(index.text_of(recording.words), rate)
+        return read_phn(text.read(recording.words), rate)
 
 
 def _labels(segments: list[Segment], classes: list[int], seconds: np.ndarray, end: float) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Splits by speaker: who trains, who validates, who tests, each speaker with all their utterances."""
 
-import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from harness.corpora import text
 from harness.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -51,19 +52,25 @@ def read(path: Path, speakers: Iterable[str]) -> dict[str, str]:
         UserError: lines that are something else, and speakers without a line.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        rows = text.rows(path)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     if not rows or rows[0] != ["speaker", "split"]:
         raise UserError(f"{path}:1: the first line has to be 'speaker,split'")
     wrong = [f"{path}:{n}: {','.join(row)!r} is not 'speaker,split'" for n, row in enumerate(rows[1:], 2)
-             if len(row) != 2 or not all(row) or "/" in row[1]]  # fmt: skip
+             if len(row) != 2 or not all(row)]  # fmt: skip
+    wrong += [f"{path}:{n}: split {row[1]!r}; a split is a folder's name: letters, digits, '-', '_' and '.', none first"
+              for n, row in enumerate(rows[1:], 2) if len(row) == 2 and all(row) and not is_split(row[1])]  # fmt: skip
     split_of = {row[0]: row[1] for row in rows[1:] if len(row) == 2}
     wrong += [f"{path}: no line for speaker {name}" for name in sorted(set(speakers) - split_of.keys())]
     if wrong:
         raise UserError("\n".join(wrong))
     return split_of
+
+
+def is_split(name: str) -> bool:
+    """Whether a name can be a split's: that of one folder, and of none that is hidden or above."""
+    return re.fullmatch(r"[\w-][\w.-]{0,99}", name) is not None
 
 
 def assign(speakers: Iterable[str], fractions: Fractions, file: Path | None) -> tuple[Mapping[str, str], str]:

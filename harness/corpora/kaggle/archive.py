@@ -1,9 +1,11 @@
 """A corpus in an archive, or in a folder that was unpacked by hand: the HW1P2 layout, wherever in it it lies."""
 
 import re
+import shutil
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 from harness.corpora import destination, features
 from harness.errors import UserError
@@ -28,7 +30,8 @@ def unpack(archive: Path, folder: Path, progress: Report | None = None) -> None:
             for done, (target, member) in enumerate(missing.items(), len(members) - len(missing)):
                 if progress:
                     progress("unpacking", done, len(members))
-                _write(folder / target, zipped.read(member))
+                with zipped.open(member) as content:
+                    _write(folder / target, content)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # Runtime: it wants a password
         raise UserError(
             f"{archive}: no zip file, or a damaged one ({error}); remove it and download it again"
@@ -83,8 +86,8 @@ def _is_there(file: Path, member: zipfile.ZipInfo) -> bool:
     return file.is_file() and file.stat().st_size == member.file_size and zlib.crc32(file.read_bytes()) == member.CRC
 
 
-def _write(file: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+def _write(file: Path, content: IO[bytes]) -> None:
+    """Write a file, whole or not at all, and some of it at a time."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file, sync=False) as temporary:  # the folder is not yet in its place
-        temporary.write_bytes(content)
+    with replacing(file, sync=False) as temporary, temporary.open("wb") as written:  # the folder is not yet in place
+        shutil.copyfileobj(content, written)
