@@ -45,8 +45,20 @@ class Between:
     below: float | None = None
 
     def __str__(self) -> str:
-        left = f"[{self.low:g}" if self.low is not None else f"({self.above:g}" if self.above is not None else "(-inf"
-        right = f"{self.high:g}]" if self.high is not None else f"{self.below:g})" if self.below is not None else "inf)"
+        left = (
+            f"[{self.low:.10g}"
+            if self.low is not None
+            else f"({self.above:.10g}"
+            if self.above is not None
+            else "(-inf"
+        )
+        right = (
+            f"{self.high:.10g}]"
+            if self.high is not None
+            else f"{self.below:.10g})"
+            if self.below is not None
+            else "inf)"
+        )
         return f"{left}, {right}"
 
 

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 
 from architectures import Between
 
+LARGEST_SEED = 2**32 - 1
+"""What numpy, torch and Optuna all take."""
+
 Rows = dict[str, Any]
 """Settings on one level, in the file's words: {"data.context": 7, "training.epochs": 8, "params.depth": 4, ...}."""
 Params = dict[str, Any]
@@ -33,7 +36,7 @@ class Synthetic:
 
     minutes: Annotated[float, Between(above=0, high=6000)] = 20.0
     """Speech in the training split; validation and test add a quarter each."""
-    seed: Annotated[int, Between(0)] = 0
+    seed: Annotated[int, Between(0, LARGEST_SEED)] = 0
 
 
 @dataclass(frozen=True)

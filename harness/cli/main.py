@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import io
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness import __version__
+from harness import __version__, failures
 from harness.cli import data, models, report
 from harness.errors import Interrupted, RunFailed, UserError
 
@@ -28,6 +29,9 @@ class Commands(click.Group):
     """Turns what went wrong into a line on standard error and an exit status: 2 the user's, 1 a run's, 130 stopped."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):  # in an encoding that lacks a character, a "?" stands for it
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -39,6 +43,10 @@ class Commands(click.Group):
         except BrokenPipeError:  # the reader of a pipe went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        except Exception as error:
+            if (sentence := failures.of_medium(error)) is None:
+                raise
+            _fail(sentence, 1)
 
 
 def _fail(message: str, status: int) -> None:

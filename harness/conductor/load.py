@@ -44,7 +44,7 @@ def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> Stud
     """
     from harness.comparison.folds import merged
     from harness.comparison.joining import joined
-    from harness.tracking.store import open_store
+    from harness.tracking.store import is_there, open_store
 
     if studies and runs:
         raise UserError("--study and --run: give studies or runs, not both")
@@ -52,6 +52,9 @@ def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> Stud
         raise UserError(f"--study {max(studies, key=studies.count)}: is given twice; give another, or only one")
     if not studies and len(runs) < 2:
         raise UserError("give --study NAME, or --run ID at least twice, because a run is compared with another")
+    if not is_there(root):
+        chosen = f"--study {studies[0]}" if studies else f"--run {runs[0]}"
+        raise UserError(f"{chosen}: {root} holds no study yet; `harness run FILE` makes one")
     store = open_store(root)
     if runs:
         found = store.load_runs(runs)

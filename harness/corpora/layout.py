@@ -216,6 +216,8 @@ def utterances(
                 utterance = f"{utterance.frames.shape[1]} features a frame; {names[0]} has {d_features}"
         except ValueError as refusal:
             utterance = str(refusal)
+        except SystemError:  # Python's, of strings whose bytes are no characters
+            utterance = "transcript holds bytes that are no characters; the file is damaged"
         if isinstance(utterance, str):
             refusals.append(f"{folder.name}/{name}: {utterance}")
         else:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness import failures
 from harness.engines.request import CorpusParts, Done, EpochEnd, Event, Failed, Fault, Request, Stop
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.frames.device import dtype_of_frames
@@ -70,8 +71,10 @@ def serve(connection: Connection, stopping: Container[int | None], device: str, 
                 event = Failed(id, error)
             except UserError as error:
                 event = Fault(id, error)
-            except Exception:
-                event = Fault(id, RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
+            except Exception as error:
+                sentence = failures.of_medium(error)
+                why = f"in a worker process:\n{traceback.format_exc()}"
+                event = Fault(id, RunFailed(sentence) if sentence else RuntimeError(why))
             connection.send(event)
 
 

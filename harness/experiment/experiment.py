@@ -13,7 +13,7 @@ from harness.experiment.claims import Claim
 from harness.experiment.mistakes import as_toml
 from harness.experiment.ranges import Range
 from harness.seeds import derive_seed
-from harness.settings import Data, Rows, Settings, Training
+from harness.settings import LARGEST_SEED, Data, Rows, Settings, Training
 
 CHECKS = tuple(f"H{number:03}" for number in range(1, 17))
 """Codes of the checks of a finished study, which a file may mute; see `comparison.checks`."""
@@ -32,7 +32,7 @@ class Search:
     epochs: Annotated[int, Between(1)]
     """Epochs of a trial; those of `[training]` unless given."""
     sampler: Literal["tpe", "random", "grid"] = "tpe"
-    seed: Annotated[int, Between(0)] = 0
+    seed: Annotated[int, Between(0, LARGEST_SEED)] = 0
     subset: Annotated[float, Between(above=0, high=1)] = 1.0
     """Fraction of the training utterances that a trial sees, whole ones."""
     halving: Annotated[int, Between(2)] | None = None
@@ -64,7 +64,7 @@ class ComparisonSettings:
 
     baseline: str | None = None
     """The arm that the others are compared with; the first unless given, None with a single arm."""
-    seeds: tuple[Annotated[int, Between(0)], ...] = (0, 1, 2)
+    seeds: tuple[Annotated[int, Between(0, LARGEST_SEED)], ...] = (0, 1, 2)
     searches: Annotated[int, Between(1, 100)] = 1
     """Independent searches of each arm; the seeds are dealt to them in turn."""
     unit: Literal["speaker", "utterance"] = "speaker"

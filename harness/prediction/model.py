@@ -9,7 +9,7 @@ from harness.corpora.features import Features
 from harness.errors import UserError
 from harness.results import RunResult
 from harness.tracking.refusals import explaining_damage
-from harness.tracking.store import Store, open_store
+from harness.tracking.store import Store, is_there, open_store
 from harness.training import saved_model
 from harness.training.saved_model import SavedModel
 
@@ -49,7 +49,7 @@ def load(root: Path, study: str, arm: str, seed: int | None = None) -> TrainedMo
     Raises:
         UserError: there is no such study, arm or seed, or nothing of it is finished.
     """
-    store = open_store(root)
+    store = _store(root, study)
     finals = store.finals(study, arm)
     seed = next(iter(finals)) if seed is None else seed
     if seed not in finals:
@@ -61,8 +61,14 @@ def load(root: Path, study: str, arm: str, seed: int | None = None) -> TrainedMo
 
 def load_all(root: Path, study: str, arm: str) -> list[TrainedModel]:
     """An arm's finals, one for each seed of the comparison that is finished. Raises as `load`."""
-    store = open_store(root)
+    store = _store(root, study)
     return [_fetch(store, study, run_id) for run_id in store.finals(study, arm).values()]
+
+
+def _store(root: Path, study: str) -> Store:
+    if not is_there(root):  # opening it would make one
+        raise UserError(f"--study {study}: {root} holds no study yet; `harness run FILE` makes one")
+    return open_store(root)
 
 
 def _fetch(store: Store, study: str, run_id: str) -> TrainedModel:
