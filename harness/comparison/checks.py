@@ -239,7 +239,7 @@ def busy_machine(comparison: Comparison, record: StudyRecord) -> Iterator[Findin
         )
 
 
-@check("H011", "warning")
+@check("H011", "note")
 def margin_out_of_reach(comparison: Comparison, record: StudyRecord) -> Iterator[Finding]:
     """A margin that is narrower than half of the interval: "practically equal" could not come out."""
     pairs, margin = _headlines(comparison), comparison.margin
