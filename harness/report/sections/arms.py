@@ -163,13 +163,16 @@ def _nats(values: Spread) -> str:
 def _chosen_table(comparison: Comparison) -> Table:
     """Which settings the search gave each arm, a row per setting."""
     names = dict.fromkeys(name for arm in comparison.arms for name in arm.chosen)
-    each = [[values for _, values in choices(arm)] for arm in comparison.arms]
-    rows = [
-        [setting(name), *(", ".join(value(values.get(name, ABSENT)) for values in of_arm) for of_arm in each)]
-        for name in names
-    ]
-    searches = f"{comparison.n_searches} searches" if comparison.n_searches > 1 else "search"
-    caption = f"Settings that the {searches} chose for each arm, by validation accuracy."
+    if comparison.n_searches > 1:
+        searched: list[Row] = [
+            [arm_cell(comparison, arm.arm), str(number), *(value(own.chosen.get(name, ABSENT)) for name in names)]
+            for arm in comparison.arms
+            for number, own in enumerate(arm.searches, 1)
+        ]
+        caption = "Settings that each search chose, by validation accuracy."
+        return Table(["arm", *numbers("search", *map(setting, names))], searched, caption)
+    rows = [[setting(name), *(value(arm.chosen.get(name, ABSENT)) for arm in comparison.arms)] for name in names]
+    caption = "Settings that the search chose for each arm, by validation accuracy."
     return Table(["", *arm_columns(comparison)], rows, caption)
 
 

@@ -1,7 +1,7 @@
 """The checks of the study itself: what to ask before believing a verdict."""
 
 from harness.comparison.model import Comparison
-from harness.display.document import Block, Heading, Line, Section, Table
+from harness.display.document import Block, Heading, Item, Items, Line, PageBlock, Section
 from harness.display.wording import counted
 
 
@@ -18,13 +18,13 @@ def section(comparison: Comparison) -> Section:
     if not lines and not muted:
         return Section("checks")
     title = Heading("Checks of the study; docs/checks.md explains each")
-    caption = f"{counted(len(findings), 'finding')} about the study itself; docs/checks.md explains each."
-    rows = [[check.code, check.severity, check.sentence, check.advice] for check in findings]
-    table = [Table(["code", "severity", "finding", "what to do"], rows, caption)] if rows else []
+    items = [Item(f"{check.code}, {check.severity}: {check.sentence} {check.advice}") for check in findings]
+    about = f"{counted(len(findings), 'finding')} about the study itself; docs/checks.md explains each."
+    page: list[PageBlock] = [Line(about, soft=True), Items(items)] if items else []
     return Section(
         "checks",
         "Checks",
-        page=[*table, *muted],
+        page=[*page, *muted],
         short=[title, *lines, *muted],
         long=[title, *long, *muted],
     )
