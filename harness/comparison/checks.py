@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from harness.comparison.model import Check, Comparison, Pair
+from harness.comparison.model import Check, Comparison, Pair, Verdict
 from harness.display.wording import count, counted, percent, points, setting, value
 from harness.results import ArmRecord, StudyRecord
 
@@ -26,7 +26,7 @@ STEEP = 0.005
 APART = 0.05
 """Difference of accuracy between validation and test from which on one says little of the other."""
 BUSY = 1.2
-"""Slowest over fastest epoch of one training, from which on seconds are those of the machine's other work."""
+"""Slowest over fastest of equal work, from which on seconds are not compared."""
 
 CHECKS: dict[str, tuple[str, Finder]] = {}
 """Code -> severity ("warning" or "note") and function, in the order of their codes."""
@@ -66,15 +66,20 @@ def _headlines(comparison: Comparison) -> Sequence[Pair]:
 @check("H001", "note")
 def at_the_edge(comparison: Comparison, record: StudyRecord) -> Iterator[Finding]:
     """A chosen value at an end of its range: a better one may lie beyond."""
-    at_edge: dict[str, list[str]] = {}
     for arm in _records(comparison, record):
-        for chosen in [search.chosen for search in arm.searches] or [arm.chosen]:
-            for key, own in chosen.items():
-                if _is_at_edge(own, arm.ranges.get(key, "")):
-                    at_edge.setdefault(arm.arm, []).append(f"{setting(key)} {value(own)}")
-    for name, settings in at_edge.items():
-        listed = ", ".join(dict.fromkeys(settings))
-        yield f"The best trial of {name} lies at the edge of its range: {listed}.", "Widen the range and search again."
+        searches = [search.chosen for search in arm.searches] or [arm.chosen]
+        edges = [
+            [f"{setting(key)} {value(own)}" for key, own in chosen.items() if _is_at_edge(own, arm.ranges.get(key, ""))]
+            for chosen in searches
+        ]
+        n = sum(map(bool, edges))
+        if n:
+            listed = ", ".join(dict.fromkeys(text for texts in edges for text in texts))
+            where = f"In {n} of {len(searches)} searches the" if len(searches) > 1 else "The"
+            yield (
+                f"{where} best trial of {arm.arm} lies at the edge of its range: {listed}.",
+                "Widen the range and search again.",
+            )
 
 
 def _is_at_edge(own: object, range_: str) -> bool:
@@ -117,10 +122,11 @@ def overfit(comparison: Comparison, record: StudyRecord) -> Iterator[Finding]:
     names = []
     for arm in _records(comparison, record):
         rises = [
-            final.history[-1].validation_loss / min(epoch.validation_loss for epoch in final.history)
+            final.history[-1].validation_loss / lowest
             for final in arm.finals
+            if (lowest := min(epoch.validation_loss for epoch in final.history)) > 0
         ]
-        if np.mean(rises) > 1.05:
+        if rises and np.mean(rises) > 1.05:
             names.append(f"{arm.arm} by {100 * (np.mean(rises) - 1):.0f} %")
     if names:
         yield (
@@ -224,32 +230,43 @@ def reversed_headline(comparison: Comparison, record: StudyRecord) -> Iterator[F
 
 @check("H010", "note")
 def busy_machine(comparison: Comparison, record: StudyRecord) -> Iterator[Finding]:
-    """Epochs of one training, all of the same work, that took unequal times."""
-    ratios = [
-        max(seconds) / min(seconds)
-        for arm in _records(comparison, record)
-        for final in arm.finals
-        if len(seconds := [epoch.seconds for epoch in final.history[1:] if epoch.seconds > 0]) > 1
-    ]
-    if ratios and max(ratios) > BUSY:
+    """Equal work that took unequal times: epochs of one training, or trainings of one configuration."""
+    ratio = slowest_over_fastest(_records(comparison, record))
+    if ratio > BUSY:
         yield (
-            f"Seconds were measured beside other work: epochs of one training took up to {max(ratios):.1f} times as "
-            "long as others. Their ratios are not shown.",
+            f"Equal work took up to {ratio:.1f} times as long at one time as at another: ratios of seconds are not "
+            "shown.",
             "Compare FLOPs, or run on an idle machine.",
         )
+
+
+def slowest_over_fastest(arms: Sequence[ArmRecord]) -> float:
+    """Of epochs of one training, without the first, and of trainings of one configuration; 1 where none are equal."""
+    groups = []
+    for arm in arms:
+        groups += [[epoch.seconds for epoch in final.history[1:]] for final in arm.finals]
+        for search in {final.search for final in arm.finals}:
+            own = [final for final in arm.finals if final.search == search]
+            longest = max(len(final.history) for final in own)
+            groups.append([final.seconds for final in own if len(final.history) == longest])
+    ratios = [max(group) / min(group) for group in groups if len(group) > 1 and min(group) > 0]
+    return max(ratios, default=1.0)
 
 
 @check("H011", "note")
 def margin_out_of_reach(comparison: Comparison, record: StudyRecord) -> Iterator[Finding]:
     """A margin that is narrower than half of the interval: "practically equal" could not come out."""
-    pairs, margin = _headlines(comparison), comparison.margin
-    halves = [(high - low) / 2 for low, high in (pair.ends for pair in pairs) if low is not None and high is not None]
-    out_of_reach = [half for half in halves if half >= margin]
+    margin = comparison.margin
+    pairs = [pair for pair in _headlines(comparison) if pair.outcome is Verdict.NO_DIFFERENCE]
+    halves = {f"{p.a} and {p.b}": (high - low) / 2 for p in pairs if (low := p.ends[0]) is not None
+              and (high := p.ends[1]) is not None}  # fmt: skip
+    out_of_reach = {names: half for names, half in halves.items() if half >= margin}
     if margin and out_of_reach:
-        which = f"{pairs[0].a} and {pairs[0].b}" if len(pairs) == 1 else f"{len(out_of_reach)} of {len(pairs)} pairs"
+        names, half = min(out_of_reach.items(), key=lambda item: item[1])
+        which, size = (names, "is") if len(out_of_reach) == 1 else (f"{len(out_of_reach)} pairs", "is at least")
         yield (
-            f"{which} could not have come out as practically equal: half of the interval is "
-            f"{percent(min(out_of_reach))} points or more, the margin {100 * margin:g}.",
+            f"{which} could not have come out as practically equal: half of the interval {size} {percent(half)} "
+            f"points, the margin {100 * margin:g}.",
             "More test speakers or trainings, or a wider margin that is justified beforehand.",
         )
 

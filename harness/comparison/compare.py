@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from harness.comparison.arm_model import ComparedArm
 from harness.comparison.arms import compared_arm
-from harness.comparison.checks import checks
+from harness.comparison.checks import BUSY, checks, slowest_over_fastest
 from harness.comparison.claims import claims
 from harness.comparison.details import confusion_differences, other_differences, phoneme_differences
 from harness.comparison.effort import learning_targets
@@ -95,6 +95,7 @@ def compare(record: StudyRecord) -> Comparison:
         folds=record.folds["n"] if record.folds else None,
         studies=record.studies or (record.study,),
         checks=(),
+        seconds_are_comparable=slowest_over_fastest(arms) <= BUSY,
         muted=tuple(record.mute),
     )
     return replace(comparison, checks=checks(comparison, record))

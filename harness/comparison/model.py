@@ -385,6 +385,8 @@ class Comparison:
     """Findings about the study itself, but for those that the file mutes."""
     muted: tuple[str, ...]
     """Codes of the checks that the file mutes."""
+    seconds_are_comparable: bool = field(metadata=NOT_IN_JSON)
+    """Whether equal work took equal times, so that ratios of seconds say something. Not in the JSON."""
     folds: int | None
     """Of a cross-validation over speakers; None without."""
     studies: tuple[str, ...] = field(metadata=NOT_IN_JSON)
@@ -401,10 +403,6 @@ class Comparison:
         if self.n_searches < 2:
             return "seed"
         return "search" if any(len(own.finals) > 1 for arm in self.arms for own in arm.searches) else "search and seed"
-
-    def has_check(self, code: str) -> bool:
-        """Whether there is a finding of this code."""
-        return any(check.code == code for check in self.checks)
 
     @property
     def corpus_name(self) -> str:

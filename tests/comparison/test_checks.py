@@ -138,10 +138,6 @@ def read_before(record):
     return dataclasses.replace(record, other_readers=("a", "b"))
 
 
-def narrow_margin(record):
-    return dataclasses.replace(record, margin=1e-5)
-
-
 def few_trials(record):
     arms = [
         dataclasses.replace(arm, searches=tuple(dataclasses.replace(s, trials=s.trials[:6]) for s in arm.searches))
@@ -158,19 +154,14 @@ def one_search(record):
 @pytest.mark.parametrize(
     ("code", "spoil", "words"),
     [
-        ("H001", edge, "The best trial of ladnn lies at the edge of its range: depth 5."),
+        ("H001", edge, "In 3 of 3 searches the best trial of ladnn lies at the edge of its range: depth 5."),
         ("H002", rising, "still rises in the last epoch, in points: ladnn +10.00, ffdnn +10.00."),
         ("H003", overfitting, "has risen since its minimum: ladnn by 25 %, ffdnn by 25 %."),
         ("H004", apart, "they have not converged alike."),
         ("H005", silent, "the commonest phoneme everywhere would reach"),
         ("H006", validation_apart, "accuracy on validation less that on test, in points: ladnn +"),
         ("H008", few_speakers, "The test split has 4 speakers only."),
-        ("H010", busy, "epochs of one training took up to 1.3 times as long as others"),
-        (
-            "H011",
-            narrow_margin,
-            "could not have come out as practically equal",
-        ),
+        ("H010", busy, "Equal work took up to 1.3 times as long at one time as at another"),
         ("H012", shared, "Validation and test share 50 utterances."),
         ("H013", few_trials, "A search has 6 trials only"),
         ("H016", read_before, "2 other finished studies in this store read the same test split: a, b."),
@@ -184,6 +175,43 @@ def test_each_check_finds_what_it_is_for(sound, code, spoil, words):
     assert words in found[0].sentence
     assert found[0].severity == CHECKS[code][0]
     assert found[0].advice
+
+
+@pytest.mark.parametrize(
+    ("margin", "outcome", "is_told"),
+    [
+        (1e-5, Verdict.NO_DIFFERENCE, True),
+        (1e-5, Verdict.BETTER, False),
+        (0.9, Verdict.NO_DIFFERENCE, False),
+        (0.0, Verdict.NO_DIFFERENCE, False),
+    ],
+)
+def test_a_margin_out_of_reach_is_told_where_nothing_is_shown(sound, margin, outcome, is_told):
+    comparison = compare(sound)
+    pairs = tuple(dataclasses.replace(pair, outcome=outcome) for pair in comparison.pairs)
+    found = [*CHECKS["H011"][1](dataclasses.replace(comparison, pairs=pairs, margin=margin), sound)]
+    assert bool(found) == is_told
+    if found:
+        assert found[0][0].startswith(
+            "ladnn and ffdnn could not have come out as practically equal: half of the interval is"
+        )
+
+
+def test_ratios_of_seconds_stay_away_when_their_check_is_muted(sound):
+    muted = compare(dataclasses.replace(busy(sound), mute=("H010",)))
+    assert not muted.seconds_are_comparable
+    assert "times its training time" in page.page(compare(sound))
+    assert "times its training time" not in page.page(muted)
+
+
+def test_equal_trainings_that_took_unequal_times_are_told(sound):
+    finals = iter([10.0, 13.0, 10.0])
+    record = with_finals(sound, lambda f: dataclasses.replace(f, search=1, seconds=next(finals)), arm="ladnn")
+    assert "H010" in codes(record)
+
+
+def test_a_loss_of_zero_is_no_overfitting(sound):
+    assert "H003" not in codes(with_finals(sound, lambda f: with_history(f, validation_loss=(0.0, 0.0, 0.0))))
 
 
 def test_trainings_that_differ_by_more_than_the_arms_do_are_told(sound):
@@ -242,6 +270,6 @@ def test_a_finding_is_in_terminal_page_and_json(sound):
         printed[everything] = " ".join(stream.getvalue().split())
     assert "H008 warning: The test split has 4 speakers only." in printed[False]
     assert "Notes: H010; --all says what they are." in printed[False]
-    assert "H010 note: Seconds were measured beside other work" in printed[True]
+    assert "H010 note: Equal work took up to 1.3 times as long" in printed[True]
     assert "H010" in page.page(found)
     assert [check["code"] for check in to_json(found)["checks"]] == [check.code for check in found.checks]

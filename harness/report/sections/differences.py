@@ -21,7 +21,7 @@ from harness.display.document import (
 from harness.display.wording import ABSENT, chance, interval, percent, plural, points, ratio
 from harness.report.figures import colour, downwards, excludes_zero, figure, forest, from_zero, symbol
 from harness.report.sections.arms import arm_cell
-from harness.report.sections.verdicts import BUSY, chance_note
+from harness.report.sections.verdicts import chance_note
 from harness.statistics.frame_measures import LEAST
 from harness.statistics.intervals import Verdict
 from harness.statistics.registry import LOG_LOSS, METRICS, headline
@@ -194,7 +194,7 @@ def _costs(comparison: Comparison) -> Table:
         cost, apart = pair.cost, pair.disagreement
         prices = (cost.parameters, cost.flops_per_frame, cost.seconds_training, cost.search_frames)
         row: list[str | Cell] = [arm_cell(comparison, pair.a), arm_cell(comparison, pair.b)]
-        is_busy = comparison.has_check(BUSY)
+        is_busy = not comparison.seconds_are_comparable
         row += [ABSENT if is_busy and price is cost.seconds_training else ratio(*price) for price in prices]
         row += [percent(apart.only_a_right), percent(apart.only_b_right)] if apart else []
         rows.append(row)

@@ -27,8 +27,6 @@ _N_CARDS = 6
 _N_OTHERS = 6
 """Verdicts in the terminal on pairs without the baseline, if there are no more."""
 _N_NOTES = 8
-BUSY = "H010"
-"""The check that seconds were measured beside other work: then no ratio of them is shown."""
 
 
 def section(comparison: Comparison) -> Section:
@@ -122,7 +120,7 @@ def _printed(comparison: Comparison, pairs: Sequence[Pair], *, everything: bool)
         *([Line(more)] if n_left_out else []),
         *_corrected(pairs),
         Heading("Evidence for the verdicts: the first arm of each pair against the second"),
-        *_behind(rows, comparison.draw, comparison.has_check(BUSY)),
+        *_behind(rows, comparison.draw, comparison.seconds_are_comparable),
         chance_note(comparison),
         Line("SE: standard error of the interval in points; df: its degrees of freedom; its"),
         Line(f"parts over {comparison.unit}s and {plural(comparison.draw)}; naive: if frames were independent."),
@@ -138,7 +136,7 @@ def _error(se: float | None) -> str:
     return ABSENT if se is None else f"{100 * se:.2f}"
 
 
-def _behind(pairs: Sequence[Pair], draw: str, is_busy: bool) -> list[Block]:
+def _behind(pairs: Sequence[Pair], draw: str, has_seconds: bool) -> list[Block]:
     """Evidence and price of each pair: one table, or two if the names are long."""
     names = [f"{pair.a} : {pair.b}" for pair in pairs]
     evidence = [
@@ -154,7 +152,7 @@ def _behind(pairs: Sequence[Pair], draw: str, is_busy: bool) -> list[Block]:
         (
             ratio(*pair.cost.parameters),
             ratio(*pair.cost.flops_per_frame),
-            ABSENT if is_busy else ratio(*pair.cost.seconds_training),
+            ratio(*pair.cost.seconds_training) if has_seconds else ABSENT,
         )
         for pair in pairs
     ]
@@ -231,14 +229,9 @@ def _card(pair: Pair, comparison: Comparison, furthest: float) -> Card:
         p_a = pair.probability_a_better
         better, p = (pair.a, p_a) if p_a >= 0.5 else (pair.b, 1 - p_a)
         facts.append(f"{better} is better for a new {comparison.unit} with a probability of {chance(p)}.")
-    facts.append(
-        f"{pair.a} has {ratio(*pair.cost.parameters)} times the parameters of {pair.b}"
-        + (
-            "."
-            if comparison.has_check(BUSY)
-            else f" and takes {ratio(*pair.cost.seconds_training)} times its training time."
-        )
-    )
+    takes = f" and takes {ratio(*pair.cost.seconds_training)} times its training time"
+    time = takes if comparison.seconds_are_comparable else ""
+    facts.append(f"{pair.a} has {ratio(*pair.cost.parameters)} times the parameters of {pair.b}{time}.")
     return Card(
         f"{pair.a} against {pair.b}",
         [pair.sentence],
