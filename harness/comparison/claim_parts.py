@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.comparison.arm_model import ComparedArm
+from harness.comparison.claim_model import Answer, Evidence, PartAnswer, Scale
 from harness.comparison.effort import learning_speed
 from harness.comparison.measures import MeasureTable, tests_of
-from harness.comparison.model import Answer, Evidence, PartAnswer, Scale
 from harness.display.wording import chance, count, counted, percent, plural, points
 from harness.experiment.claims import Better, Claim, Equal, FewerFrames, Gradients, Threshold
 from harness.results import ArmRecord, StudyRecord

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.comparison.arm_model import ComparedArm
+from harness.comparison.claim_model import Answer, ClaimAnswer, Evidence, PartAnswer
 from harness.comparison.claim_parts import ClaimContext, ClaimPart, answer_line, claim_parts, outlook, part_sentence
 from harness.comparison.json_form import Json
 from harness.comparison.measures import MeasureTable
-from harness.comparison.model import Answer, ClaimAnswer, Evidence, PartAnswer
 from harness.experiment.claims import from_json
 from harness.results import ArmRecord, StudyRecord
 from harness.statistics import evidence

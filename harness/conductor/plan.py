@@ -9,18 +9,21 @@ from torch import nn
 
 import architectures
 from harness.conductor.search import n_ended
+from harness.conductor.variances import measured_spread
 from harness.conductor.workspace import Workspace, cache
 from harness.corpora.corpus import Corpus, open_corpus, subset
 from harness.corpora.store import Part
 from harness.display.document import Block, Columns, Heading, Line, Table, numbers
 from harness.display.progress import Progress, Workload
-from harness.display.wording import count, counted, rounded, setting, value
+from harness.display.wording import ABSENT, count, counted, percent, rounded, setting, value
 from harness.display.wording import settings as said
 from harness.experiment import rungs, sizes
 from harness.experiment.experiment import Arm, Experiment
 from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
 from harness.settings import Settings
+from harness.statistics.evidence import POWER
+from harness.statistics.planning import expected_estimate, smallest_difference
 
 _COPIES = 5  # of the weights: themselves, their gradient, two moments of Adam, the best epoch's
 
@@ -105,7 +108,38 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         Line(f"{counted(shared.n_runs, 'run')} at a time, {counted(shared.threads, 'thread')} each"),
         *(Line(text) for text in _where(experiment, corpus, chosen, shared)),
         Line(f"memory for the largest model and its batch: about {rounded(memory)}B for each run at a time"),
+        *_power(experiment, corpus, root / "reports"),
         *(Line(f"note: {note}") for note in experiment.notes),
+    ]
+
+
+def _power(experiment: Experiment, corpus: Corpus, reports: Path) -> list[Block]:
+    """What the study can show, by the variances of studies before; nothing of one arm, or of one test speaker."""
+    n_speakers = len(set(corpus.test.speakers.tolist()))
+    is_simple = len(experiment.arms) > 1 and not experiment.data.folds and experiment.comparison.unit == "speaker"
+    if not is_simple or n_speakers < 2:
+        return []
+    n_searches = len(experiment.searches())
+    n_draws = n_searches if n_searches > 1 else len(experiment.finals())
+    are_paired = len({str(sorted(arm.ranges.items())) for arm in experiment.arms.values()}) == 1
+    thing = "search" if n_searches > 1 else "seed"
+    spread, studies = measured_spread(reports, corpus.digest)
+
+    def row(name: str, speakers: int, draws: int) -> tuple[str, str, str]:
+        own = expected_estimate(speakers, draws, n_searches > 1, are_paired, experiment.comparison.level, spread)
+        smallest = smallest_difference(own)
+        return name, percent(own.half), ABSENT if smallest is None else percent(smallest)
+
+    planned = row("as planned", n_speakers, n_draws)
+    rows = [planned, row(f"{2 * n_speakers} test speakers", 2 * n_speakers, n_draws)]
+    rows.append(row(counted(2 * n_draws, thing), n_speakers, 2 * n_draws))
+    half, margin = float(planned[1]), 100 * experiment.comparison.margin
+    reach = f"practically equal (margin {margin:g}) {'can' if half < margin else 'cannot'} come out"
+    return [
+        Heading("What it can show, in points of accuracy"),
+        Table(["", *numbers("half of the interval", f"shown with probability {POWER:g}")], rows),
+        *([Line(reach)] if margin else []),
+        Line(f"by variances {'measured in ' + ', '.join(studies) if studies else 'typical of small corpora'}"),
     ]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.comparison.claim_model import Answer
 from harness.comparison.compare import compare
 from harness.comparison.joining import joined
-from harness.comparison.model import Answer
 from harness.display.document import Line
 from harness.errors import UserError
 from harness.experiment import claims

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from harness.comparison.claim_model import Answer
 from harness.comparison.compare import compare
 from harness.comparison.frames import FROM_FRAMES, FrameResults, Shares
-from harness.comparison.model import Answer, to_json
+from harness.comparison.model import to_json
 from harness.experiment.load import load
 from harness.report import files, outline
 from harness.report.page import page as render_page

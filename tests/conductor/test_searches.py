@@ -164,6 +164,7 @@ def test_the_plan_shows_what_several_searches_cost(tmp_path):
     plan = harness("run", "study.toml", "--plan", cwd=folder).output
     assert "3 x 3 + 3" in plan
     assert "3 independent searches of each arm, 3 finals dealt to them in turn:" in plan
+    assert "What it can show, in points of accuracy" in plan
     one = harness("run", "study.toml", "--plan", "--set", "comparison.searches=1", cwd=folder).output
     assert "the result is about the configurations that it finds" in one
 

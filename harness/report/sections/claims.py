@@ -1,7 +1,8 @@
 """What the file claims, and what the study says of it."""
 
+from harness.comparison.claim_model import ClaimAnswer
 from harness.comparison.claim_parts import answer_line
-from harness.comparison.model import ClaimAnswer, Comparison
+from harness.comparison.model import Comparison
 from harness.display.document import Block, Heading, Item, Items, Line, Section
 
 
