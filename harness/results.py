@@ -253,6 +253,20 @@ class ArmRecord:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """How often the finals of a growing study were compared."""
+
+    number: int = 1
+    """Of this comparison among them, from 1. Other arms, or the same results read otherwise, are no further look."""
+    planned: int = 1
+    """As the file said at the first."""
+    pairs: int = 0
+    """The most pairs that the verdicts of one of them were about."""
+    late: tuple[str, ...] = ()
+    """What was changed in how results are read once they had been seen: `margin: 0.005 -> 0.01`."""
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """A whole study, as tracking gives it back: all that a report needs."""
 
@@ -293,6 +307,8 @@ class StudyRecord:
     """Codes of the checks that are not shown."""
     folds: dict[str, Any] | None = None
     """Of a cross-validation: n, test_to_train (frames), cells {arm: {base, fold}}; see `comparison.folds`."""
+
+    looks: Looks = Looks()
 
     studies: tuple[str, ...] = ()
     """The names of the studies, or runs, that were joined into this record; empty if it is one alone."""

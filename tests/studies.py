@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from harness.comparison.compare import compare
 from harness.results import ArmRecord, RunResult, StudyRecord
-from harness.tracking.recorder import LiveRun, Recorder
+from harness.tracking.live_run import LiveRun
+from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store
 
 if TYPE_CHECKING:  # imported by the package itself, mlflow is as quiet as in a run

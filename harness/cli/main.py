@@ -23,6 +23,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # some microseconds, as long as
 atexit.register(gc.freeze)
 
 _SECONDS = "Approximate time for each measurement."
+_RESTART_ARM = "Train this arm anew, and keep the others. Repeatable."
 
 
 class Commands(click.Group):
@@ -77,8 +78,18 @@ def main() -> None:
     multiple=True,
     help="Override a setting of the file: training.epochs=2, data.corpus=PATH. Repeatable.",
 )
+@click.option("--amend", is_flag=True, help="Train arms anew whose settings the file has changed.")
+@click.option("--restart-arm", "restart_arms", metavar="NAME", multiple=True, help=_RESTART_ARM)
 @click.option("--restart", is_flag=True, help="Archive the existing study and start again.")
-def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart: bool) -> None:
+def run(
+    file: Path,
+    plan: bool,
+    device: str,
+    overrides: tuple[str, ...],
+    amend: bool,
+    restart_arms: tuple[str, ...],
+    restart: bool,
+) -> None:
     """Run the study of an experiment FILE, or resume it where it stopped."""
     from harness.experiment.load import load
 
@@ -95,14 +106,22 @@ def run(file: Path, plan: bool, device: str, overrides: tuple[str, ...], restart
         return
     from harness.conductor.load import finished_comparison as finished_comparison
 
-    comparison = None if restart else finished_comparison(experiment, root)
+    comparison = None if restart or restart_arms else finished_comparison(experiment, root)
     if comparison is None:
         from harness.conductor.conduct import conduct
         from harness.display import panel
         from harness.display.progress import Progress
 
         with panel.display() as display:
-            comparison = conduct(experiment, root, device=device, restart=restart, progress=Progress(display))
+            comparison = conduct(
+                experiment,
+                root,
+                device=device,
+                restart=restart,
+                amend=amend,
+                restart_arms=restart_arms,
+                progress=Progress(display),
+            )
     report.show(comparison, root, ["--study", experiment.study])
 
 

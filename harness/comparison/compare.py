@@ -17,6 +17,7 @@ from harness.errors import UserError
 from harness.phones import BROAD
 from harness.results import ArmRecord, StudyRecord
 from harness.statistics import folds, frame_measures, intervals
+from harness.statistics.looks import bound_of_error, level_of_look
 
 
 def sweep(record: StudyRecord, numbers: Sequence[ComparedArm], pairs: Sequence[Pair]) -> Sweep | None:
@@ -61,6 +62,8 @@ def compare(record: StudyRecord) -> Comparison:
     if not arms:
         raise UserError(f"study {record.study!r} has no finished final run yet: nothing to compare")
     _check_same_test(arms)
+    looks, stated = record.looks, record
+    record = replace(record, level=level_of_look(looks.number, looks.planned, stated.level))
     table = measure(record, arms)
     rival = next((arm for arm in arms if arm.arm == record.baseline), arms[0])
     targets = learning_targets(rival.finals)
@@ -79,7 +82,7 @@ def compare(record: StudyRecord) -> Comparison:
         calibration_method=frame_measures.METHOD,
         resamples=record.resamples,
         verdicts=tuple(pair.sentence for pair in rows if pair.metric == "accuracy"),
-        notes=(*record.notes, *_notes(record, arms, table, rows)),
+        notes=(*record.notes, *_looks(stated, record.level), *_notes(record, arms, table, rows)),
         phonemes=table.phonemes,
         broad={name: BROAD[name] for name in table.phonemes if name in BROAD},
         learning_targets=targets,
@@ -93,12 +96,31 @@ def compare(record: StudyRecord) -> Comparison:
         provenance=record.provenance,
         other_differences=other_differences(record, arms, table),
         folds=record.folds["n"] if record.folds else None,
+        looks=looks,
+        planned_level=stated.level,
         studies=record.studies or (record.study,),
         checks=(),
         seconds_are_comparable=slowest_over_fastest(arms) <= BUSY,
         muted=tuple(record.mute),
     )
     return replace(comparison, checks=checks(comparison, record))
+
+
+def _looks(record: StudyRecord, level: float) -> list[str]:
+    """What a reader must know of earlier looks at a study, and of those that are to come."""
+    looks, notes = record.looks, []
+    bound = 100 * bound_of_error(looks.number, looks.planned, record.level)
+    if looks.number > 1 or looks.planned > 1:
+        which = f"look {looks.number}" + (f" of {looks.planned} planned" if looks.number <= looks.planned else "")
+        unplanned = looks.number - looks.planned
+        more = f", {counted(unplanned, 'look')} more than planned" if unplanned > 0 else ""
+        notes.append(
+            f"This is {which} at the results{more}: its intervals are of {100 * level:.4g} %, "
+            f"so that all looks together err in at most {bound:.3g} %."
+        )
+    if looks.late:
+        notes.append(f"Stated after the runs: {'; '.join(looks.late)}.")
+    return notes
 
 
 def _check_same_test(arms: Sequence[ArmRecord]) -> None:

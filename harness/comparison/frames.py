@@ -132,7 +132,7 @@ def _phone_error_rate(results: FrameResults) -> Shares:
     return Shares(parts, next(iter(results.arms.values()))[0].edits.true, None)
 
 
-def _plain_phone_error_rate(results: FrameResults) -> Shares:
+def _phone_error_rate_plain(results: FrameResults) -> Shares:
     parts = {arm: [final.plain_edits.total for final in finals] for arm, finals in results.arms.items()}
     return Shares(parts, next(iter(results.arms.values()))[0].plain_edits.true, None)
 
@@ -150,7 +150,7 @@ def accuracy_in(results: FrameResults, frames: np.ndarray) -> Shares | None:
 FROM_FRAMES: dict[str, Callable[[FrameResults], Shares | SeedValues | None]] = {
     "calibration_error": _calibration_error,
     "phone_error_rate": _phone_error_rate,
-    "plain_phone_error_rate": _plain_phone_error_rate,
+    "phone_error_rate_plain": _phone_error_rate_plain,
     "accuracy_at_boundaries": lambda results: accuracy_in(results, results.is_near),
     "accuracy_away": lambda results: accuracy_in(results, ~results.is_near),
 }

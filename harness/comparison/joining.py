@@ -183,6 +183,7 @@ def joined(records: Sequence[StudyRecord], question: str = "", baseline: str | N
         experiment="\n".join(f"# {record.study}\n{record.experiment}" for record in records),
         provenance=_provenance(records),
         sweep=_sweep(records, names),
+        looks=replace(max((r.looks for r in records), key=lambda looks: looks.number), pairs=0),
     )
 
 

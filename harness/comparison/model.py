@@ -14,6 +14,7 @@ from typing import TypeAlias
 from harness.comparison.arm_model import ComparedArm, LearningTarget
 from harness.comparison.claim_model import ClaimAnswer
 from harness.comparison.json_form import IF_ANY, NOT_IN_JSON, Json, Keys, plain
+from harness.results import Looks
 from harness.statistics.intervals import Verdict as Verdict
 
 Numbers: TypeAlias = tuple[float, float]
@@ -311,6 +312,10 @@ class Comparison:
     """Whether equal work took equal times, so that ratios of seconds say something. Not in the JSON."""
     folds: int | None
     """Of a cross-validation over speakers; None without."""
+    looks: Looks
+    """How often these results, or fewer of them, were compared."""
+    planned_level: float
+    """That of the file, which is shared by all looks."""
     studies: tuple[str, ...] = field(metadata=NOT_IN_JSON)
     """The names of the studies, or runs, whose arms these are: one, or several that were joined. Not in the JSON."""
 

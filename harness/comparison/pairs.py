@@ -148,7 +148,7 @@ def _family(record: StudyRecord, table: MeasureTable, order: Sequence[Names]) ->
     estimates = {pair: table.estimate("accuracy", *pair) for pair in planned}
     if any(estimate.p is None for estimate in estimates.values()):
         return {}
-    return dict(zip(planned, family(list(estimates.values()), record.level), strict=True))
+    return dict(zip(planned, family(list(estimates.values()), record.level, least=record.looks.pairs), strict=True))
 
 
 def _headline(

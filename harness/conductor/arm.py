@@ -3,6 +3,7 @@
 It decides what is to be trained, and in which order; not when, not where, and not what is recorded of it.
 """
 
+import json
 import shutil
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +14,12 @@ from harness.conductor.workspace import Workspace
 from harness.corpora.store import Part
 from harness.display.progress import Progress, RunName
 from harness.engines.request import CorpusParts, Fact, Request
-from harness.errors import Diverged, RunFailed
+from harness.errors import Damaged, Diverged, RunFailed
 from harness.experiment.experiment import Arm, Experiment
 from harness.frames.placement import Placement
 from harness.results import ArmRecord, Epoch, RunResult, SearchRecord, Trial
 from harness.settings import Settings
-from harness.tracking.recorder import Recorder
+from harness.tracking.recorder import Recorder, RunKey
 from harness.training.run import is_small
 
 
@@ -136,7 +137,12 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
     records = tuple(_search_record(search) for search in searches)
     chosen = [record.chosen for record in records] or [{}]
     recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.settings(chosen[0]).flat())
-    outcomes = yield from _finals(arm, [arm.settings(values) for values in chosen], study)
+    settings = [arm.settings(values) for values in chosen]
+    for search_number, seed in study.experiment.finals(arm.fold):
+        if _is_of_others(study.workspace.final(arm.name, seed), settings[search_number - 1]):
+            shutil.rmtree(study.workspace.final(arm.name, seed))
+            recorder.discard(RunKey("final", arm.name, seed))
+    outcomes = yield from _finals(arm, settings, study)
     return ArmRecord(
         arm=arm.name,
         architecture=arm.architecture,
@@ -250,6 +256,16 @@ def _finals(
             raise RunFailed(f"arm {arm.name!r}, seed {seed}: {outcome.failure}")
         outcomes.append(outcome)
     return sorted(outcomes, key=lambda outcome: seeds.index(outcome.job.request.seeds[0]))
+
+
+def _is_of_others(folder: Path, settings: Settings) -> bool:
+    """Whether a final was trained with other settings than these: its search went on, and has chosen others since."""
+    try:
+        trained = RunResult.load(folder).settings
+    except (FileNotFoundError, Damaged):
+        return False
+    wanted = json.loads(json.dumps(settings.flat()))
+    return any(trained[key] != wanted[key] for key in trained.keys() & wanted.keys())
 
 
 def _failure(outcomes: Sequence[Outcome]) -> str:

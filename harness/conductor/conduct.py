@@ -5,7 +5,7 @@ MLflow the runs. The same command therefore goes on wherever the last one stoppe
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from harness.comparison import folds
 from harness.comparison.effort import n_random
 from harness.comparison.model import Comparison
+from harness.conductor import growth
 from harness.conductor.arm import StudyContext
 from harness.conductor.loop import Conductor
 from harness.conductor.plan import study_parts, workload
@@ -25,6 +26,7 @@ from harness.engines.local import LocalEngine
 from harness.engines.request import CorpusParts, Engine
 from harness.errors import Interrupted, UserError
 from harness.experiment import claims, rungs, sizes
+from harness.experiment.amendment import Amendment
 from harness.experiment.experiment import OF_FOLD, Experiment
 from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
@@ -40,6 +42,8 @@ def conduct(
     *,
     device: str,
     restart: bool,
+    amend: bool = False,
+    restart_arms: Sequence[str] = (),
     progress: Progress,
     open_engine: Callable[[Parallelism, torch.device, Path], Engine] = LocalEngine,
 ) -> Comparison:
@@ -48,6 +52,8 @@ def conduct(
     Args:
         device: auto, cpu or cuda.
         restart: archive what there is of this study, and begin anew.
+        amend: train arms anew whose settings the file has changed, which is refused otherwise.
+        restart_arms: names of arms that are trained anew in any case.
         open_engine: gives what trains, for how the machine is shared, a device and the study's folder.
 
     Returns:
@@ -63,7 +69,7 @@ def conduct(
         precision = _precision(experiment, begun, chosen)
         shared = choose_parallelism(chosen, len(experiment.arms), begun)
         with open_engine(shared, chosen, workspace.folder) as engine:
-            store = _opened_store(experiment, workspace, root, restart, progress)
+            store, found = _opened_store(workspace, root, restart, progress, amend, restart_arms)
             corpus = open_corpus(experiment.data, cache(root), progress.reading)
             experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
             memory = memory_limit(chosen, experiment.data.memory) // shared.memory_shares
@@ -85,6 +91,7 @@ def conduct(
                 seeds=[seed for _, seed in experiment.finals()],
                 command=experiment.command,
             )
+            growth.amend(found, workspace, recorder, progress)
             machine = provenance.of_machine(chosen.type, precision)
             own = {"started": machine["started"], **provenance.of_code(root)}
             own |= {"corpus": corpus.digest, "at_once": shared.n_runs}
@@ -102,7 +109,11 @@ def conduct(
             seconds = workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
             workspace.remember(seconds=seconds)
         machine |= own | {"threads": shared.threads, "seconds": seconds, "command": experiment.command}
-        return _compare(_record(experiment, corpus, arms, machine), recorder)
+        record = growth.count_look(_record(experiment, corpus, arms, machine), experiment, workspace)
+        comparison = _compare(record, recorder)
+        n_pairs = sum(pair.metric == "accuracy" and pair.is_planned for pair in comparison.pairs)
+        growth.remember_pairs(n_pairs, workspace)
+        return comparison
 
 
 def _parts(experiment: Experiment, corpus: Corpus, memory: int) -> list[CorpusParts]:
@@ -121,9 +132,11 @@ def _precision(experiment: Experiment, begun: dict[str, Any], device: torch.devi
     return begun["precision"] if begun.get("device") == device.type else choose(device)
 
 
-def _opened_store(experiment: Experiment, workspace: Workspace, root: Path, restart: bool, progress: Progress) -> Store:
-    """Open MLflow and the working folder, which know of the same study or of none."""
-    store = open_store(root)
+def _opened_store(
+    workspace: Workspace, root: Path, restart: bool, progress: Progress, amend: bool, restart_arms: Sequence[str]
+) -> tuple[Store, Amendment]:
+    """Open MLflow and the working folder, which know of the same study or of none; and what its file has changed."""
+    store, experiment = open_store(root), workspace.experiment
     store.mark_dead_runs()
     if restart:
         workspace.archive()
@@ -135,8 +148,7 @@ def _opened_store(experiment: Experiment, workspace: Workspace, root: Path, rest
             f"{experiment.path}: MLflow has a study {experiment.study!r} whose working folder {workspace.folder} "
             f"is missing; give the study another name (--set study=NAME), or archive it: {experiment.command} --restart"
         )
-    workspace.open()
-    return store
+    return store, workspace.open(amend=amend, restart_arms=restart_arms)
 
 
 def _record(experiment: Experiment, corpus: Corpus, arms: list[ArmRecord], provenance: dict[str, Any]) -> StudyRecord:

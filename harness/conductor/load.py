@@ -77,7 +77,8 @@ def finished_comparison(experiment: Experiment, root: Path) -> Comparison | None
     workspace = Workspace(root, experiment)
     if not workspace.has_runs:
         return None
-    workspace.open()
+    if workspace.open(amend=True):  # what is not to be is refused when it is run
+        return None
     listed = open_store(root).studies()
     is_finished = any(line.study == experiment.study and line.state == "finished" for line in listed)
     if not is_finished:

@@ -17,7 +17,8 @@ from harness.errors import Damaged, Interrupted, RunFailed
 from harness.experiment import rungs
 from harness.experiment.experiment import Arm
 from harness.results import ArmRecord, Epoch, RunResult
-from harness.tracking.recorder import LiveRun, Recorder
+from harness.tracking.live_run import LiveRun
+from harness.tracking.recorder import Recorder
 
 MOST_LOSSES = 3
 """Processes that one run may lose before the study ends: what takes it so often will take it again."""

@@ -10,7 +10,7 @@ from torch import nn
 import architectures
 from harness.conductor.search import n_ended
 from harness.conductor.variances import measured_spread
-from harness.conductor.workspace import Workspace, cache
+from harness.conductor.workspace import Workspace, cache, runs_per_arm
 from harness.corpora.corpus import Corpus, open_corpus, subset
 from harness.corpora.store import Part
 from harness.display.document import Block, Columns, Heading, Line, Table, numbers
@@ -18,6 +18,7 @@ from harness.display.progress import Progress, Workload
 from harness.display.wording import ABSENT, count, counted, percent, rounded, setting, value
 from harness.display.wording import settings as said
 from harness.experiment import rungs, sizes
+from harness.experiment.amendment import amendment
 from harness.experiment.experiment import Arm, Experiment
 from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
@@ -64,7 +65,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     chosen = choose_device(device)
     workspace = Workspace(root, experiment)
     if workspace.has_runs:
-        workspace.open()
+        workspace.open(amend=True)
     corpus = open_corpus(experiment.data, cache(root), progress.reading)
     experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
     search, finals, n_searches = experiment.search, experiment.finals(), max(1, len(experiment.searches()))
@@ -92,6 +93,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
         Line(f"{counted(len(rows), 'arm')}, {counted(n_runs, 'run')}; {_done(experiment, root)}"),
+        *_changed(experiment, root),
         Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
         Table(["arm", "architecture", *numbers("runs", "parameters", "FLOPs per frame")], rows),
         *_swept(experiment),
@@ -225,6 +227,19 @@ def _done(experiment: Experiment, root: Path) -> str:
     if workspace.journal.exists():
         n_done += n_ended(workspace.journal)
     return f"{n_done} of them done" if n_done else "no run has started yet"
+
+
+def _changed(experiment: Experiment, root: Path) -> list[Block]:
+    """What the file has changed of the study that was begun."""
+    workspace = Workspace(root, experiment)
+    if not workspace.has_runs or not workspace.exists:
+        return []
+    found = amendment(experiment, workspace.facts())
+    if not found:
+        return []
+    way = f"done by {experiment.command}" + (" --amend" if found.anew else "")
+    lines = [*found.changes, *found.lines(runs_per_arm(experiment)), way]
+    return [Heading(f"Changed since study {experiment.study!r} was begun"), *map(Line, lines)]
 
 
 def _ranges(experiment: Experiment) -> list[Block]:

@@ -7,7 +7,7 @@ its origin was given: the sampler suggests for the first rung only.
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,20 @@ def importances(searches: Sequence[ArmSearch]) -> dict[str, float]:
         except (RuntimeError, ValueError):  # all of one score
             return {}
     return dict(sorted(shares.items(), key=lambda share: (-share[1], share[0])))  # ties always in one order
+
+
+def forget(journal: Path, is_forgotten: Callable[[str], bool]) -> None:
+    """Remove the searches of arms, so that they begin anew.
+
+    Args:
+        is_forgotten: given an arm's name, or that of one of its folds.
+    """
+    if not journal.exists():
+        return
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    for study in storage.get_all_studies():
+        if is_forgotten(study.study_name.partition(" search ")[0]):
+            storage.delete_study(study._study_id)
 
 
 def n_ended(journal: Path) -> int:

@@ -6,7 +6,7 @@
 import contextlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from filelock import FileLock, Timeout
 
 from harness import checksums
 from harness.errors import Damaged, UserError
+from harness.experiment import rungs
+from harness.experiment.amendment import Amendment, amendment, is_of_any
 from harness.experiment.experiment import Experiment
 from harness.files import write_text
 
@@ -27,6 +29,12 @@ def project_root(start: Path) -> Path:
         if any((folder / mark).exists() for mark in ("pyproject.toml", "mlflow.db", ".harness")):
             return folder
     return start
+
+
+def runs_per_arm(experiment: Experiment) -> int:
+    """Trials and finals of each arm of the file."""
+    trials = len(experiment.searches()) * sum(rung.trials for rung in rungs.of_experiment(experiment))
+    return (experiment.data.folds or 1) * (trials + len(experiment.finals()))
 
 
 def cache(root: Path) -> Path:
@@ -88,18 +96,40 @@ class Workspace:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / "study.json", checksums.seal(self.facts() | facts, indent=1))
 
-    def open(self) -> None:
+    def open(self, *, amend: bool = False, restart_arms: Sequence[str] = ()) -> Amendment:
         """Begin, or go on; without any run, what is remembered is of no use. Only for who holds the study.
 
+        Args:
+            amend: arms with other settings are trained anew; they are refused otherwise.
+            restart_arms: these arms are.
+
+        Returns:
+            What the file asks of the study; `growth` does it.
+
         Raises:
-            UserError: the folder is of other settings; each that changed is named.
+            UserError: the folder is of other settings, of which each is named; or has no arm of that name.
         """
         if self.exists and not self.has_runs:
             (self.folder / "study.json").unlink()
         if not self.exists:
-            self.remember(settings=self.experiment.canonical())
-        elif changed := self.experiment.changes_since(self.facts()["settings"]):
-            raise self.refusal([f"  {line}" for line in changed])
+            self.remember(settings=self.experiment.canonical(), finals=self.experiment.finals())
+        for name in restart_arms:
+            if not any(is_of_any(arm, [name]) for arm in self.experiment.arms):
+                raise UserError(
+                    f"--restart-arm {name}: {self.experiment.path} has no such arm. There are: "
+                    f"{', '.join(self.experiment.arms)}"
+                )
+        found = amendment(self.experiment, self.facts(), restart_arms)
+        unasked = [] if amend else [arm for arm in found.anew if not is_of_any(arm, restart_arms)]
+        if found and (found.refusal or unasked):
+            raise self._refusal(found)
+        return found
+
+    def _refusal(self, found: Amendment) -> UserError:
+        lines = [f"  {line}" for line in found.changes]
+        if found.refusal:
+            return self.refusal([*lines, found.refusal])
+        return self.refusal([*lines, *found.lines(runs_per_arm(self.experiment))], "train what is anew: {} --amend")
 
     def check(self, **facts: Any) -> None:
         """Remember facts at the first time, and refuse others later.
@@ -113,16 +143,18 @@ class Workspace:
             raise self.refusal(wrong)
         self.remember(**facts)
 
-    def refusal(self, lines: list[str]) -> UserError:
+    def refusal(self, lines: list[str], way_out: str = "") -> UserError:
         command, study = self.experiment.command, self.experiment.study
+        apart = ", and the two are not mixed"
         renamed = re.sub(r" --set study=\S+", "", command)
         more = [f"  and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
         return UserError(
             "\n".join(
                 [
-                    f"{self.experiment.path}: study {study!r} has other settings, and the two are not mixed:",
+                    f"{self.experiment.path}: study {study!r} has other settings{'' if way_out else apart}:",
                     *lines[:_MOST],
                     *more,
+                    *([way_out.format(command)] if way_out else []),
                     f"run it as another study: {renamed} --set study=NAME",
                     f"or start this one again; the earlier one is archived: {command} --restart",
                 ]
@@ -135,6 +167,13 @@ class Workspace:
             archive = self.folder.parent.parent / "archived"
             archive.mkdir(exist_ok=True)
             shutil.move(self.folder, archive / f"{self.folder.name} {datetime.now():%Y-%m-%d %H.%M.%S}")
+
+    def forget(self, arms: Sequence[str]) -> None:
+        """Remove the folders of all runs of these arms, and of their folds."""
+        for folder in (self.folder / "runs").glob("*"):
+            name = re.fullmatch(r"(.+?)(-search-[0-9]+)?-(trial|seed)-[0-9]+", folder.name)
+            if name and is_of_any(name[1], arms):
+                shutil.rmtree(folder)
 
     def trial(self, arm: str, number: int, search: int = 1) -> Path:
         return self._run_folder(f"{arm}-trial-{number}" if search == 1 else f"{arm}-search-{search}-trial-{number}")

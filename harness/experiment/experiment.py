@@ -78,6 +78,8 @@ class ComparisonSettings:
     """Pairs of arms that the verdicts are about, planned before the runs; every two arms if there are none."""
     mute: tuple[str, ...] = ()
     """Codes of checks that are not shown: H013, say."""
+    looks: Annotated[int, Between(1, 20)] = 1
+    """Looks at the result that are planned, with seeds or searches added in between."""
     margin: Annotated[float, Between(0, below=1)] = 0.0
     """Accuracy: an interval within it on both sides of zero reads practically equal; 0 calls nothing so."""
 
@@ -272,13 +274,17 @@ class Experiment:
 
     def changes_since(self, canonical: Mapping[str, Any]) -> list[str]:
         """What differs from an earlier canonical form, a line each; a default that has changed reads as it was."""
+        return changes(*self.canonical_forms(canonical))
+
+    def canonical_forms(self, canonical: Mapping[str, Any]) -> tuple[Rows, Rows]:
+        """An earlier canonical form and this one, such that what is equal in meaning is equal."""
         first = {
             f"arms.{name}.{key}": first_defaults(arm.architecture)[key.removeprefix("params.")]
             for name, arm in self.arms.items()
             if f"arms.{name}.architecture" in canonical
             for key in arm.changed_defaults()
         }
-        return changes(first | dict(canonical), first | json.loads(json.dumps(self.canonical())))
+        return first | dict(canonical), first | json.loads(json.dumps(self.canonical()))
 
     def canonical(self) -> Rows:
         """Facts that decide the result, flat and fit for JSON, whatever the order in the file.
@@ -297,6 +303,7 @@ class Experiment:
         rows.pop("comparison.mute")  # decides nothing but what is shown
         rows["comparison.margin"] = self.comparison.margin or None  # studies from before there was one go on
         rows["comparison.pairs"] = [list(pair) for pair in self.comparison.pairs] or None  # likewise
+        rows["comparison.looks"] = self.comparison.looks if self.comparison.looks > 1 else None  # likewise
         rows["comparison.searches"] = self.comparison.searches if self.comparison.searches > 1 else None  # likewise
         return {k: v for k, v in sorted(rows.items()) if v is not None}
 

@@ -29,27 +29,31 @@ class FamilyMember:
     """Ends of its simultaneous interval."""
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def holm(p: Sequence[float], least: int = 0) -> list[float]:
     """p-values corrected for their number: each is at most alpha exactly where Holm's procedure rejects at alpha.
+
+    Args:
+        least: differences that there are at least; others than these have p-values that are larger, or not known.
 
     Example:
         >>> [round(value, 2) for value in holm([0.01, 0.04, 0.03])]
         [0.03, 0.06, 0.06]
     """
-    order, m = np.argsort(p, kind="stable"), len(p)
+    order, m = np.argsort(p, kind="stable"), max(len(p), least)
     stepped = np.maximum.accumulate([min(1.0, (m - i) * p[place]) for i, place in enumerate(order)])
-    corrected = [0.0] * m
+    corrected = [0.0] * len(p)
     for place, value in zip(order.tolist(), stepped.tolist(), strict=True):
         corrected[place] = value
     return corrected
 
 
-def family(differences: Sequence[Difference], level: float) -> list[FamilyMember]:
+def family(differences: Sequence[Difference], level: float, least: int = 0) -> list[FamilyMember]:
     """Differences in one number each, judged together.
 
     Args:
         differences: each with an interval.
         level: of all intervals together, in (0, 1).
+        least: the size of the family where it was larger before.
 
     Example:
         >>> numbers = ((0.02, 0.004, 9, 0.0007), (0.01, 0.01, 9, 0.343))
@@ -60,10 +64,10 @@ def family(differences: Sequence[Difference], level: float) -> list[FamilyMember
     """
     if not differences:
         return []
-    p = holm([float(one.p) for one in differences if one.p is not None])
+    p = holm([float(one.p) for one in differences if one.p is not None], least)
     assert len(p) == len(differences)
     is_shown = [value <= 1 - level for value in p]
-    alpha = (1 - level) / len(p)
+    alpha = (1 - level) / max(len(p), least)
     members = []
     for one, value, shown in zip(differences, p, is_shown, strict=True):
         assert one.se is not None

@@ -27,7 +27,7 @@ from harness.statistics.metrics import Metric
 OF_FRAMES = (
     Metric("calibration_error", "calibration error", "calibration", lower_is_better=True, is_compared=False),
     Metric("phone_error_rate", "phone error rate", "phone errors", lower_is_better=True),
-    Metric("plain_phone_error_rate", "plain phone error rate", "plain PER", lower_is_better=True),
+    Metric("phone_error_rate_plain", "plain phone error rate", "plain PER", lower_is_better=True),
     Metric("accuracy_at_boundaries", "accuracy at boundaries", "at boundaries"),
     Metric("accuracy_away", "accuracy away from boundaries", "away"),
 )
@@ -256,6 +256,10 @@ def calibration_of_sums(correct: np.ndarray, predicted: np.ndarray, true: np.nda
         correct: (..., bins) frames that are right.
         predicted: (..., bins) sums of probabilities.
         true: (..., bins) with the frames of all bins together as its sum.
+
+    Example:
+        >>> calibration_of_sums(np.array([3.0, 9.0]), np.array([2.0, 8.5]), np.array([10.0, 5.0])).item()
+        0.1
     """
     error: np.ndarray = np.abs(predicted - correct).sum(axis=-1) / true.sum(axis=-1)
     return error

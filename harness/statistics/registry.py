@@ -31,7 +31,7 @@ def comparable() -> list[Metric]:
 
     Example:
         >>> [metric.name for metric in comparable() if metric.lower_is_better]
-        ['phone_error_rate', 'plain_phone_error_rate']
+        ['phone_error_rate', 'phone_error_rate_plain']
     """
     return [metric for metric in METRICS.values() if metric.is_compared]
 

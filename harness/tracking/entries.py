@@ -14,6 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -260,6 +261,7 @@ def write_search(record: ArmRecord, folder: Path) -> None:
 def write_study(record: StudyRecord, folder: Path) -> None:
     """A study without its arms, which each of them has; `reader` reads `study.json` back."""
     fields = {key: value for key, value in vars(record).items() if key not in ("arms", "studies", "other_readers")}
+    fields["looks"] = asdict(record.looks)
     study = fields | {"arms": [arm.arm for arm in record.arms]}
     (folder / "study.json").write_text(checksums.seal(json.loads(json.dumps(study, default=str))))
     (folder / "experiment.toml").write_text(record.experiment)

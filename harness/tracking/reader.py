@@ -14,7 +14,7 @@ from mlflow.entities import Experiment, Run, ViewType
 
 from harness import checksums
 from harness.errors import UserError
-from harness.results import ArmRecord, RunResult, SearchRecord, StudyRecord, Trial
+from harness.results import ArmRecord, Looks, RunResult, SearchRecord, StudyRecord, Trial
 from harness.tracking import refusals, views
 
 
@@ -64,13 +64,16 @@ class Reader:
             raise UserError(self._progress(experiment, runs))
         arms = {run.data.tags["arm"]: run for run in runs if _kind(run) == "arm"}
         finals = {(run.data.tags["arm"], int(run.data.tags["seed"])): run for run in runs if _kind(run) == "final"}
-        fields = self.read_json(next(iter(arms.values())), "study.json")
+        now = json.loads(experiment.tags["harness.arms"])  # there may be runs of arms that were left out since
+        fields = self.read_json(next(arms[arm] for arm in now if arm in arms), "study.json")
+        known = fields.pop("looks", {})
+        looks = replace(Looks(), **known | {"late": tuple(known.get("late", ()))})
         records = []
         for arm in fields.pop("arms"):
             search = self.read_json(arms[arm], "search.json")
             results = [self._result(finals[arm, seed]) for seed in search["seeds"]]
             records.append(_arm_record(search, results))
-        record = StudyRecord(arms=tuple(records), **fields | {"notes": tuple(fields["notes"])})
+        record = StudyRecord(arms=tuple(records), **fields | {"notes": tuple(fields["notes"]), "looks": looks})
         return replace(record, other_readers=self.readers(record.test_digest, but=study))
 
     def readers(self, test: str, but: str = "") -> tuple[str, ...]:

@@ -1,27 +1,22 @@
 """A study as it is written to MLflow: its arms, their runs while they train, and what makes them a comparison."""
 
-import contextlib
 import getpass
-import json
-import math
-import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import Image, MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Run
 
 from harness.comparison.model import Check, Comparison, Pair
-from harness.results import ArmRecord, Epoch, RunResult, StudyRecord
+from harness.results import ArmRecord, RunResult, StudyRecord
 from harness.tracking import entries, process, views
+from harness.tracking.live_run import TABLE, LiveRun, log, metrics_at, temporary_folder
 from harness.tracking.reader import Reader, id_of
 
-METRICS_PER_CALL = 900
-"""MLflow takes 1,000 entries a call, tags counted."""
-PARAMS_PER_CALL = 100
+_PARENT = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
@@ -107,7 +102,7 @@ class Recorder:
             which = f" search {search}" if search > 1 else ""
             name = f"{arm}{which} trial {trial}" + (f", rung {rung}" if rung else "")
             return LiveRun(self.client, self._start(RunKey("trial", arm, trial, search), name, tags, settings))
-        tags = {"mlflow.parentRunId": self._arm_id(arm)} | ({"search": str(search)} if search > 1 else {})
+        tags = {_PARENT: self._arm_id(arm)} | ({"search": str(search)} if search > 1 else {})
         return LiveRun(self.client, self._start(RunKey("final", arm, seed), f"{arm} seed {seed}", tags, settings))
 
     def log_run(self, result: RunResult, folder: Path | None = None) -> str:
@@ -117,6 +112,8 @@ class Recorder:
             key = RunKey("trial", result.arm, result.trial, result.search)
         run = self.runs.get(key)
         if run is not None and run.info.status == "FINISHED":
+            if key.kind == "final":
+                self._adopt(run, {_PARENT: self._arm_id(key.arm)})
             return id_of(run)
         live = self.start_run(
             result.arm,
@@ -128,6 +125,31 @@ class Recorder:
         )
         live.finish(result, folder)
         return live.run_id
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the study was compared."""
+        return self.client.get_experiment(self.experiment_id).tags.get("harness.state") == "finished"
+
+    def reopen(self, anew: Callable[[str], bool], compared: Callable[[str], bool]) -> None:
+        """Go on with a study whose file was changed: it is unfinished again. What is of no use goes to MLflow's trash.
+
+        Args:
+            anew: whether all runs of an arm are.
+            compared: whether an arm of the file; the run of each such arm, which holds a comparison, is made again.
+        """
+        for key in list(self.runs):
+            if anew(key.arm) or (key.kind == "arm" and compared(key.arm)):
+                self.discard(key)
+        tags = self.client.get_experiment(self.experiment_id).tags
+        if "harness.finished" in tags:
+            self.client.delete_experiment_tag(self.experiment_id, "harness.finished")
+        self.client.set_experiment_tag(self.experiment_id, "harness.state", "unfinished")
+
+    def discard(self, key: RunKey) -> None:
+        """Move a run to MLflow's trash, if there is one of this key."""
+        if run := self.runs.pop(key, None):
+            self.client.delete_run(id_of(run))
 
     def stopped(self) -> None:
         """The study's end before it is finished: arms that wait for their finals show as KILLED."""
@@ -141,17 +163,17 @@ class Recorder:
         run_id = self._arm_id(record.arm)
         if self.runs[RunKey("arm", record.arm)].info.status == "FINISHED":
             return run_id
-        with _folder() as folder:
+        with temporary_folder() as folder:
             entries.write_arm(record, comparison, folder)
             self.client.log_artifacts(run_id, str(folder))
             for key in views.IMAGES:
                 if (folder / f"{key}.png").exists():  # once more under a key: MLflow's charts take no plain artifact
                     self.client.log_image(run_id, Image(str(folder / f"{key}.png")), key=key, step=0)
         now = time.time()
-        metrics = _metrics(entries.arm_metrics(record), now)
+        metrics = metrics_at(entries.arm_metrics(record), now)
         for step, values in entries.mean_curves([final.history for final in record.finals]):
-            metrics += _metrics(values, now, step)
-        tags = entries.arm_tags(record) | {"mlflow.note.content": entries.arm_markdown(record), **_TABLE}
+            metrics += metrics_at(values, now, step)
+        tags = entries.arm_tags(record) | {"mlflow.note.content": entries.arm_markdown(record), **TABLE}
         log(self.client, run_id, metrics, tags=tags)
         self.client.set_terminated(run_id)
         return run_id
@@ -161,18 +183,18 @@ class Recorder:
         run_id = self._arm_id(record.arm)
         if self.runs[RunKey("arm", record.arm)].info.status == "FINISHED":
             return run_id
-        with _folder() as folder:
+        with temporary_folder() as folder:
             entries.write_search(record, folder)
             self.client.log_artifacts(run_id, str(folder))
         tags = entries.arm_tags(record) | {"mlflow.note.content": entries.arm_markdown(record)}
-        log(self.client, run_id, _metrics(entries.arm_metrics(record), time.time()), tags=tags)
+        log(self.client, run_id, metrics_at(entries.arm_metrics(record), time.time()), tags=tags)
         self.client.set_terminated(run_id)
         return run_id
 
     def fail_arm(self, record: ArmRecord) -> str:
         """The id of the run of a cell of a sweep that has no finals, which is its result."""
         run_id = self._arm_id(record.arm)
-        with _folder() as folder:
+        with temporary_folder() as folder:
             entries.write_search(record, folder)
             self.client.log_artifacts(run_id, str(folder))
         log(self.client, run_id, tags={"state": "failed", "mlflow.note.content": record.failure})
@@ -197,12 +219,12 @@ class Recorder:
         """
         ids = {arm.arm: self._arm_id(arm.arm) for arm in whole.arms}
         for arm in dict.fromkeys([*ids, *(arm.arm for arm in record.arms)]):
-            with _folder() as folder:
+            with temporary_folder() as folder:
                 entries.write_study(record, folder)
                 self.client.log_artifacts(self._arm_id(arm), str(folder))
         for arm, run_id in ids.items():
             differences = entries.difference_metrics(arm, whole.compared_with(arm), pairs)
-            log(self.client, run_id, _metrics(differences, time.time()))
+            log(self.client, run_id, metrics_at(differences, time.time()))
         try:
             links = views.write(self.client, self.experiment_id, self.search_id, whole, ids)
         except Exception as error:  # the views' format is MLflow's own affair: a change there must not fail a study
@@ -223,11 +245,18 @@ class Recorder:
     def _arm_id(self, arm: str) -> str:
         return id_of(self.runs[RunKey("arm", arm)])
 
+    def _adopt(self, run: Run, tags: Mapping[str, str]) -> None:
+        """Place a finished final below the run of its arm, which may have been made again."""
+        parent = tags.get(_PARENT, "")
+        if parent and run.data.tags.get(_PARENT) != parent:
+            self.client.set_tag(id_of(run), _PARENT, parent)
+
     def _start(self, key: RunKey, name: str, tags: Mapping[str, str], settings: Mapping[str, object]) -> Run:
         """A run with this key, these tags and params in state RUNNING: an earlier one, or a new one."""
         params = entries.params(settings)
         run = self.runs.get(key)
         if run is not None and run.info.status == "FINISHED":
+            self._adopt(run, tags)
             return run
         if run is not None and run.data.params == params:
             for tag in {"state", "mlflow.note.content"} & set(run.data.tags):  # of how it ended before
@@ -246,118 +275,6 @@ class Recorder:
         log(self.client, id_of(run), params=params)
         self.runs[key] = run
         return run
-
-
-class LiveRun:
-    """One run while it trains. Epochs go out together, some seconds' worth a call; what fails is made good later."""
-
-    def __init__(self, client: MlflowClient, run: Run) -> None:
-        self.client = client
-        self.run_id = id_of(run)
-        self.epochs: set[int] = set()
-        """Those that are in MLflow, or wait for the next call."""
-        self.queue: list[Metric] = []
-        self.next_call = -math.inf
-        if "epochs/train_loss" in run.data.metrics:
-            self.epochs = {m.step for m in client.get_metric_history(self.run_id, "epochs/train_loss")}
-
-    def epoch(self, epoch: Epoch) -> None:
-        """One line of the curves; an epoch that is there already is left alone."""
-        if epoch.epoch in self.epochs:
-            return
-        self.epochs.add(epoch.epoch)
-        self.queue += _metrics(entries.curve(epoch), time.time(), epoch.epoch)
-        if time.monotonic() < self.next_call:
-            return
-        self.next_call = time.monotonic() + _BETWEEN_CALLS
-        try:
-            log(self.client, self.run_id, self.queue)
-        except Exception as error:  # a training of hours does not end because a database is locked
-            warnings.warn(f"epoch {epoch.epoch} will be logged later: {error}", stacklevel=2)
-        else:
-            self.queue = []
-
-    def finish(self, result: RunResult, folder: Path | None = None) -> None:
-        """The run's end, FINISHED, with all of its result.
-
-        Args:
-            folder: where `result.save` wrote; its `model/` is logged as well, if there is one.
-        """
-        now, left = time.time(), 0.0 if self.epochs else result.seconds
-        metrics = list(self.queue)
-        for epoch in result.history:
-            left = max(left - epoch.seconds, 0.0)
-            if epoch.epoch not in self.epochs:
-                metrics += _metrics(entries.curve(epoch), now - left, epoch.epoch)
-        metrics += _metrics(entries.run_metrics(result), now)
-        with _folder() as files:
-            entries.write_run(result, files)
-            self.client.log_artifacts(self.run_id, str(files))
-            if folder is None:
-                folder = files / "result"
-                result.save(folder)
-            for name in ("arrays.npz", "result.json"):
-                self.client.log_artifact(self.run_id, str(folder / name), "result")
-            if (folder / "model").is_dir():
-                self.client.log_artifacts(self.run_id, str(folder / "model"), "model")
-        log(self.client, self.run_id, metrics, tags=entries.run_tags(result) | _TABLE)
-        self.client.set_terminated(self.run_id, "FINISHED")
-
-    def failed(self, status: str = "FAILED", why: str = "") -> None:
-        """The run's end without a result.
-
-        Args:
-            status: FAILED for a training that could not go on, KILLED for one that was stopped.
-            why: a sentence for the run's page.
-        """
-        tags = {"state": "failed"} if status == "FAILED" else {}
-        if why:
-            tags["mlflow.note.content"] = why[: entries.LONGEST_NOTE]
-        log(self.client, self.run_id, self.queue, tags=tags)
-        self.client.set_terminated(self.run_id, status)
-
-
-def log(
-    client: MlflowClient,
-    run_id: str,
-    metrics: Sequence[Metric] = (),
-    *,
-    params: Mapping[str, str] | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Metrics, params and tags of a run, in as few calls as MLflow's limits allow."""
-    param_entities = [Param(key, value) for key, value in (params or {}).items()]
-    tag_entities = [RunTag(key, value) for key, value in (tags or {}).items()]
-    for start in range(0, len(param_entities), PARAMS_PER_CALL):
-        client.log_batch(run_id, params=param_entities[start : start + PARAMS_PER_CALL])
-    if tag_entities and not metrics:
-        client.log_batch(run_id, tags=tag_entities)
-    for start in range(0, len(metrics), METRICS_PER_CALL):
-        batch = metrics[start : start + METRICS_PER_CALL]
-        client.log_batch(run_id, batch, tags=tag_entities if start == 0 else ())
-
-
-_BETWEEN_CALLS = 2.0
-"""Seconds from one call about epochs to the next: a call takes 12 ms, a small model's epoch one second."""
-
-_TABLE = {"mlflow.loggedArtifacts": json.dumps([{"path": "per_phoneme.json", "type": "table"}])}
-"""What `log_table` leaves, without its 78 ms."""
-
-
-def _metrics(values: Mapping[str, float], seconds: float, step: int = 0) -> list[Metric]:
-    """MLflow's metrics of these names.
-
-    Args:
-        seconds: when they were measured, since 1970.
-        step: the epoch; 0 for what is measured once.
-    """
-    return [Metric(name, value, int(1000 * seconds), step) for name, value in entries.finite(values).items()]
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="harness-") as name:
-        yield Path(name)
 
 
 def _user() -> str:

@@ -123,7 +123,7 @@ MEASURES = [
     "log_loss",
     "calibration_error",
     "phone_error_rate",
-    "plain_phone_error_rate",
+    "phone_error_rate_plain",
     "accuracy_at_boundaries",
     "accuracy_away",
 ]

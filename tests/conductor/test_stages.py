@@ -181,7 +181,7 @@ def test_a_sweep_compares_cell_by_cell_and_keeps_those_that_failed(swept):
     printed = (swept / "stdout").read_text()
     assert "ladnn against ffdnn, by learning rate:" in printed
     assert "failed" in printed
-    table = printed.partition("\nTest accuracy")[2].partition("\nNotes")[0]
+    table = printed.partition("\nTest accuracy")[2].partition("\nChecks of the study")[0]
     assert max(map(len, table.splitlines())) <= 80, printed
 
 

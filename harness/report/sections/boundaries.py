@@ -139,7 +139,7 @@ def _distances(near: Near) -> Table:
 def _segments(comparison: Comparison, segments: Segments) -> Table:
     own = [_kinds(errors) for errors in segments.values()]
     rows = [[kind, *(spread(kinds[kind]) for kinds in own)] for kind in own[0]]
-    for name in ("phone_error_rate", "plain_phone_error_rate"):
+    for name in ("phone_error_rate", "phone_error_rate_plain"):
         rows.append([METRICS[name].title, *(spread(arm.test[name]) for arm in comparison.arms)])
     n = count(next(iter(segments.values())).true)
     return Table(["", *numbers(*segments)], rows, f"Edits in percent of the {n} true segments.")
