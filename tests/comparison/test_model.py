@@ -41,6 +41,8 @@ COMPARISON = [
     "checks",
     "muted",
     "folds",
+    "looks",
+    "planned_level",
 ]
 ARM = [
     "arm",
