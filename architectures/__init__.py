@@ -23,6 +23,7 @@ from architectures._registry import (
     replaced_by,
     unregister,
 )
+from architectures._sources import digest, sources
 
 __all__ = [
     "WIDEST",
@@ -30,6 +31,7 @@ __all__ = [
     "Size",
     "broken",
     "build",
+    "digest",
     "find",
     "first_defaults",
     "measure",
@@ -39,5 +41,6 @@ __all__ = [
     "place_of",
     "register",
     "replaced_by",
+    "sources",
     "unregister",
 ]

@@ -12,6 +12,7 @@ Shapes: B batch, W window (frames), D features, C classes.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import inspect
@@ -20,6 +21,8 @@ import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from architectures import _sources
 
 if TYPE_CHECKING:  # torch takes 2 s to import, which those who only ask for `Between` need not wait for
     from torch import nn
@@ -84,6 +87,7 @@ def unregister(name: str) -> None:
         >>> unregister("an architecture that was never registered")
     """
     _registered.pop(name, None)
+    _sources.forget(name)
 
 
 def names() -> list[str]:
@@ -122,6 +126,8 @@ def _discover() -> dict[str, str]:
         else:
             if module.name not in _registered:
                 reasons[module.name] = f"architectures/{module.name}.py: no class in it is decorated with @register"
+    with contextlib.suppress(OSError, ValueError):
+        _sources.read_all()
     return reasons
 
 

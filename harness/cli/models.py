@@ -103,5 +103,7 @@ def export(study: str, arm: str, seed: int | None, out: Path) -> None:
     click.echo(f"{whose}: {size} parameters")
     for file, difference in differences.items():
         click.echo(f"{file}: {file.stat().st_size:,} bytes; logits differ from torch's by at most {difference:.1g}")
+    if model.saved.note:
+        click.echo(f"note: {model.saved.note}")
     if model.features() is None:
         click.echo("note: the feature settings are unknown and therefore not in the files (docs/using-a-model.md)")

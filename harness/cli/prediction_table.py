@@ -25,6 +25,7 @@ def blocks(
         f"{source.name}: {wording.counted(utterances, 'utterance')}, {wording.counted(frames, 'frame')}, "
         f"{wording.seconds(seconds)} s in {models[0].precision}",
         *(f"note: {note}" for note in source.notes),
+        *(f"note: {note}" for note in dict.fromkeys(model.saved.note for model in models) if note),
     ]
     trained_on = models[0].result.provenance.get("device", device)
     if trained_on != device:

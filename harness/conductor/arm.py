@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.conductor import source_code
 from harness.conductor.search import ArmSearch, PendingTrial, importances
 from harness.conductor.workspace import Workspace
 from harness.corpora.store import Part
@@ -70,7 +71,7 @@ class StudyContext:
             trial=trial,
             search=search,
             part=part,
-            facts=self.facts,
+            facts={**self.facts, "code": source_code.digest_now(settings.architecture)},
         )
 
     def folder(self, request: Request, seed: int) -> Path:
@@ -137,6 +138,7 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
     records = tuple(_search_record(search) for search in searches)
     chosen = [record.chosen for record in records] or [{}]
     recorder.start_arm(arm.name, architecture=arm.architecture, settings=arm.settings(chosen[0]).flat())
+    recorder.keep_code(arm.name, source_code.kept(study.workspace, arm.name))
     settings = [arm.settings(values) for values in chosen]
     for search_number, seed in study.experiment.finals(arm.fold):
         if _is_of_others(study.workspace.final(arm.name, seed), settings[search_number - 1]):

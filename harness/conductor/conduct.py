@@ -15,7 +15,7 @@ import torch
 from harness.comparison import folds
 from harness.comparison.effort import n_random
 from harness.comparison.model import Comparison
-from harness.conductor import growth
+from harness.conductor import growth, source_code
 from harness.conductor.arm import StudyContext
 from harness.conductor.loop import Conductor
 from harness.conductor.plan import study_parts, workload
@@ -91,7 +91,10 @@ def conduct(
                 seeds=[seed for _, seed in experiment.finals()],
                 command=experiment.command,
             )
+            for note in source_code.check(workspace, found.anew):
+                progress.say(f"note: {note}")
             growth.amend(found, workspace, recorder, progress)
+            source_code.keep(workspace, found.anew)
             machine = provenance.of_machine(chosen.type, precision)
             own = {"started": machine["started"], **provenance.of_code(root)}
             own |= {"corpus": corpus.digest, "at_once": shared.n_runs}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.comparison.model import Comparison
+from harness.conductor import source_code
 from harness.conductor.workspace import Workspace
 from harness.errors import UserError
 from harness.experiment.claims import Claim, to_json
@@ -57,10 +58,12 @@ def load_record(studies: Sequence[str], runs: Sequence[str], root: Path) -> Stud
         raise UserError(f"{chosen}: {root} holds no study yet; `harness run FILE` makes one")
     store = open_store(root)
     if runs:
-        found = store.load_runs(runs)
-        return joined(found, _OF_RUNS, baseline=found[-1].study)
-    records = [merged(store.load_study(study)) for study in studies]
-    return records[0] if len(records) == 1 else joined(records)
+        finals = store.load_runs(runs)
+        found = joined(finals, _OF_RUNS, baseline=finals[-1].study)
+    else:
+        records = [merged(store.load_study(study)) for study in studies]
+        found = records[0] if len(records) == 1 else joined(records)
+    return replace(found, notes=(*found.notes, *source_code.notes(found)))
 
 
 _OF_RUNS = "How do these runs differ on the same test data?"

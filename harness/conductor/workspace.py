@@ -168,6 +168,12 @@ class Workspace:
             archive.mkdir(exist_ok=True)
             shutil.move(self.folder, archive / f"{self.folder.name} {datetime.now():%Y-%m-%d %H.%M.%S}")
 
+    def is_complete(self, arm: str) -> bool:
+        """Whether all finals of an arm of the file are there."""
+        names = [name for name in self.experiment.in_folds().arms if is_of_any(name, [arm])]
+        finals = self.experiment.finals()
+        return all(len(list(self.folder.glob(f"runs/{name}-seed-*/result.json"))) >= len(finals) for name in names)
+
     def forget(self, arms: Sequence[str]) -> None:
         """Remove the folders of all runs of these arms, and of their folds."""
         for folder in (self.folder / "runs").glob("*"):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import architectures
 from harness import failures
 from harness.engines.request import CorpusParts, Done, EpochEnd, Event, Failed, Fault, Request, Stop
 from harness.errors import Interrupted, RunFailed, UserError
@@ -124,6 +125,7 @@ def train(
     Raises:
         RunFailed, Interrupted: as `run.run`.
     """
+    _check_code(request)
     own = provenance.of_machine(str(data.device), request.precision) | dict(request.facts)
     folders = {seed: folder / name for seed, name in zip(request.seeds, request.folders, strict=True)}
     new = [seed for seed in request.seeds if not (folders[seed] / "state.pt").exists()]
@@ -159,6 +161,21 @@ def train(
                 should_stop=should_stop,
             )
     return tuple(results[seed] for seed in request.seeds)
+
+
+def _check_code(request: Request) -> None:
+    """A process that begins late must not train what was edited since the study began.
+
+    Raises:
+        UserError: the code of the architecture is not that of the request.
+    """
+    name, wanted = request.settings.architecture, request.facts.get("code")
+    if wanted and architectures.digest(architectures.sources(name)) != wanted:
+        raise UserError(
+            f"architectures/{name}.py, or what it imports, was edited while the study ran, and a process that began "
+            "since would train other code. Bring the old code back and run the same command, or train the arm anew: "
+            f"--restart-arm {request.arm}"
+        )
 
 
 def _watch(stops: Connection, stopping: set[int | None]) -> None:

@@ -73,6 +73,19 @@ class Recorder:
         run = self._start(RunKey("arm", arm), arm, {"architecture": architecture}, settings)
         return id_of(run)
 
+    def keep_code(self, arm: str, texts: Mapping[str, str]) -> None:
+        """Keep the code of an arm's architecture with its run, in `code/`.
+
+        Args:
+            texts: file name -> text.
+        """
+        if self.runs[RunKey("arm", arm)].info.status == "FINISHED":
+            return
+        with temporary_folder() as folder:
+            for file, text in texts.items():
+                (folder / file).write_text(text, encoding="utf-8")
+            self.client.log_artifacts(self._arm_id(arm), str(folder), "code")
+
     def start_run(
         self,
         arm: str,

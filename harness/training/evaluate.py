@@ -16,6 +16,7 @@ from harness.frames.placement import FrameSource
 from harness.results import Scores
 
 _BATCH = 16384  # frames; large, since nothing is kept for a backward pass
+_SAMPLE, _SAMPLED = 8, 512  # windows, of so many
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ def log_posteriors(model: nn.Module, data: FrameSource, precision: str) -> Itera
         with autocast(windows.device, precision):
             logits = model(windows)
         yield F.log_softmax(logits.float(), dim=1)
+
+
+@torch.inference_mode()
+def sample(model: nn.Module, data: FrameSource) -> dict[str, Tensor]:
+    """A few windows (P, W, D) and their logits (P, C) in float32, by which a model can be recognised later."""
+    model.eval()
+    windows = next(data.in_order(_SAMPLED))[0]
+    windows = windows[:: max(1, len(windows) // _SAMPLE)][:_SAMPLE].float()
+    return {"windows": windows.cpu().contiguous(), "logits": model(windows).float().cpu().contiguous()}
 
 
 @torch.inference_mode()

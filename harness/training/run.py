@@ -161,7 +161,16 @@ def _result(
         test = evaluate.scores(evaluate.predict(model, data, precision), data, shape[2], keep_frames=True)
         if folder:
             stats = residents.statistics(settings.data.normalisation)
-            saved_model.save(folder / "model", model, settings, part.d_features, part.phonemes, stats, part.features)
+            saved_model.save(
+                folder / "model",
+                model,
+                settings,
+                part.d_features,
+                part.phonemes,
+                stats,
+                part.features,
+                evaluate.sample(model, validation),
+            )
     size = architectures.measure(settings.architecture, *shape, settings.params)
     seconds = sum(epoch.seconds for epoch in state.history)
     return RunResult(

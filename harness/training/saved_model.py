@@ -1,10 +1,11 @@
 """A trained model on disk: weights as safetensors, everything else that is needed to use it as JSON. No pickle."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 import architectures
@@ -15,6 +16,9 @@ from harness.errors import Damaged, UserError
 from harness.files import replacing, write_text
 from harness.frames.normalisation import Statistics
 from harness.settings import Boundary, Normalisation, Params, Settings
+
+_SAMPLE = "sample.safetensors"
+_TOLERANCE = 1e-3  # of the largest logit: another processor rounds otherwise, other code computes something else
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class SavedModel:
     """Statistics of the training frames, for normalisation "global"."""
     features: Features | None = None
     """Features of its corpus; None if the corpus did not say."""
+    note: str = ""
+    """What a user must know of the code that it was trained with; "" if it is the same."""
 
 
 def save(
@@ -45,8 +51,13 @@ def save(
     phonemes: tuple[str, ...],
     stats: Statistics | None,
     features: Features | None,
+    sample: dict[str, Tensor] | None = None,
 ) -> None:
-    """Write `model.safetensors` and `model.json`."""
+    """Write `model.safetensors`, `model.json` and, with a sample, `sample.safetensors`.
+
+    Args:
+        sample: windows (P, W, D) and their logits (P, C), as `evaluate.sample` gives them.
+    """
     from safetensors.torch import save_file  # not everywhere that a model is trained
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +75,12 @@ def save(
         "statistics": stats and {name: values.tolist() for name, values in asdict(stats).items()},
         "features": features and features.as_json(),
         "weights": checksums.of_file(folder / "model.safetensors"),
+        "code": architectures.digest(architectures.sources(settings.architecture)),
     }
+    if sample:
+        with replacing(folder / _SAMPLE) as temporary:
+            save_file(sample, temporary)
+        facts["sample"] = checksums.of_file(folder / _SAMPLE)
     write_text(folder / "model.json", checksums.seal(facts, indent=1))
 
 
@@ -89,10 +105,41 @@ def load(folder: Path) -> SavedModel:
             "(.pt, .bin, .ckpt) is not read: save its weights with safetensors.torch.save_file"
         ) from None
     checksums.check_file(folder / "model.safetensors", facts.pop("weights", None))
+    code, sample = facts.pop("code", ""), facts.pop("sample", None)
     try:
-        return _from_facts(facts, weights, folder)
+        saved = _from_facts(facts, weights, folder)
+        return replace(saved, note=_check_code(saved, code, sample, folder))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged(folder / "model.json", f"{type(error).__name__}: {error}") from None
+
+
+@torch.inference_mode()
+def _check_code(saved: SavedModel, code: str, sample: str | None, folder: Path) -> str:
+    """What to say of code that is not what the model was trained with, and gives the same.
+
+    Raises:
+        UserError: it gives something else, or nobody can tell; Damaged: the sample is not what was written.
+    """
+    from safetensors.torch import load_file
+
+    name = saved.architecture
+    if not code:
+        return f"the model was saved by an earlier version: whether the code of {name} has changed since is not known"
+    if code == architectures.digest(architectures.sources(name)):
+        return ""
+    what = "there is no sample to compare it by"
+    if sample is not None:
+        checksums.check_file(folder / _SAMPLE, sample)
+        kept = load_file(folder / _SAMPLE)
+        difference = float((saved.model(kept["windows"]) - kept["logits"]).abs().max())
+        n = len(kept["windows"])
+        if difference <= _TOLERANCE * max(1.0, float(kept["logits"].abs().max())):
+            return f"the code of {name} has changed since the model was trained; on {n} windows it gives the same"
+        what = f"on {n} windows its logits differ by up to {difference:.2g}"
+    raise UserError(
+        f"{folder}: the code of {name} is not that which the model was trained with, and {what}. Bring that code back: "
+        "it is in MLflow, among the artifacts of the arm's run, in code/"
+    )
 
 
 def _from_facts(facts: dict[str, Any], weights: dict[str, Tensor], folder: Path) -> SavedModel:

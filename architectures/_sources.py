@@ -1,0 +1,117 @@
+"""The source of an architecture: its file and what it imports of this folder, and a digest of what they do.
+
+The digest is of the syntax tree, without docstrings; comments and layout are not in it. It is the same on every
+version of Python that reads the file alike. Texts are those that this process read first: what is edited later is not
+what it runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+_OF_ALL = {"__init__", "_registry", "_sources"}  # how architectures are found, not what they compute
+
+_texts: dict[str, str] = {}
+
+
+def sources(name: str) -> dict[str, str]:
+    """File name -> text, of the file of an architecture and of those of this folder that it imports, in turn.
+
+    Raises:
+        OSError: there is no such file; SyntaxError, UnicodeDecodeError: it is no Python.
+
+    Example:
+        >>> list(sources("linear"))
+        ['_initialisation.py', '_layers.py', 'linear.py']
+    """
+    found, left = {}, [name]
+    while left:
+        stem = left.pop()
+        if stem in found or stem in _OF_ALL:
+            continue
+        found[stem] = _text(stem)
+        left += [own for own in _imported(found[stem]) if (_FOLDER / f"{own}.py").exists()]
+    return {f"{stem}.py": found[stem] for stem in sorted(found)}
+
+
+def digest(texts: Mapping[str, str]) -> str:
+    """The digest of sources, 16 hexadecimal digits.
+
+    Args:
+        texts: file name -> text.
+
+    Example:
+        >>> one = "def f(x):\\n    'Adds one.'\\n    return x+1\\n"
+        >>> other = "def f(x):\\n    return (x + 1)  # one more\\n"
+        >>> digest({"f.py": one}) == digest({"f.py": other}) != digest({"f.py": other.replace("1", "2")})
+        True
+    """
+    return _digest(tuple(sorted(texts.items())))
+
+
+def forget(name: str) -> None:
+    """Read the file of an architecture again when it is asked for next.
+
+    Example:
+        >>> forget("an architecture that was never read")
+    """
+    _texts.pop(name, None)
+
+
+def read_all() -> None:
+    """Read every file now, as those that this process has just imported.
+
+    Example:
+        >>> read_all()
+    """
+    for path in _FOLDER.glob("*.py"):
+        _text(path.stem)
+
+
+def _text(stem: str) -> str:
+    if stem not in _texts:
+        _texts[stem] = (_FOLDER / f"{stem}.py").read_text(encoding="utf-8")
+    return _texts[stem]
+
+
+@functools.cache
+def _digest(texts: tuple[tuple[str, str], ...]) -> str:
+    trees = {file: _plain(ast.parse(text)) for file, text in texts}
+    return hashlib.sha256(repr(trees).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _imported(text: str) -> list[str]:
+    """The modules of this folder that a source imports."""
+    names = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            package = f"{__package__}.{module}".rstrip(".") if node.level else module
+            names += [package, *(f"{package}.{alias.name}" for alias in node.names)]
+    return [name.split(".")[1] for name in names if name.startswith(f"{__package__}.")]
+
+
+def _plain(node: object) -> object:
+    """A syntax tree as nested tuples: no places, docstrings, or fields that are empty."""
+    if isinstance(node, list):
+        return [_plain(own) for own in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    body = fields.get("body")
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
+        first = body[0]
+        is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        if is_text and isinstance(first.value.value, str):
+            fields["body"] = body[1:]
+    skipped = {"kind", "type_comment", "ctx"}
+    rows = [(key, _plain(value)) for key, value in fields.items() if key not in skipped]
+    return (type(node).__name__, [(key, value) for key, value in rows if value not in (None, [])])

@@ -1,0 +1,136 @@
+"""Code is part of a study: an architecture that is edited while its study is unfinished is noticed, in a real copy."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness.tracking import store
+from tests.command import ENVIRONMENT, ROOT, harness
+from tests.small_corpus import write_corpus
+
+pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
+
+STUDY = """\
+question = "Does anything help?"
+study = "edited"
+[data]
+corpus = "corpus"
+[training]
+epochs = 1
+batch_size = 128
+learning_rate = { log = [1e-3, 1e-1] }
+precision = "fp32"
+[arms.ladnn]
+architecture = "ladnn"
+params.width = 8
+[arms.ffdnn]
+architecture = "ffdnn"
+params.width = 16
+[search]
+trials = 2
+epochs = 1
+[comparison]
+baseline = "ffdnn"
+seeds = [5, 6]
+"""
+CUT = """\
+import os, signal
+from harness.tracking.live_run import LiveRun
+finish, left = LiveRun.finish, [5]
+def cut(run, *arguments):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    finish(run, *arguments)
+LiveRun.finish = cut
+from harness.cli.main import main
+main(prog_name="harness")
+"""
+"""harness in a process that is killed where its sixth run, the second arm's second trial, would be recorded."""
+FIRST = "        logits: Tensor = "
+"""A line of each architecture, before which code is put."""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a copy of the packages, whose architectures can be edited."""
+    for package in ("harness", "architectures"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    write_corpus(tmp_path / "corpus")
+    (tmp_path / "study.toml").write_text(STUDY)
+    (tmp_path / ".harness").mkdir()
+    return tmp_path
+
+
+def run(project, *arguments):
+    return harness(*arguments, cwd=project, PYTHONPATH=str(project))
+
+
+def edit(project, name, text):
+    path = project / "architectures" / f"{name}.py"
+    source = path.read_text()
+    assert source.count(FIRST) == 1
+    path.write_text(source.replace(FIRST, text + FIRST))
+
+
+def results(project):
+    comparison = json.loads((project / "reports" / "edited" / "comparison.json").read_text())
+    return {arm["arm"]: [arm["confusion"], arm["chosen"]] for arm in comparison["arms"]}
+
+
+def test_an_edited_architecture_is_refused_with_the_difference_until_its_arm_is_restarted(project, tmp_path):
+    environment = ENVIRONMENT | {"PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
+    killed = subprocess.run([sys.executable, "-c", CUT, "run", "study.toml"], cwd=project, env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    edit(project, "ffdnn", "        # a comment changes nothing\n")
+    edit(project, "ladnn", "        windows = 2 * windows\n")  # complete: what is there stays
+    edit(project, "ffdnn", "        windows = 1.0 * windows\n")
+    refused = run(project, "run", "study.toml")
+    assert refused.returncode == 2
+    assert "study 'edited' was begun with other code, and results of the two are not mixed" in refused.stderr
+    assert "architectures/ffdnn.py (then)" in refused.stderr
+    assert "+        windows = 1.0 * windows" in refused.stderr
+    assert "harness run study.toml --restart-arm ffdnn" in refused.stderr
+    assert "ladnn" not in refused.stderr.partition("arm ffdnn:")[2].partition("or bring")[0]
+    source = (project / "architectures" / "ffdnn.py").read_text()
+    (project / "architectures" / "ffdnn.py").write_text(source.replace("        windows = 1.0 * windows\n", ""))
+    back = run(project, "run", "study.toml")
+    assert back.returncode == 0, back.stderr
+    assert "the code of ladnn has changed since its runs, which are complete" in " ".join(back.stderr.split())
+    undisturbed = results(project)
+    edit(project, "ffdnn", "        windows = 1.0 * windows\n")
+    anew = run(project, "run", "study.toml", "--restart-arm", "ffdnn")
+    assert anew.returncode == 0, anew.stderr
+    assert results(project) == undisturbed
+
+
+def test_a_finished_study_and_its_models_know_their_code(project):
+    done = run(project, "run", "study.toml")
+    assert done.returncode == 0, done.stderr
+    client = store.open_store(project).client
+    runs = client.search_runs([client.get_experiment_by_name("edited").experiment_id])
+    (arm,) = [own for own in runs if own.info.run_name == "ladnn"]
+    kept = {file.path for file in client.list_artifacts(arm.info.run_id, "code")}
+    assert kept == {"code/ladnn.py", "code/_layers.py", "code/_initialisation.py"}
+    assert len({own.data.tags["code"] for own in runs if own.data.tags["arm"] == "ladnn"}) == 1
+    predict = ("predict", "corpus", "--split", "test", "--study", "edited", "--arm", "ladnn", "--out", "labels.csv")
+    assert "code" not in run(project, *predict).stdout
+    edit(project, "ladnn", "        windows = 1.0 * windows\n")
+    told = " ".join(run(project, *predict).stdout.split())
+    assert "note: the code of ladnn has changed since the model was trained; on 8 windows it gives the same" in told
+    report = run(project, "report", "--study", "edited")
+    assert "The code of ladnn here is not that of its runs" in " ".join(report.stdout.split())
+    edit(project, "ladnn", "        windows = 2.0 * windows\n")
+    for command in (predict, ("export", "--study", "edited", "--arm", "ladnn", "--out", "model.pt2")):
+        refused = run(project, *command)
+        assert refused.returncode == 2
+        assert "on 8 windows its logits differ by up to" in refused.stderr
+        assert "among the artifacts of the arm's run, in code/" in refused.stderr
+    more = run(project, "run", "study.toml", "--set", "comparison.seeds=[5, 6, 7]")
+    assert more.returncode == 2
+    assert "--restart-arm ladnn" in more.stderr
+    assert "windows = 2.0 * windows" in more.stderr
