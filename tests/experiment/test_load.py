@@ -347,7 +347,7 @@ def test_overrides_are_toml_or_else_text() -> None:
         (
             "comparison.sedes=[1]",
             "--set comparison.sedes: unknown key 'sedes'; did you mean 'seeds'? "
-            "allowed: baseline, seeds, searches, unit, level, resamples, match, pairs, mute, margin",
+            "allowed: baseline, seeds, searches, unit, level, resamples, match, pairs, mute, looks, margin",
         ),
         ("training.epochs", "--set training.epochs: give KEY=VALUE, such as training.epochs=2"),
         ("=2", "--set =2: give KEY=VALUE, such as training.epochs=2"),

@@ -259,7 +259,8 @@ def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(residents, tmp_
     assert loaded.statistics.mean.shape == (6,)
     assert (loaded.left, loaded.right) == (2, 2)
     assert loaded.features is None  # the corpus does not say
-    assert sorted(f.name for f in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
+    names = sorted(f.name for f in (tmp_path / "model").iterdir())
+    assert names == ["model.json", "model.safetensors", "sample.safetensors"]
     trained = run.run("x", own, residents, seed=0, precision="fp32")
     data = residents.get("test", own.data)
     scores = evaluate.scores(evaluate.predict(loaded.model, data, "fp32"), data, 40, keep_frames=False)

@@ -93,8 +93,8 @@ def _forests(comparison: Comparison) -> list[Figure]:
     if not against:
         return []
     by = (
-        f"The line is the {100 * comparison.level:g} % interval over {comparison.unit}s and seeds; filled where it "
-        "excludes zero."
+        f"The line is the {100 * comparison.level:g} % interval over {comparison.unit}s and "
+        f"{plural(comparison.draw)}; filled where it excludes zero."
     )
     more = [pair for pair in against if not METRICS[pair.metric].lower_is_better]
     less = [pair for pair in against if METRICS[pair.metric].lower_is_better]

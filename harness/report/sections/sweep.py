@@ -5,7 +5,19 @@ from typing import Any
 
 from harness.comparison.model import Comparison, Pair, Sweep, SweepCurve, SweepPoint
 from harness.display.document import Block, Cell, Column, Columns, Figure, Group, Heading, Line, Section, Table, numbers
-from harness.display.wording import ABSENT, count, counted, interval, points, rounded, seconds, setting, spread, value
+from harness.display.wording import (
+    ABSENT,
+    count,
+    counted,
+    interval,
+    plural,
+    points,
+    rounded,
+    seconds,
+    setting,
+    spread,
+    value,
+)
 from harness.report.figures import colour, error_bars, excludes_zero, figure, percents, scatter, symbol
 from harness.statistics.intervals import Verdict
 
@@ -67,7 +79,8 @@ def _ends(pair: Pair) -> tuple[float | None, float | None]:
 
 def _printed(comparison: Comparison, sweep: Sweep, others: Sequence[SweepCurve]) -> list[Block]:
     """Verdicts, accuracies with their differences, and what each cell costs."""
-    over = f"{counted(comparison.units, comparison.unit)} and seeds"
+    draws = plural(comparison.draw)
+    over = f"{counted(comparison.units, comparison.unit)}{', ' if ' and ' in draws else ' and '}{draws}"
     return [
         *(Line(f"{contest(curve, comparison)}: {'; '.join(outcomes(curve, comparison))}.", strong=True)
           for curve in others),
@@ -90,7 +103,10 @@ def _accuracies(comparison: Comparison, sweep: Sweep, others: Sequence[SweepCurv
         *_arm_columns(sweep),
         *(numbers(f"{single.arm} - {comparison.baseline}") if single else []),
     ]
-    return [Heading(f"Test accuracy by {name}, in percent (± standard deviation over seeds)"), Table(columns, rows)]
+    return [
+        Heading(f"Test accuracy by {name}, in percent (± standard deviation over {plural(comparison.draw)})"),
+        Table(columns, rows),
+    ]
 
 
 def _differences(comparison: Comparison, sweep: Sweep, others: Sequence[SweepCurve]) -> list[Block]:
@@ -188,7 +204,7 @@ def accuracies(comparison: Comparison, sweep: Sweep) -> Figure:
     return figure(
         "sweep_accuracy",
         "Test accuracy.",
-        "A dot is one training, the line the mean over seeds; a cross is a cell that failed.",
+        "A dot is one training, the line the mean over all; a cross is a cell that failed.",
         traces,
         height=380,
         xaxis=_axis(sweep),
@@ -221,7 +237,7 @@ def differences(comparison: Comparison, sweep: Sweep) -> Figure:
     return figure(
         "sweep_difference",
         f"Points above {comparison.baseline}.",
-        f"The line is the {100 * comparison.level:g} % interval over {comparison.unit}s and seeds. "
+        f"The line is the {100 * comparison.level:g} % interval over {comparison.unit}s and {plural(comparison.draw)}. "
         "A hollow dot: no difference shown.",
         traces,
         height=380,
@@ -255,5 +271,6 @@ def _table(comparison: Comparison, sweep: Sweep) -> Table:
             row += [points(pair.difference), interval(*_ends(pair))] if pair else [ABSENT] * 2
             rows.append(row)
     titles = ["accuracy", "macro-F1", "parameters", "seconds per training", f"above {comparison.baseline}", "interval"]
-    caption = "Test split, in percent, mean ± standard deviation over seeds; differences in points."
+    over = plural(comparison.draw)
+    caption = f"Test split, in percent, mean ± standard deviation over {over}; differences in points."
     return Table([setting(sweep.key), "arm", *numbers(*titles)], rows, caption)
