@@ -1,5 +1,6 @@
 """Small corpora for tests: frames that depend on their phoneme, so that a classifier can learn."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,3 +29,43 @@ def write_corpus(root: Path, *, n_train: int = 6, n_held: int = 4, seed: int = 0
                 np.save(root / split / "transcript" / f"{name}.npy", np.array(words))
     assert set(CLASSES) <= set(PHONEMES)
     return root
+
+
+STUDY = """\
+question = "Does anything help?"
+study = "small"
+[data]
+corpus = "corpus"
+[training]
+epochs = 1
+batch_size = 128
+learning_rate = { log = [1e-3, 1e-1] }
+precision = "fp32"
+[arms.ladnn]
+architecture = "ladnn"
+params.width = 8
+[arms.ffdnn]
+architecture = "ffdnn"
+params.width = 16
+[search]
+trials = 2
+epochs = 1
+[comparison]
+baseline = "ffdnn"
+seeds = [5, 6]
+"""
+"""Two arms, each with two trials and two finals of a tenth of a second."""
+
+
+def write_project(folder: Path, files: Mapping[str, str], **sizes: int) -> Path:
+    """A project's folder: a corpus, of these sizes, and experiment files on it.
+
+    Args:
+        files: name -> text.
+        sizes: as those of `write_corpus`.
+    """
+    write_corpus(folder / "corpus", **sizes)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    (folder / ".harness").mkdir()
+    return folder

@@ -5,14 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from harness.cli.main import main
 from harness.conductor.load import load_record
 from harness.corpora.corpus import open_corpus
 from harness.settings import Data
 from harness.tracking.store import open_store
-from tests.small_corpus import write_corpus
+from tests.command import invoke
+from tests.small_corpus import write_project
 
 pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
 
@@ -43,18 +42,10 @@ seeds = [0, 1]
 """
 
 
-def harness(*arguments, cwd):
-    with contextlib.chdir(cwd):
-        return CliRunner().invoke(main, arguments)
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("folded")
-    write_corpus(folder / "corpus", n_train=6, n_held=3)
-    (folder / "study.toml").write_text(STUDY)
-    (folder / ".harness").mkdir()
-    done = harness("run", "study.toml", cwd=folder)
+    folder = write_project(tmp_path_factory.mktemp("folded"), {"study.toml": STUDY}, n_train=6, n_held=3)
+    done = invoke("run", "study.toml", cwd=folder)
     assert done.exit_code == 0, done.output
     return folder, done.output
 
@@ -106,14 +97,14 @@ def test_the_accuracy_is_that_of_all_folds_together(study):
         tests = [cell.finals[i].test for cell in own]
         right = sum(np.trace(test.confusion) for test in tests)
         assert whole.arms[0].finals[i].test.accuracy == pytest.approx(right / sum(t.confusion.sum() for t in tests))
-    reported = harness("report", "--study", "folded", "--json", cwd=folder)
+    reported = invoke("report", "--study", "folded", "--json", cwd=folder)
     assert reported.exit_code == 0, reported.output
     assert json.loads(reported.stdout)["arms"] == comparison(folder)["arms"]
 
 
 def test_a_finished_study_prints_its_result_again(study):
     folder, output = study
-    again = harness("run", "study.toml", cwd=folder)
+    again = invoke("run", "study.toml", cwd=folder)
     assert again.exit_code == 0, again.output
     (verdict,) = [line for line in output.splitlines() if "points of accuracy" in line]
     assert verdict in again.output
@@ -121,7 +112,7 @@ def test_a_finished_study_prints_its_result_again(study):
 
 def test_the_plan_shows_folds_and_cost(study):
     folder, _ = study
-    plan = harness("run", "study.toml", "--plan", cwd=folder).output
+    plan = invoke("run", "study.toml", "--plan", cwd=folder).output
     assert "3 x (2 x 2 + 2)" in plan
     assert "2 arms, 36 runs; 36 of them done" in plan
     assert "3 folds of whole speakers: every speaker is tested once" in plan
@@ -129,10 +120,10 @@ def test_the_plan_shows_folds_and_cost(study):
 
 def test_a_model_of_one_fold_is_named(study):
     folder, _ = study
-    refused = harness("predict", "--study", "folded", "--arm", "ladnn", "corpus", "--out", "x.csv", cwd=folder)
+    refused = invoke("predict", "--study", "folded", "--arm", "ladnn", "corpus", "--out", "x.csv", cwd=folder)
     assert refused.exit_code == 2
     assert "It was cross-validated: give the model of one fold." in refused.stderr
-    done = harness(
+    done = invoke(
         "predict", "--study", "folded", "--arm", "ladnn@fold=2", "corpus", "--split", "test", "--out", "x.csv",
         cwd=folder,
     )  # fmt: skip

@@ -6,14 +6,12 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from harness.cli.main import main
 from harness.conductor.load import load_record
 from harness.experiment.load import load
 from harness.seeds import derive_seed
-from tests.command import ENVIRONMENT
-from tests.small_corpus import write_corpus
+from tests.command import ENVIRONMENT, invoke
+from tests.small_corpus import write_project
 
 pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
 
@@ -60,15 +58,7 @@ main(prog_name="harness")
 
 
 def project(folder):
-    write_corpus(folder / "corpus")
-    (folder / "study.toml").write_text(STUDY)
-    (folder / ".harness").mkdir()
-    return folder
-
-
-def harness(*arguments, cwd):
-    with contextlib.chdir(cwd):
-        return CliRunner().invoke(main, arguments)
+    return write_project(folder, {"study.toml": STUDY})
 
 
 def comparison(folder):
@@ -88,7 +78,7 @@ def results(folder):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("searched"))
-    done = harness("run", "study.toml", cwd=folder)
+    done = invoke("run", "study.toml", cwd=folder)
     assert done.exit_code == 0, done.output
     return folder, done.output
 
@@ -143,7 +133,7 @@ def test_a_study_that_is_killed_in_a_later_search_ends_with_the_same_bits(study,
             [sys.executable, "-c", CUT, str(n_told), *arguments], cwd=folder, env=ENVIRONMENT, capture_output=True
         )
         assert done.returncode == -9, done.stderr
-    done = harness(*arguments, cwd=folder)
+    done = invoke(*arguments, cwd=folder)
     assert done.exit_code == 0, done.output
     assert results(folder) == results(study[0])
 
@@ -151,7 +141,7 @@ def test_a_study_that_is_killed_in_a_later_search_ends_with_the_same_bits(study,
 def test_one_search_is_the_first_of_several(study, tmp_path):
     """So that a study of one search has the trials that it always had."""
     folder = project(tmp_path / "one")
-    done = harness("run", "study.toml", "--set", "comparison.searches=1", cwd=folder)
+    done = invoke("run", "study.toml", "--set", "comparison.searches=1", cwd=folder)
     assert done.exit_code == 0, done.output
     assert "About these two configurations, found by one search each" in done.output
     for one, several in zip(comparison(folder)["arms"], comparison(study[0])["arms"], strict=True):
@@ -161,11 +151,11 @@ def test_one_search_is_the_first_of_several(study, tmp_path):
 
 def test_the_plan_shows_what_several_searches_cost(tmp_path):
     folder = project(tmp_path / "plan")
-    plan = harness("run", "study.toml", "--plan", cwd=folder).output
+    plan = invoke("run", "study.toml", "--plan", cwd=folder).output
     assert "3 x 3 + 3" in plan
     assert "3 independent searches of each arm, 3 finals dealt to them in turn:" in plan
     assert "What it can show, in points of accuracy" in plan
-    one = harness("run", "study.toml", "--plan", "--set", "comparison.searches=1", cwd=folder).output
+    one = invoke("run", "study.toml", "--plan", "--set", "comparison.searches=1", cwd=folder).output
     assert "the result is about the configurations that it finds" in one
 
 

@@ -10,33 +10,10 @@ import pytest
 
 from harness.tracking import store
 from tests.command import ENVIRONMENT, ROOT, harness
-from tests.small_corpus import write_corpus
+from tests.small_corpus import STUDY, write_project
 
 pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
 
-STUDY = """\
-question = "Does anything help?"
-study = "edited"
-[data]
-corpus = "corpus"
-[training]
-epochs = 1
-batch_size = 128
-learning_rate = { log = [1e-3, 1e-1] }
-precision = "fp32"
-[arms.ladnn]
-architecture = "ladnn"
-params.width = 8
-[arms.ffdnn]
-architecture = "ffdnn"
-params.width = 16
-[search]
-trials = 2
-epochs = 1
-[comparison]
-baseline = "ffdnn"
-seeds = [5, 6]
-"""
 CUT = """\
 import os, signal
 from harness.tracking.live_run import LiveRun
@@ -60,10 +37,7 @@ def project(tmp_path):
     """A folder with a copy of the packages, whose architectures can be edited."""
     for package in ("harness", "architectures"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    write_corpus(tmp_path / "corpus")
-    (tmp_path / "study.toml").write_text(STUDY)
-    (tmp_path / ".harness").mkdir()
-    return tmp_path
+    return write_project(tmp_path, {"study.toml": STUDY})
 
 
 def run(project, *arguments):
@@ -78,7 +52,7 @@ def edit(project, name, text):
 
 
 def results(project):
-    comparison = json.loads((project / "reports" / "edited" / "comparison.json").read_text())
+    comparison = json.loads((project / "reports" / "small" / "comparison.json").read_text())
     return {arm["arm"]: [arm["confusion"], arm["chosen"]] for arm in comparison["arms"]}
 
 
@@ -91,7 +65,7 @@ def test_an_edited_architecture_is_refused_with_the_difference_until_its_arm_is_
     edit(project, "ffdnn", "        windows = 1.0 * windows\n")
     refused = run(project, "run", "study.toml")
     assert refused.returncode == 2
-    assert "study 'edited' was begun with other code, and results of the two are not mixed" in refused.stderr
+    assert "study 'small' was begun with other code, and results of the two are not mixed" in refused.stderr
     assert "architectures/ffdnn.py (then)" in refused.stderr
     assert "+        windows = 1.0 * windows" in refused.stderr
     assert "harness run study.toml --restart-arm ffdnn" in refused.stderr
@@ -112,20 +86,20 @@ def test_a_finished_study_and_its_models_know_their_code(project):
     done = run(project, "run", "study.toml")
     assert done.returncode == 0, done.stderr
     client = store.open_store(project).client
-    runs = client.search_runs([client.get_experiment_by_name("edited").experiment_id])
+    runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
     (arm,) = [own for own in runs if own.info.run_name == "ladnn"]
     kept = {file.path for file in client.list_artifacts(arm.info.run_id, "code")}
     assert kept == {"code/ladnn.py", "code/_layers.py", "code/_initialisation.py"}
     assert len({own.data.tags["code"] for own in runs if own.data.tags["arm"] == "ladnn"}) == 1
-    predict = ("predict", "corpus", "--split", "test", "--study", "edited", "--arm", "ladnn", "--out", "labels.csv")
+    predict = ("predict", "corpus", "--split", "test", "--study", "small", "--arm", "ladnn", "--out", "labels.csv")
     assert "code" not in run(project, *predict).stdout
     edit(project, "ladnn", "        windows = 1.0 * windows\n")
     told = " ".join(run(project, *predict).stdout.split())
     assert "note: the code of ladnn has changed since the model was trained; on 8 windows it gives the same" in told
-    report = run(project, "report", "--study", "edited")
+    report = run(project, "report", "--study", "small")
     assert "The code of ladnn here is not that of its runs" in " ".join(report.stdout.split())
     edit(project, "ladnn", "        windows = 2.0 * windows\n")
-    for command in (predict, ("export", "--study", "edited", "--arm", "ladnn", "--out", "model.pt2")):
+    for command in (predict, ("export", "--study", "small", "--arm", "ladnn", "--out", "model.pt2")):
         refused = run(project, *command)
         assert refused.returncode == 2
         assert "on 8 windows its logits differ by up to" in refused.stderr

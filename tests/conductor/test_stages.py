@@ -1,18 +1,15 @@
 """Staged searches and sweeps as studies: run, killed, gone on with, read back from MLflow."""
 
-import contextlib
 import json
 import signal
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from harness.cli.main import main
 from harness.tracking import store
-from tests.command import ENVIRONMENT
-from tests.small_corpus import write_corpus
+from tests.command import ENVIRONMENT, invoke
+from tests.small_corpus import write_project
 
 pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
 
@@ -86,17 +83,7 @@ main(prog_name="harness")
 
 
 def project(folder):
-    write_corpus(folder / "corpus")
-    (folder / "halved.toml").write_text(HALVED)
-    (folder / "swept.toml").write_text(SWEPT)
-    (folder / ".harness").mkdir()
-    return folder
-
-
-def harness(*arguments, cwd):
-    """A command, in this process."""
-    with contextlib.chdir(cwd):
-        return CliRunner().invoke(main, arguments)
+    return write_project(folder, {"halved.toml": HALVED, "swept.toml": SWEPT})
 
 
 def numbers(folder, study):
@@ -114,7 +101,7 @@ def numbers(folder, study):
 @pytest.fixture(scope="module")
 def halved(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("halved"))
-    done = harness("run", "halved.toml", cwd=folder)
+    done = invoke("run", "halved.toml", cwd=folder)
     assert done.exit_code == 0, done.stderr
     assert "Every arm spent the same frames." in done.stdout
     return folder
@@ -130,7 +117,7 @@ def test_every_arm_spends_what_the_plan_says_rung_by_rung(halved):
         assert arm["search_frames"] == comparison["arms"][0]["search_frames"]
         chosen = [t for t in arm["search"] if t["rung"] == 2 and t["settings"] == arm["chosen"]]
         assert chosen[0]["value"] == max(t["value"] for t in arm["search"] if t["rung"] == 2)
-    plan = harness("run", "halved.toml", "--plan", cwd=halved).stdout
+    plan = invoke("run", "halved.toml", "--plan", cwd=halved).stdout
     assert f"{comparison['arms'][0]['search_frames']:,}" in plan
 
 
@@ -155,7 +142,7 @@ def test_a_search_killed_in_any_rung_goes_on_bit_for_bit(halved, tmp_path, told)
     command = [sys.executable, "-c", CUT, str(told), "run", "halved.toml"]
     killed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    done = harness("run", "halved.toml", cwd=folder)
+    done = invoke("run", "halved.toml", cwd=folder)
     assert done.exit_code == 0, done.stderr
     assert numbers(folder, "halved") == numbers(halved, "halved")
 
@@ -163,7 +150,7 @@ def test_a_search_killed_in_any_rung_goes_on_bit_for_bit(halved, tmp_path, told)
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("swept"))
-    done = harness("run", "swept.toml", cwd=folder)
+    done = invoke("run", "swept.toml", cwd=folder)
     assert done.exit_code == 0, done.stderr
     (folder / "stdout").write_text(done.stdout)
     return folder
@@ -186,11 +173,11 @@ def test_a_sweep_compares_cell_by_cell_and_keeps_those_that_failed(swept):
 
 
 def test_a_sweep_is_read_back_from_mlflow_as_it_was_recorded(swept):
-    printed = harness("report", "--study", "swept", cwd=swept)
+    printed = invoke("report", "--study", "swept", cwd=swept)
     assert printed.exit_code == 0, printed.stderr
     first = (swept / "stdout").read_text().partition("\nNext")[0]
     assert printed.stdout.partition("\nNext")[0] == first
-    again = harness("run", "swept.toml", cwd=swept)
+    again = invoke("run", "swept.toml", cwd=swept)
     assert "trial" not in again.stderr, "nothing is trained twice"
     client = store.open_store(swept).client
     experiment = client.get_experiment_by_name("swept")
@@ -207,11 +194,11 @@ def test_a_final_that_diverges_fails_its_cell_and_not_the_study(tmp_path):
     folder = project(tmp_path)
     fixed = ["--set", "data.context=1", "--set", "study=fixed", "--set", "sweep.training.learning_rate=[0.01, 1e30]"]
     (folder / "swept.toml").write_text(SWEPT.replace("[search]\ntrials = 2\n", ""))
-    done = harness("run", "swept.toml", *fixed, cwd=folder)
+    done = invoke("run", "swept.toml", *fixed, cwd=folder)
     assert done.exit_code == 0, done.stderr
     comparison = json.loads((folder / "reports" / "fixed" / "comparison.json").read_text())
     failed = comparison["sweep"]["curves"][0]["points"][1]
     assert failed["state"] == "failed"
     assert failed["failure"].startswith("seed 0: ")
-    plan = harness("run", "swept.toml", *fixed, "--plan", cwd=folder)
+    plan = invoke("run", "swept.toml", *fixed, "--plan", cwd=folder)
     assert "swept: learning rate 0.01, 1e+30" in plan.stdout
