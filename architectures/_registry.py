@@ -12,7 +12,6 @@ Shapes: B batch, W window (frames), D features, C classes.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
 import inspect
@@ -77,6 +76,7 @@ def register(architecture: Architecture) -> Architecture:
     if name in _registered and _registered[name] is not architecture:
         raise ValueError(f"architectures/{name}.py registers more than one architecture; one file holds one")
     _registered[name] = architecture
+    _sources.read_all()
     return architecture
 
 
@@ -126,8 +126,6 @@ def _discover() -> dict[str, str]:
         else:
             if module.name not in _registered:
                 reasons[module.name] = f"architectures/{module.name}.py: no class in it is decorated with @register"
-    with contextlib.suppress(OSError, ValueError):
-        _sources.read_all()
     return reasons
 
 

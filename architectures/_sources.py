@@ -8,9 +8,9 @@ what it runs.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
@@ -39,19 +39,33 @@ def sources(name: str) -> dict[str, str]:
     return {f"{stem}.py": found[stem] for stem in sorted(found)}
 
 
-def digest(texts: Mapping[str, str]) -> str:
-    """The digest of sources, 16 hexadecimal digits.
+def digest(name: str) -> str:
+    """The digest of the sources of an architecture, 16 hexadecimal digits.
 
-    Args:
-        texts: file name -> text.
+    Raises:
+        OSError, SyntaxError, UnicodeDecodeError: as `sources`.
+
+    Example:
+        >>> digest("linear") == digest("linear") != digest("ffdnn")
+        True
+    """
+    return digest_of(tuple(sources(name).items()))
+
+
+@functools.cache
+def digest_of(texts: tuple[tuple[str, str], ...]) -> str:
+    """The digest of (file name, text) pairs.
 
     Example:
         >>> one = "def f(x):\\n    'Adds one.'\\n    return x+1\\n"
         >>> other = "def f(x):\\n    return (x + 1)  # one more\\n"
-        >>> digest({"f.py": one}) == digest({"f.py": other}) != digest({"f.py": other.replace("1", "2")})
+        >>> digest_of((("f.py", one),)) == digest_of((("f.py", other),))
         True
+        >>> digest_of((("f.py", one),)) == digest_of((("f.py", other.replace("1", "2")),))
+        False
     """
-    return _digest(tuple(sorted(texts.items())))
+    trees = {file: _plain(ast.parse(text)) for file, text in texts}
+    return hashlib.sha256(repr(trees).encode()).hexdigest()[:16]
 
 
 def forget(name: str) -> None:
@@ -64,25 +78,20 @@ def forget(name: str) -> None:
 
 
 def read_all() -> None:
-    """Read every file now, as those that this process has just imported.
+    """Read every file that was not read yet, as this process is importing them; what cannot be read is left.
 
     Example:
         >>> read_all()
     """
     for path in _FOLDER.glob("*.py"):
-        _text(path.stem)
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            _text(path.stem)
 
 
 def _text(stem: str) -> str:
     if stem not in _texts:
         _texts[stem] = (_FOLDER / f"{stem}.py").read_text(encoding="utf-8")
     return _texts[stem]
-
-
-@functools.cache
-def _digest(texts: tuple[tuple[str, str], ...]) -> str:
-    trees = {file: _plain(ast.parse(text)) for file, text in texts}
-    return hashlib.sha256(repr(trees).encode()).hexdigest()[:16]
 
 
 @functools.cache

@@ -309,6 +309,7 @@ class StudyRecord:
     """Of a cross-validation: n, test_to_train (frames), cells {arm: {base, fold}}; see `comparison.folds`."""
 
     looks: Looks = Looks()
+    """How often its results, or fewer of them, were compared."""
 
     studies: tuple[str, ...] = ()
     """The names of the studies, or runs, that were joined into this record; empty if it is one alone."""

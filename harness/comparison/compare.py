@@ -116,7 +116,7 @@ def _looks(record: StudyRecord, level: float) -> list[str]:
         more = f", {counted(unplanned, 'look')} more than planned" if unplanned > 0 else ""
         notes.append(
             f"This is {which} at the results{more}: its intervals are of {100 * level:.4g} %, "
-            f"so that all looks together err in at most {bound:.3g} %."
+            f"so that all looks together err no more often than a single one at {100 - bound:.3g} %."
         )
     if looks.late:
         notes.append(f"Stated after the runs: {'; '.join(looks.late)}.")

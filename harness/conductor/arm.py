@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import checksums
 from harness.conductor import source_code
 from harness.conductor.search import ArmSearch, PendingTrial, importances
 from harness.conductor.workspace import Workspace
@@ -263,7 +264,7 @@ def _finals(
 def _is_of_others(folder: Path, settings: Settings) -> bool:
     """Whether a final was trained with other settings than these: its search went on, and has chosen others since."""
     try:
-        trained = RunResult.load(folder).settings
+        trained = checksums.unseal(folder / "result.json")["settings"]
     except (FileNotFoundError, Damaged):
         return False
     wanted = json.loads(json.dumps(settings.flat()))

@@ -112,10 +112,9 @@ def conduct(
             seconds = workspace.facts().get("seconds", 0.0) + time.perf_counter() - started
             workspace.remember(seconds=seconds)
         machine |= own | {"threads": shared.threads, "seconds": seconds, "command": experiment.command}
-        record = growth.count_look(_record(experiment, corpus, arms, machine), experiment, workspace)
+        record = growth.count_look(_record(experiment, corpus, arms, machine), workspace)
         comparison = _compare(record, recorder)
-        n_pairs = sum(pair.metric == "accuracy" and pair.is_planned for pair in comparison.pairs)
-        growth.remember_pairs(n_pairs, workspace)
+        growth.remember_pairs(comparison, workspace)
         return comparison
 
 

@@ -8,12 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from harness.comparison.model import Comparison
 from harness.conductor import search
 from harness.conductor.workspace import Workspace, runs_per_arm
 from harness.display.progress import Progress
-from harness.errors import Damaged
-from harness.experiment.amendment import Amendment, is_of_any
-from harness.experiment.experiment import Experiment
+from harness.experiment.amendment import Amendment, forms, is_of_any
 from harness.results import Looks, RunResult, StudyRecord
 from harness.tracking.recorder import Recorder
 
@@ -31,10 +30,10 @@ def amend(found: Amendment, workspace: Workspace, recorder: Recorder, progress: 
         return
     experiment, facts = workspace.experiment, workspace.facts()
     if recorder.is_finished and not facts.get("looks"):  # of a version that did not count them
-        claims = recorder.reader.load_study(experiment.study).claims
-        workspace.remember(looks=[_look(_finals_of_folders(workspace), facts["settings"], 1, claims)])
-    for line in (*found.changes, *found.lines(runs_per_arm(experiment))):
-        progress.say(f"changed: {line}" if line in found.changes else line)
+        record = recorder.reader.load_study(experiment.study)
+        workspace.remember(looks=[_look(_finals(record), facts["settings"], 1, record.claims)])
+    for line in (*(f"changed: {change}" for change in found.changes), *found.lines(runs_per_arm(experiment))):
+        progress.say(line)
     recorder.reopen(lambda arm: is_of_any(arm, found.anew), lambda arm: is_of_any(arm, list(experiment.arms)))
     search.forget(workspace.journal, lambda arm: is_of_any(arm, found.anew))
     workspace.forget(found.anew)
@@ -42,22 +41,25 @@ def amend(found: Amendment, workspace: Workspace, recorder: Recorder, progress: 
         for folder in workspace.folder.glob("runs/*-seed-*"):  # begun with what the search had chosen until now
             if not (folder / "result.json").exists():
                 shutil.rmtree(folder)
-    workspace.remember(settings=experiment.canonical(), finals=experiment.finals())
+    known = facts.get("left_out", {}) | forms(facts["settings"])
+    left_out = {arm: form for arm, form in known.items() if arm not in experiment.arms}
+    workspace.remember(settings=experiment.canonical(), finals=experiment.finals(), left_out=left_out)
 
 
-def count_look(record: StudyRecord, experiment: Experiment, workspace: Workspace) -> StudyRecord:
+def count_look(record: StudyRecord, workspace: Workspace) -> StudyRecord:
     """The record with the number of looks, this one among them. It is remembered before anything is shown.
 
     The same results read again are the same look, however they are read; so are those of arms that are new.
     """
-    looks: list[dict[str, Any]] = list(workspace.facts().get("looks", []))
-    finals = {arm.arm: _digest(arm.finals) for arm in record.arms if arm.finals}
-    if not looks or any(before != finals.get(arm, before) for arm, before in looks[-1]["finals"].items()):
-        looks.append(_look(finals, experiment.canonical(), experiment.comparison.looks, record.claims))
+    experiment, looks = workspace.experiment, list(workspace.facts().get("looks", []))
+    canonical, finals = experiment.canonical(), _finals(record)
+    before = looks[-1]["finals"] if looks else {}
+    if not looks or any(digest != finals.get(arm, digest) for arm, digest in before.items()):
+        looks.append(_look(before | finals, canonical, experiment.comparison.looks, record.claims))
     else:
-        looks[-1] = looks[-1] | {"finals": looks[-1]["finals"] | finals}
+        looks[-1] = looks[-1] | {"finals": before | finals}
     workspace.remember(looks=looks)
-    now = _reading(experiment.canonical())
+    now = _reading(canonical)
     late = [
         f"{key}: {json.dumps(looks[0]['reading'].get(key))} -> {json.dumps(now.get(key))}"
         for key in _READ
@@ -69,8 +71,9 @@ def count_look(record: StudyRecord, experiment: Experiment, workspace: Workspace
     return replace(record, looks=Looks(len(looks), looks[0]["planned"], most, tuple(late)), claims=claims)
 
 
-def remember_pairs(n_pairs: int, workspace: Workspace) -> None:
+def remember_pairs(comparison: Comparison, workspace: Workspace) -> None:
     """Remember how many pairs the verdicts of the last look were about: later ones are about no fewer."""
+    n_pairs = sum(pair.is_planned for pair in comparison.pairs_in("accuracy"))
     *before, last = workspace.facts()["looks"]
     if last.get("pairs", 0) < n_pairs:
         workspace.remember(looks=[*before, last | {"pairs": n_pairs}])
@@ -93,22 +96,13 @@ def _reading(canonical: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _finals(record: StudyRecord) -> dict[str, str]:
+    """Arm -> a digest of what its finals have shown."""
+    return {arm.arm: _digest(arm.finals) for arm in record.arms if arm.finals}
+
+
 def _digest(finals: Sequence[RunResult]) -> str:
-    """Of what the finals of an arm have shown."""
-    rows = sorted((final.seed, json.dumps(final.settings, sort_keys=True), _shown(final)) for final in finals)
+    rows = sorted(
+        (final.seed, json.dumps(final.settings, sort_keys=True), final.test.accuracy) for final in finals if final.test
+    )
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
-
-
-def _shown(final: RunResult) -> float:
-    return final.test.accuracy if final.test else -1.0
-
-
-def _finals_of_folders(workspace: Workspace) -> dict[str, str]:
-    finals: dict[str, list[RunResult]] = {}
-    for folder in sorted((workspace.folder / "runs").glob("*-seed-*")):
-        try:
-            result = RunResult.load(folder)
-        except (OSError, Damaged):
-            continue
-        finals.setdefault(result.arm, []).append(result)
-    return {arm: _digest(own) for arm, own in finals.items()}

@@ -18,7 +18,7 @@ from harness.display.progress import Progress, Workload
 from harness.display.wording import ABSENT, count, counted, percent, rounded, setting, value
 from harness.display.wording import settings as said
 from harness.experiment import rungs, sizes
-from harness.experiment.amendment import amendment
+from harness.experiment.amendment import Amendment
 from harness.experiment.experiment import Arm, Experiment
 from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
@@ -64,8 +64,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     """
     chosen = choose_device(device)
     workspace = Workspace(root, experiment)
-    if workspace.has_runs:
-        workspace.open(amend=True)
+    found = workspace.open(amend=True) if workspace.has_runs else None
     corpus = open_corpus(experiment.data, cache(root), progress.reading)
     experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
     search, finals, n_searches = experiment.search, experiment.finals(), max(1, len(experiment.searches()))
@@ -93,7 +92,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
         Line(f"{counted(len(rows), 'arm')}, {counted(n_runs, 'run')}; {_done(experiment, root)}"),
-        *_changed(experiment, root),
+        *(_changed(found, experiment) if found else []),
         Heading("Arms (trials + final seeds; ends of the ranges)" if search else "Arms (final seeds)"),
         Table(["arm", "architecture", *numbers("runs", "parameters", "FLOPs per frame")], rows),
         *_swept(experiment),
@@ -229,14 +228,8 @@ def _done(experiment: Experiment, root: Path) -> str:
     return f"{n_done} of them done" if n_done else "no run has started yet"
 
 
-def _changed(experiment: Experiment, root: Path) -> list[Block]:
+def _changed(found: Amendment, experiment: Experiment) -> list[Block]:
     """What the file has changed of the study that was begun."""
-    workspace = Workspace(root, experiment)
-    if not workspace.has_runs or not workspace.exists:
-        return []
-    found = amendment(experiment, workspace.facts())
-    if not found:
-        return []
     way = f"done by {experiment.command}" + (" --amend" if found.anew else "")
     lines = [*found.changes, *found.lines(runs_per_arm(experiment)), way]
     return [Heading(f"Changed since study {experiment.study!r} was begun"), *map(Line, lines)]

@@ -18,7 +18,7 @@ _MOST = 40  # lines of a difference that are shown
 def digest_now(architecture: str) -> str:
     """The digest of an architecture's code as this process reads it; "" if there is none to be read."""
     try:
-        return architectures.digest(architectures.sources(architecture))
+        return architectures.digest(architecture)
     except (OSError, SyntaxError, ValueError):
         return ""
 

@@ -170,7 +170,7 @@ def _check_code(request: Request) -> None:
         UserError: the code of the architecture is not that of the request.
     """
     name, wanted = request.settings.architecture, request.facts.get("code")
-    if wanted and architectures.digest(architectures.sources(name)) != wanted:
+    if wanted and architectures.digest(name) != wanted:
         raise UserError(
             f"architectures/{name}.py, or what it imports, was edited while the study ran, and a process that began "
             "since would train other code. Bring the old code back and run the same command, or train the arm anew: "

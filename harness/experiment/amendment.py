@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.experiment.experiment import Experiment
+from harness.experiment.experiment import Experiment, changes
 
-READING = ("level", "margin", "baseline", "pairs", "unit", "resamples", "looks")
-"""Keys of `[comparison]` that decide how results are read, and nothing about the runs."""
 _PARTS = ("arms.", "comparison.", "search.", "limit.")
 
 
@@ -54,18 +52,38 @@ def amendment(experiment: Experiment, facts: Mapping[str, Any], restart_arms: Se
         restart_arms: arms that are to be trained anew, whatever the file says; of a sweep's arm all cells.
     """
     old, new = experiment.canonical_forms(facts["settings"])
-    changes = tuple(experiment.changes_since(facts["settings"]))
-    names, before = list(experiment.arms), _arms(old)
-    added = tuple(name for name in names if name not in before)
-    shared = [name for name in names if name in before]
-    anew = tuple(name for name in shared if _of_arm(old, name) != _of_arm(new, name) or is_of_any(name, restart_arms))
-    if _search_is_other(old, new):
-        anew = tuple(shared)
+    before, now = forms(old), forms(new)
+    known = facts.get("left_out", {}) | before
+    added = tuple(name for name in now if name not in known)
+    shared = [name for name in now if name in known]
+    is_other = _search_is_other(old, new)
+    anew = tuple(name for name in shared if is_other or known[name] != now[name] or is_of_any(name, restart_arms))
     kept = tuple(name for name in shared if name not in anew)
-    left_out = tuple(name for name in before if name not in names)
-    is_other = not kept and not (anew and all(is_of_any(name, restart_arms) for name in anew))
-    refusal = "none of its runs could be kept" if is_other else _taken_away(experiment, facts)
-    return Amendment(changes, added, left_out, anew, kept, refusal)
+    left_out = tuple(name for name in before if name not in now)
+    is_lost = not kept and not (anew and all(is_of_any(name, restart_arms) for name in anew))
+    refusal = "none of its runs could be kept" if is_lost else _taken_away(experiment, facts)
+    return Amendment(tuple(changes(old, new)), added, left_out, anew, kept, refusal)
+
+
+def forms(canonical: Mapping[str, Any]) -> dict[str, str]:
+    """Arm -> all that decides its runs, as JSON, what it has in common with others too.
+
+    Args:
+        canonical: as `Experiment.canonical` gives it.
+
+    Example:
+        >>> forms({"training.epochs": 2, "arms.a.architecture": "linear", "arms.a.params.init": "kaiming"})
+        {'a': '{"architecture": "linear", "params.init": "kaiming", "training.epochs": 2}'}
+    """
+    start, end = "arms.", ".architecture"
+    names = [key[len(start) : -len(end)] for key in canonical if key.startswith(start) and key.endswith(end)]
+    common = {key: value for key, value in canonical.items() if not key.startswith(_PARTS)}
+    own: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for key, value in canonical.items():
+        owner = max((name for name in names if key.startswith(f"arms.{name}.")), key=len, default=None)
+        if owner is not None:  # the name of a sweep's cell may begin with another's
+            own[owner][key.removeprefix(f"arms.{owner}.")] = value
+    return {name: json.dumps(common | settings, sort_keys=True) for name, settings in own.items()}
 
 
 def is_of_any(arm: str, names: Sequence[str]) -> bool:
@@ -106,21 +124,3 @@ def _search_is_other(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     if changed == {"search.trials"} and "search.halving" not in new:
         return bool(new["search.trials"] < old["search.trials"])
     return bool(changed)
-
-
-def _arms(rows: Mapping[str, Any]) -> list[str]:
-    """The names of the arms of a canonical form."""
-    start, end = "arms.", ".architecture"
-    return [key[len(start) : -len(end)] for key in rows if key.startswith(start) and key.endswith(end)]
-
-
-def _of_arm(rows: Mapping[str, Any], name: str) -> str:
-    """All that decides an arm's runs, what it has in common with others too."""
-    names = _arms(rows)
-    common = {key: value for key, value in rows.items() if not key.startswith(_PARTS)}
-    own = {}
-    for key, value in rows.items():
-        owner = max((n for n in names if key.startswith(f"arms.{n}.")), key=len, default="")
-        if owner == name:
-            own[key.removeprefix(f"arms.{name}.")] = value
-    return json.dumps(common | own, sort_keys=True)

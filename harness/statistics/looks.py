@@ -4,7 +4,8 @@ Who looks, adds seeds or searches where nothing is shown, and looks again, finds
 often than 5 times in 100: after three looks 9 to 12 times. Planned looks therefore share the error, by the spending
 function of Pocock's type of Lan and DeMets (1983, Biometrika 70:659): equal steps of information are assumed, and each
 look's error is taken as that of a test with Student's t (Jennison and Turnbull 2000, section 11.5). Looks share their
-speakers, which makes them more alike than the independent steps that the function assumes: it errs on the safe side.
+speakers, which makes them more alike than the independent steps that the function assumes: in this it errs on the safe
+side. All that is said is relative to a single look, whose own interval has the coverage that docs/statistics.md states.
 
 Each look that was not planned halves the error that is left: alpha, alpha / 2, alpha / 4 ..., which together are less
 than 2 alpha, however many there are.
@@ -52,8 +53,8 @@ def bound_of_error(number: int, planned: int, level: float) -> float:
 def _errors(n: int, alpha: float) -> tuple[float, ...]:
     """The two-sided error of each of n looks at equal steps of information.
 
-    The sum of what was measured until look j is Gaussian with variance j / n. `density` is that of the sums that
-    crossed no boundary before, at the nodes of a Gauss-Legendre rule between the last look's boundaries.
+    The sum of what was measured until look j is Gaussian with variance j / n. `sums` are the nodes of a Gauss-Legendre
+    rule between the boundaries of the last look, `mass` is the probability at each of having crossed none before.
     """
     spent = [alpha * np.log1p(np.expm1(1) * j / n) for j in range(n + 1)]
     nodes, weights = np.polynomial.legendre.leggauss(_POINTS)

@@ -75,7 +75,7 @@ def save(
         "statistics": stats and {name: values.tolist() for name, values in asdict(stats).items()},
         "features": features and features.as_json(),
         "weights": checksums.of_file(folder / "model.safetensors"),
-        "code": architectures.digest(architectures.sources(settings.architecture)),
+        "code": architectures.digest(settings.architecture),
     }
     if sample:
         with replacing(folder / _SAMPLE) as temporary:
@@ -125,7 +125,7 @@ def _check_code(saved: SavedModel, code: str, sample: str | None, folder: Path) 
     name = saved.architecture
     if not code:
         return f"the model was saved by an earlier version: whether the code of {name} has changed since is not known"
-    if code == architectures.digest(architectures.sources(name)):
+    if code == architectures.digest(name):
         return ""
     what = "there is no sample to compare it by"
     if sample is not None:

@@ -1,40 +1,16 @@
 """A study whose file changes: what is kept stays bit for bit, what is added is as if planned, looks are counted."""
 
-import contextlib
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from harness.cli.main import main
+from harness import checksums
 from harness.tracking import store
-from tests.small_corpus import write_corpus
+from tests.command import invoke
+from tests.small_corpus import STUDY, write_project
 
 pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
 
-STUDY = """\
-question = "Does anything help?"
-study = "grown"
-[data]
-corpus = "corpus"
-[training]
-epochs = 1
-batch_size = 128
-learning_rate = { log = [1e-3, 1e-1] }
-precision = "fp32"
-[arms.ladnn]
-architecture = "ladnn"
-params.width = 8
-[arms.ffdnn]
-architecture = "ffdnn"
-params.width = 16
-[search]
-trials = 2
-epochs = 1
-[comparison]
-baseline = "ffdnn"
-seeds = [5, 6]
-"""
 MORE_SEEDS = STUDY.replace("[5, 6]", "[5, 6, 7]")
 THIRD = """\
 [arms.linear]
@@ -42,27 +18,19 @@ architecture = "linear"
 [search]"""
 
 
-def project(folder, text=STUDY):
-    write_corpus(folder / "corpus")
-    (folder / "study.toml").write_text(text)
-    (folder / ".harness").mkdir()
-    return folder
-
-
-def harness(*arguments, cwd):
-    with contextlib.chdir(cwd):
-        return CliRunner().invoke(main, arguments)
+def project(folder):
+    return write_project(folder, {})
 
 
 def run(folder, text, *options):
     (folder / "study.toml").write_text(text)
-    done = harness("run", "study.toml", *options, cwd=folder)
+    done = invoke("run", "study.toml", *options, cwd=folder)
     assert done.exit_code == 0, done.output
     return done.output
 
 
 def comparison(folder):
-    return json.loads((folder / "reports" / "grown" / "comparison.json").read_text())
+    return json.loads((folder / "reports" / "small" / "comparison.json").read_text())
 
 
 def results(folder):
@@ -72,7 +40,7 @@ def results(folder):
 def stamps(folder):
     """When each run's result was written: one that is kept is not written again."""
     return {
-        path.parent.name: path.stat().st_mtime_ns for path in folder.glob(".harness/studies/grown/runs/*/result.json")
+        path.parent.name: path.stat().st_mtime_ns for path in folder.glob(".harness/studies/small/runs/*/result.json")
     }
 
 
@@ -99,7 +67,7 @@ def test_seeds_are_added_and_counted_as_a_look(folder, tmp_path):
     assert "This is look 2 at the results, 1 look more than planned: its intervals are of 97.5 %" in " ".join(
         output.split()
     )
-    again = harness("report", "--study", "grown", "--json", cwd=folder)
+    again = invoke("report", "--study", "small", "--json", cwd=folder)
     assert json.loads(again.output)["level"] == 0.975
     run(folder, MORE_SEEDS)
     assert comparison(folder)["looks"]["number"] == 2, "the same results are the same look"
@@ -128,7 +96,7 @@ def test_an_arm_is_added_and_left_out_without_a_look_and_the_family_never_shrink
     assert two["looks"]["pairs"] == 3
     accuracy = next(pair for pair in two["pairs"] if pair["metric"] == "accuracy")
     assert accuracy["p_family"] == pytest.approx(min(1, 3 * accuracy["p"]))
-    read = json.loads(harness("report", "--study", "grown", "--json", cwd=folder).output)
+    read = json.loads(invoke("report", "--study", "small", "--json", cwd=folder).output)
     assert read["pairs"] == two["pairs"]
 
 
@@ -144,10 +112,10 @@ def test_what_is_read_otherwise_after_the_runs_is_marked(folder):
 def test_an_arm_of_other_settings_is_trained_anew_only_when_asked(folder):
     before, changed = stamps(folder), STUDY.replace("params.width = 8", "params.width = 12")
     (folder / "study.toml").write_text(changed)
-    plan = harness("run", "study.toml", "--plan", cwd=folder).output
+    plan = invoke("run", "study.toml", "--plan", cwd=folder).output
     assert "anew: ladnn: 4 runs each" in plan
     assert "done by harness run study.toml --amend" in plan
-    refused = harness("run", "study.toml", cwd=folder)
+    refused = invoke("run", "study.toml", cwd=folder)
     assert refused.exit_code == 2
     assert "kept: ffdnn\n" in refused.output
     assert "anew: ladnn: 4 runs each" in refused.output
@@ -159,7 +127,7 @@ def test_an_arm_of_other_settings_is_trained_anew_only_when_asked(folder):
     assert not set(stamps(folder).items()) & set(before.items()) - set(kept.items())
     assert comparison(folder)["looks"]["number"] == 2
     client = store.open_store(folder).client
-    experiment = client.get_experiment_by_name("grown")
+    experiment = client.get_experiment_by_name("small")
     runs = client.search_runs([experiment.experiment_id])
     assert sorted(run.info.run_name for run in runs) == sorted(
         ["ladnn", "ffdnn", "ladnn seed 5", "ladnn seed 6", "ffdnn seed 5", "ffdnn seed 6"]
@@ -178,7 +146,7 @@ def test_an_arm_is_restarted_with_the_same_result_and_no_further_look(folder):
     changed = {name for name, stamp in stamps(folder).items() if before[name] != stamp}
     assert changed == {"ladnn-seed-5", "ladnn-seed-6"}
     assert comparison(folder)["looks"]["number"] == 1
-    refused = harness("run", "study.toml", "--restart-arm", "cnn", cwd=folder)
+    refused = invoke("run", "study.toml", "--restart-arm", "cnn", cwd=folder)
     assert refused.exit_code == 2
     assert "--restart-arm cnn: study.toml has no such arm. There are: ladnn, ffdnn" in refused.output
 
@@ -206,11 +174,11 @@ def test_trials_are_added_and_finals_of_another_choice_trained_anew(folder):
 def test_what_would_take_something_away_is_another_study(folder, text, message):
     (folder / "study.toml").write_text(text)
     for options in ([], ["--amend"]):
-        refused = harness("run", "study.toml", *options, cwd=folder)
+        refused = invoke("run", "study.toml", *options, cwd=folder)
         assert refused.exit_code == 2
         assert message in refused.output
         assert "--set study=NAME" in refused.output
-    assert message in harness("run", "study.toml", "--plan", cwd=folder).output
+    assert message in invoke("run", "study.toml", "--plan", cwd=folder).output
 
 
 def test_a_claim_added_with_an_amendment_is_marked_and_the_first_ones_remain(tmp_path):
@@ -220,3 +188,33 @@ def test_a_claim_added_with_an_amendment_is_marked_and_the_first_ones_remain(tmp
     run(own, MORE_SEEDS + claim.format("Added."))
     found = {row["claim"]: row["stated_after_the_runs"] for row in comparison(own)["claims"]}
     assert found == {"Planned.": False, "Added.": True}
+
+
+def test_an_arm_that_comes_back_is_kept_with_its_settings_and_anew_with_others(folder):
+    three = STUDY.replace("[search]", THIRD)
+    run(folder, three)
+    before = stamps(folder)
+    run(folder, STUDY)
+    run(folder, three)
+    assert stamps(folder) == before
+    run(folder, STUDY)
+    changed = three.replace('"linear"', '"linear"\ntraining.batch_size = 64')
+    (folder / "study.toml").write_text(changed)
+    refused = invoke("run", "study.toml", cwd=folder)
+    assert refused.exit_code == 2
+    assert "anew: linear: 4 runs each" in refused.output
+    run(folder, changed, "--amend")
+    assert comparison(folder)["looks"]["number"] == 2, "what was shown of the arm before it was left out counts"
+    linear = next(arm for arm in comparison(folder)["arms"] if arm["arm"] == "linear")
+    assert linear["settings"]["training.batch_size"] == 64
+
+
+def test_a_study_of_a_version_that_counted_no_looks_was_looked_at_once(folder):
+    path = folder / ".harness" / "studies" / "small" / "study.json"
+    facts = checksums.unseal(path)
+    earlier = {key: value for key, value in facts.items() if key not in ("looks", "finals", "code", "left_out")}
+    path.write_text(checksums.seal(earlier))
+    run(folder, MORE_SEEDS)
+    assert comparison(folder)["looks"]["number"] == 2
+    run(folder, STUDY.replace("[5, 6]", "[5, 6, 7, 8]"))
+    assert comparison(folder)["looks"]["number"] == 3

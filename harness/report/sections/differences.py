@@ -21,6 +21,7 @@ from harness.display.document import (
 from harness.display.wording import ABSENT, chance, interval, percent, plural, points, ratio
 from harness.report.figures import colour, downwards, excludes_zero, figure, forest, from_zero, symbol
 from harness.report.sections.arms import arm_cell
+from harness.report.sections.sweep import interval_over
 from harness.report.sections.verdicts import chance_note
 from harness.statistics.frame_measures import LEAST
 from harness.statistics.intervals import Verdict
@@ -92,10 +93,7 @@ def _forests(comparison: Comparison) -> list[Figure]:
     against = [pair for pair in comparison.pairs if pair.b == comparison.baseline]
     if not against:
         return []
-    by = (
-        f"The line is the {100 * comparison.level:g} % interval over {comparison.unit}s and "
-        f"{plural(comparison.draw)}; filled where it excludes zero."
-    )
+    by = f"The line is the {interval_over(comparison)}; filled where it excludes zero."
     more = [pair for pair in against if not METRICS[pair.metric].lower_is_better]
     less = [pair for pair in against if METRICS[pair.metric].lower_is_better]
     title = f"Points above {comparison.baseline}."

@@ -60,6 +60,12 @@ def compared(comparison: Comparison) -> list[SweepCurve]:
     return [curve for curve in curves if not curve.is_baseline and any(point.pair for point in curve.points)]
 
 
+def interval_over(comparison: Comparison) -> str:
+    """95 % interval over 56 speakers and the searches."""
+    over = counted(comparison.units, comparison.unit)
+    return f"{100 * comparison.level:g} % interval over {over} and the {plural(comparison.draw)}"
+
+
 def _outcome(point: SweepPoint, baseline: str | None) -> str:
     if point.numbers is None:
         return "failed"
@@ -79,13 +85,11 @@ def _ends(pair: Pair) -> tuple[float | None, float | None]:
 
 def _printed(comparison: Comparison, sweep: Sweep, others: Sequence[SweepCurve]) -> list[Block]:
     """Verdicts, accuracies with their differences, and what each cell costs."""
-    draws = plural(comparison.draw)
-    over = f"{counted(comparison.units, comparison.unit)}{', ' if ' and ' in draws else ' and '}{draws}"
     return [
         *(Line(f"{contest(curve, comparison)}: {'; '.join(outcomes(curve, comparison))}.", strong=True)
           for curve in others),
         *_accuracies(comparison, sweep, others),
-        *([Line(f"In brackets the interval over {over}.")] if others else []),
+        *([Line(f"In brackets the {interval_over(comparison)}.")] if others else []),
         *(_differences(comparison, sweep, others) if len(others) > 1 else []),
         *_costs(sweep),
         *_tuning(comparison),
@@ -237,8 +241,7 @@ def differences(comparison: Comparison, sweep: Sweep) -> Figure:
     return figure(
         "sweep_difference",
         f"Points above {comparison.baseline}.",
-        f"The line is the {100 * comparison.level:g} % interval over {comparison.unit}s and {plural(comparison.draw)}. "
-        "A hollow dot: no difference shown.",
+        f"The line is the {interval_over(comparison)}. A hollow dot: no difference shown.",
         traces,
         height=380,
         showlegend=True,

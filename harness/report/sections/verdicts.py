@@ -193,8 +193,9 @@ def _pair_cards(comparison: Comparison, pairs: Sequence[Pair]) -> list[PageBlock
         Cards([_card(pair, comparison, furthest) for pair in first]),
         *([rest] if others else []),
         Line(
-            f"Accuracy on the test split. In brackets and as a line the {_interval_over(comparison)}; where it covers "
-            f"zero, no difference is shown. {' '.join(line.text for line in (scope(comparison), *_corrected(pairs)))}",
+            f"Accuracy on the test split. In brackets and as a line the {sweep.interval_over(comparison)}; where it "
+            "covers zero, no difference is shown. "
+            f"{' '.join(line.text for line in (scope(comparison), *_corrected(pairs)))}",
             soft=True,
         ),
     ]
@@ -211,16 +212,11 @@ def _sweep_cards(comparison: Comparison) -> list[PageBlock]:
     return [
         Cards(cards),
         Line(
-            f"Accuracy on the test split; better or worse where the {_interval_over(comparison)} excludes zero. "
+            f"Accuracy on the test split; better or worse where the {sweep.interval_over(comparison)} excludes zero. "
             f"{scope(comparison).text}",
             soft=True,
         ),
     ]
-
-
-def _interval_over(comparison: Comparison) -> str:
-    over = counted(comparison.units, comparison.unit)
-    return f"{100 * comparison.level:g} % interval over {over} and the {plural(comparison.draw)}"
 
 
 def _card(pair: Pair, comparison: Comparison, furthest: float) -> Card:
