@@ -12,16 +12,20 @@ Shapes: B batch, W window (frames), D features, C classes.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import inspect
+import io
 import pkgutil
+import sys
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
-from architectures import _sources
+from architectures import _contract, _sources
 
 if TYPE_CHECKING:  # torch takes 2 s to import, which those who only ask for `Between` need not wait for
     from torch import nn
@@ -97,8 +101,7 @@ def names() -> list[str]:
         >>> "ladnn" in names()
         True
     """
-    _discover()
-    return sorted(_registered)
+    return sorted(_registered.keys() - _discover().keys())
 
 
 def broken() -> dict[str, str]:
@@ -119,13 +122,16 @@ def _discover() -> dict[str, str]:
         if module.name.startswith("_"):
             continue
         try:
-            importlib.import_module(f"{__package__}.{module.name}")
-        except Exception as error:
+            with contextlib.redirect_stdout(sys.stderr):  # what it prints is no result of a command
+                importlib.import_module(f"{__package__}.{module.name}")
+        except (Exception, SystemExit) as error:
             place = place_of(error, module.name) or f"architectures/{module.name}.py"
             reasons[module.name] = f"{place}: {type(error).__name__}: {error}"
         else:
             if module.name not in _registered:
                 reasons[module.name] = f"architectures/{module.name}.py: no class in it is decorated with @register"
+            elif reason := _contract.breach(cast("Hashable", _registered[module.name])):
+                reasons[module.name] = reason
     return reasons
 
 
@@ -141,6 +147,27 @@ def place_of(error: BaseException, name: str) -> str | None:
         if frame.f_code.co_filename.endswith(f"{name}.py"):
             line = number
     return f"architectures/{name}.py:{line}" if line else None
+
+
+def fault_of(error: BaseException) -> str | None:
+    """What went wrong in the code of an architecture, with its place; None if the error is none of an architecture's.
+
+    Example:
+        >>> fault_of(ValueError("raised elsewhere")) is None
+        True
+    """
+    folders = {Path(folder) for folder in importlib.import_module(__package__).__path__}
+    place = None
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.parent in folders and file.stem in _registered:
+            place = f"architectures/{file.name}:{number}"
+    if place is None:
+        return None
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error).strip().partition("\n")[0]
+    is_dry = "meta tensors" in text  # of a check of shapes
+    hint = "; shapes are checked without values: forward must not look at any (.item(), float(), if)" if is_dry else ""
+    return f"{place}: {type(error).__name__}: {text}{hint}"
 
 
 def find(name: str) -> type[nn.Module]:
@@ -224,7 +251,7 @@ def n_parameters(name: str, window: int, d_features: int, n_classes: int, params
     """
     import torch
 
-    with torch.device("meta"):
+    with torch.device("meta"), contextlib.redirect_stdout(io.StringIO()):
         return sum(p.numel() for p in build(name, window, d_features, n_classes, params).parameters())
 
 
@@ -239,10 +266,11 @@ class Size:
 def measure(name: str, window: int, d_features: int, n_classes: int, params: Mapping[str, Any]) -> Size:
     """The size of a model, built on the meta device, where `(B, W, D)` must become `(B, C)`.
 
-    A multiplication and an addition are two operations; only matrix products are counted.
+    A multiplication and an addition are two operations; only matrix products are counted. What the code prints is
+    dropped: this is no run of it.
 
     Raises:
-        KeyError, ValueError: as `build`.
+        KeyError, ValueError: as `build`; and whatever else its code raises.
 
     Example:
         >>> measure("linear", window=7, d_features=40, n_classes=42, params={})
@@ -251,10 +279,13 @@ def measure(name: str, window: int, d_features: int, n_classes: int, params: Map
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.device("meta"):
-        model = build(name, window, d_features, n_classes, params).eval()
-        batch = torch.empty(2, window, d_features)
-    with FlopCounterMode(display=False) as counter:
-        logits = model(batch)
-    assert logits.shape == (2, n_classes), f"{name}: logits are {tuple(logits.shape)}, not (2, {n_classes})"
+    with contextlib.redirect_stdout(io.StringIO()):
+        with torch.device("meta"):
+            model = build(name, window, d_features, n_classes, params).eval()
+            batch = torch.empty(2, window, d_features)
+        with FlopCounterMode(display=False) as counter:
+            logits = model(batch)
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != (2, n_classes):
+        raise TypeError(f"forward gives {shape} of {tuple(batch.shape)} windows; it must give logits (2, {n_classes})")
     return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)

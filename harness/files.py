@@ -1,12 +1,18 @@
 """Files and folders that are written whole or not at all, and reports of long work on many of them."""
 
 import contextlib
+import glob
 import os
+import secrets
+import shutil
+import tempfile
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from harness import process
 
 Report = Callable[[str, int, int], None]
 """Progress of a long piece of work, called with (what is done, done, total)."""
@@ -62,6 +68,55 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path | None = None, name: str = "harness") -> Iterator[Path]:
+    """A new folder that is gone at the block's end, unless it was renamed.
+
+    What killed processes of this machine left of such folders in `parent` is removed first.
+
+    Args:
+        parent: where it lies; where the system has its temporary files if None.
+        name: what its name begins with.
+
+    Raises:
+        OSError: it cannot be made.
+
+    Example:
+        >>> with temporary_folder() as folder:
+        ...     _ = (folder / "note.txt").write_text("for now")
+        >>> folder.exists()
+        False
+    """
+    parent = parent or Path(tempfile.gettempdir())
+    own = process.signature()
+    for left in parent.glob(f"*.unfinished.{glob.escape(own['host'])}.*.*.*"):
+        pid, born, _ = left.name.rsplit(".", 3)[1:]
+        if pid.isdecimal() and not process.lives({"pid": pid, "born": born}):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = parent / ".".join([name, "unfinished", *own.values(), secrets.token_hex(4)])
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def temporaries_in(folder: Path) -> Iterator[None]:
+    """Have what other libraries write for a moment lie in `folder`, with which it goes even after a kill.
+
+    Example:
+        >>> with temporary_folder() as folder, temporaries_in(folder):
+        ...     tempfile.gettempdir() == str(folder)
+        True
+    """
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness import __version__, failures
+from harness import __version__, failures, prints
 from harness.cli import data, models, report
 from harness.errors import Interrupted, RunFailed, UserError
 
@@ -45,9 +45,18 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except Exception as error:
-            if (sentence := failures.of_medium(error)) is None:
-                raise
-            _fail(sentence, 1)
+            if sentence := failures.of_medium(error):
+                _fail(sentence, 1)
+            if fault := _fault_of_architecture(error):
+                _fail(fault, 2)
+            raise
+
+
+def _fault_of_architecture(error: Exception) -> str | None:
+    """What went wrong in the code of an architecture; None unless one was used."""
+    import architectures
+
+    return architectures.fault_of(error)
 
 
 def _fail(message: str, status: int) -> None:
@@ -149,14 +158,17 @@ def bench_(
 
     arms, chosen = arms_of(file, only), choose_device(device)
     arithmetic = choose(chosen) if precision == "auto" else precision
-    found = bench(
-        arms,
-        device=chosen,
-        arithmetic=arithmetic,
-        batch_size=batch_size,
-        seconds=seconds,
-        say=lambda text: click.echo(text, err=True),
-    )
+    with prints.kept() as printed:
+        found = bench(
+            arms,
+            device=chosen,
+            arithmetic=arithmetic,
+            batch_size=batch_size,
+            seconds=seconds,
+            say=lambda text: click.echo(text, err=True),
+        )
+    if said := printed.said("bench"):
+        click.echo(said, err=True)
     terminal.show(blocks(found))
     click.echo(json.dumps(found))
 

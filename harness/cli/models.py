@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from harness import prints
 from harness.cli.report import project
 
 _STUDY = click.option("--study", required=True, metavar="NAME", help="Name of the study.")
@@ -51,7 +52,8 @@ def predict(
     if ensemble and seed is not None:
         raise UserError(f"--seed {seed}: --ensemble uses all seeds; give only one of the two options")
     root = project()
-    models = model.load_all(root, study, arm) if ensemble else [model.load(root, study, arm, seed)]
+    with prints.kept():
+        models = model.load_all(root, study, arm) if ensemble else [model.load(root, study, arm, seed)]
 
     from harness.cli import prediction_table
     from harness.conductor.workspace import cache
@@ -68,14 +70,17 @@ def predict(
         found = source.read(data, split, models[0], cache(root), progress.reading)
         outputs.check(outs, len(found.part.lengths))
         started = time.perf_counter()
-        prediction = labelled(
-            models,
-            found.part,
-            chosen,
-            keep_posteriors=".npz" in forms,
-            progress=lambda done, total: progress.reading("labelling", done, total),
-        )
+        with prints.kept() as printed:
+            prediction = labelled(
+                models,
+                found.part,
+                chosen,
+                keep_posteriors=".npz" in forms,
+                progress=lambda done, total: progress.reading("labelling", done, total),
+            )
         seconds = time.perf_counter() - started
+    if said := printed.said(arm):
+        click.echo(said, err=True)
     written = [(out, outputs.write(out, found, prediction, models[0].saved.phonemes)) for out in outs]
     files = [Line(f"{out}: {what}") for out, what in written]
     machine = provenance.of_machine(chosen.type, models[0].precision)["device"]
@@ -96,8 +101,11 @@ def export(study: str, arm: str, seed: int | None, out: Path) -> None:
     from harness.prediction import export as exporting
     from harness.prediction.model import load
 
-    model = load(project(), study, arm, seed)
-    differences = exporting.export(model, out)
+    with prints.kept() as printed:
+        model = load(project(), study, arm, seed)
+        differences = exporting.export(model, out)
+    if said := printed.said(arm):
+        click.echo(said, err=True)
     size = wording.count(model.result.parameters)
     whose = f"study {study}, arm {model.result.arm} ({model.saved.architecture}), seed {model.result.seed}"
     click.echo(f"{whose}: {size} parameters")

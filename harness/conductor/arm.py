@@ -131,6 +131,7 @@ def arm_jobs(arm: Arm, study: StudyContext, recorder: Recorder, progress: Progre
     for search in searches:
         for known in search.trials():
             progress.skip(RunName(arm.name, trial=known.number, search=search.number), known.value, known.frames)
+            shutil.rmtree(study.workspace.trial(arm.name, known.number, search.number))  # a kill may have left it
     for search in searches:
         yield from _trials(search, study)
         if search.best() is None:

@@ -91,10 +91,11 @@ def conduct(
                 seeds=[seed for _, seed in experiment.finals()],
                 command=experiment.command,
             )
-            for note in source_code.check(workspace, found.anew):
+            code_anew = [*found.anew, *source_code.untrained(workspace)]
+            for note in source_code.check(workspace, code_anew):
                 progress.say(f"note: {note}")
             growth.amend(found, workspace, recorder, progress)
-            source_code.keep(workspace, found.anew)
+            source_code.keep(workspace, code_anew)
             machine = provenance.of_machine(chosen.type, precision)
             own = {"started": machine["started"], **provenance.of_code(root)}
             own |= {"corpus": corpus.digest, "at_once": shared.n_runs}

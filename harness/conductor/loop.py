@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from harness.conductor.arm import Job, Jobs, Outcome, StudyContext, arm_jobs
 from harness.display.progress import Progress
-from harness.engines.request import Done, Engine, EpochEnd, Event, Failed, Fault, Lost
+from harness.engines.request import Done, Engine, EpochEnd, Event, Failed, Fault, Lost, Printed
 from harness.errors import Damaged, Interrupted, RunFailed
 from harness.experiment import rungs
 from harness.experiment.experiment import Arm
@@ -57,6 +57,7 @@ class Conductor:
         self._open: dict[int, OpenJob] = {}
         self._events: deque[Event] = deque()
         self._records: dict[str, ArmRecord] = {}
+        self._printed: set[str] = set()
 
     def records(self) -> list[ArmRecord]:
         """Of all arms, in the file's order.
@@ -130,6 +131,7 @@ class Conductor:
             (folder / "result.json").unlink()
             return None
         self.recorder.log_run(result, folder)
+        (folder / "state.pt").unlink(missing_ok=True)  # a kill may have left it
         n_frames = self.study.parts(job.request)[job.request.part].n_frames * job.request.settings.training.epochs
         self.progress.skip(job.name(seed), _accuracy(result), n_frames)
         return Outcome(job, (result,))
@@ -162,6 +164,8 @@ class Conductor:
     def _take(self, event: Event) -> None:
         if isinstance(event, EpochEnd):
             self._take_epoch(event)
+        elif isinstance(event, Printed):
+            self._take_printed(event)
         elif isinstance(event, Lost) and not self.is_stopping:
             self._try_again(event)
         elif outcome := self._close(event):
@@ -178,6 +182,13 @@ class Conductor:
             end = now.job.should_end(event.epoch)
         finally:  # whatever went wrong, it waits for an answer, and could not stop without one
             self.engine.answer(event.id, end)
+
+    def _take_printed(self, event: Printed) -> None:
+        """Show what the code of an arm printed, the first time."""
+        arm = self._open[event.id].job.request.arm
+        if arm not in self._printed:
+            self._printed.add(arm)
+            self.progress.say(event.text)
 
     def _try_again(self, event: Lost) -> None:
         """Go on with a run whose process died, from its last state.
@@ -237,6 +248,8 @@ class Conductor:
             with contextlib.suppress(Exception):  # what went wrong first is told
                 if isinstance(event, EpochEnd):
                     self._take_epoch(event)
+                elif isinstance(event, Printed):
+                    self._take_printed(event)
                 else:
                     self._close(event)
 

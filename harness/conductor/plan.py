@@ -223,8 +223,7 @@ def _done(experiment: Experiment, root: Path) -> str:
     """What of it lies behind us."""
     workspace = Workspace(root, experiment)
     n_done = len(list(workspace.folder.glob("runs/*-seed-*/result.json")))
-    if workspace.journal.exists():
-        n_done += n_ended(workspace.journal)
+    n_done += sum(n_ended(workspace.journal).values())
     return f"{n_done} of them done" if n_done else "no run has started yet"
 
 

@@ -7,7 +7,8 @@ its origin was given: the sampler suggests for the first rung only.
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class ArmSearch:
             pruner=_pruner(search),
             load_if_exists=True,
         )
+        self._drawn = optuna.create_study(direction="maximize")
 
     def ask(self) -> PendingTrial | None:
         """The trial that was interrupted, else the next one; None when all are done."""
@@ -78,9 +80,7 @@ class ArmSearch:
         ended = self.trials()
         if sum(t.rung == 1 for t in ended) >= self.search.trials:
             return self._promote(ended)
-        self._study.sampler = self._sampler()
-        trial = self._study.ask(fixed_distributions=self._distributions)
-        return self._pending_trial(self._frozen(trial.number))
+        return self._pending_trial(self._add(self._draw()))
 
     def should_prune(self, number: int, epoch: int, accuracy: float) -> bool:
         """Tell a trial's validation accuracy after an epoch, from 1; whether its rivals say that it should end."""
@@ -142,16 +142,47 @@ class ArmSearch:
             here = {t.origin for t in ended if t.rung == rung.number}
             for trial in promoted([t for t in ended if t.rung == rung.number - 1], rung.trials):
                 if trial.number not in here:
-                    self._study.add_trial(
-                        optuna.trial.create_trial(
-                            state=TrialState.RUNNING,
-                            params=self._frozen(trial.number).params,
-                            distributions=self._distributions,
-                            user_attrs={"rung": rung.number, "origin": trial.number},
-                        )
-                    )
-                    return self._pending_trial(self._study.get_trials(deepcopy=False)[-1])
+                    attributes = {"rung": rung.number, "origin": trial.number}
+                    return self._pending_trial(self._add(self._frozen(trial.number), attributes))
         return None
+
+    def _draw(self) -> FrozenTrial:
+        """The next trial of the first rung, as the sampler draws it: in memory, beside what the journal has.
+
+        Optuna writes a trial it is asked for in pieces; of one that was cut off in between, the rest would be drawn
+        anew, and all trials after it would be others than without the interruption.
+        """
+        self._drawn.sampler = optuna.samplers.RandomSampler()
+        known, drawn = self._study.get_trials(deepcopy=False), self._drawn.get_trials(deepcopy=False)
+        if drawn:
+            self._end_drawn(drawn[-1], known[len(drawn) - 1])
+        self._drawn.add_trials(known[len(drawn) :])
+        self._drawn.sampler = self._sampler()
+        number = self._drawn.ask(fixed_distributions=self._distributions).number
+        return self._drawn.get_trials(deepcopy=False)[number]
+
+    def _end_drawn(self, drawn: FrozenTrial, known: FrozenTrial) -> None:
+        """Tell the trial that was drawn last, unless it was told, what the journal has of it."""
+        if drawn.state.is_finished():
+            return
+        trial = optuna.Trial(self._drawn, drawn._trial_id)
+        for epoch, accuracy in known.intermediate_values.items():
+            trial.report(accuracy, epoch)
+        value = known.value if known.state == TrialState.COMPLETE else None
+        self._drawn.tell(drawn.number, value, state=known.state)
+
+    def _add(self, drawn: FrozenTrial, attributes: Mapping[str, Any] | None = None) -> FrozenTrial:
+        """A trial with these settings that is to be trained, written to the journal whole or not at all."""
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.RUNNING,
+                params=drawn.params,
+                distributions=self._distributions,
+                user_attrs=dict(attributes or {}),
+                system_attrs=drawn.system_attrs,
+            )
+        )
+        return self._study.get_trials(deepcopy=False)[-1]
 
     def _pending_trial(self, frozen: FrozenTrial) -> PendingTrial:
         rung = self.rungs[frozen.user_attrs.get("rung", 1) - 1]
@@ -201,11 +232,17 @@ def forget(journal: Path, is_forgotten: Callable[[str], bool]) -> None:
             storage.delete_study(study._study_id)
 
 
-def n_ended(journal: Path) -> int:
-    """How many trials of all arms have ended. Only reads."""
+def n_ended(journal: Path) -> dict[str, int]:
+    """How many trials of each arm, or of one of its folds, have ended. Only reads."""
+    if not journal.exists():
+        return {}
     storage = JournalStorage(JournalFileBackend(str(journal)))
-    studies = [storage.get_all_trials(study._study_id, deepcopy=False) for study in storage.get_all_studies()]
-    return sum(t.state.is_finished() and _ABANDONED not in t.user_attrs for trials in studies for t in trials)
+    n: Counter[str] = Counter()
+    for study in storage.get_all_studies():
+        trials = storage.get_all_trials(study._study_id, deepcopy=False)
+        ended = [t for t in trials if t.state.is_finished() and _ABANDONED not in t.user_attrs]
+        n[study.study_name.partition(" search ")[0]] += len(ended)
+    return dict(n)
 
 
 def _distribution(r: Range) -> BaseDistribution:

@@ -49,6 +49,14 @@ def check(workspace: Workspace, anew: Sequence[str]) -> list[str]:
     return notes
 
 
+def untrained(workspace: Workspace) -> list[str]:
+    """The arms of which nothing was trained yet, so that their code can still be corrected."""
+    from harness.conductor.search import n_ended  # with it comes optuna, which a report does without
+
+    trained = workspace.with_states() | {name for name, n in n_ended(workspace.journal).items() if n}
+    return [arm for arm in workspace.experiment.arms if not any(is_of_any(name, [arm]) for name in trained)]
+
+
 def keep(workspace: Workspace, anew: Sequence[str]) -> None:
     """Copy the code of arms that are new, or anew, into the study's folder."""
     known = dict(workspace.facts().get("code", {}))

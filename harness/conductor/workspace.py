@@ -177,9 +177,13 @@ class Workspace:
     def forget(self, arms: Sequence[str]) -> None:
         """Remove the folders of all runs of these arms, and of their folds."""
         for folder in (self.folder / "runs").glob("*"):
-            name = re.fullmatch(r"(.+?)(-search-[0-9]+)?-(trial|seed)-[0-9]+", folder.name)
-            if name and is_of_any(name[1], arms):
+            if is_of_any(_arm_of(folder), arms):
                 shutil.rmtree(folder)
+
+    def with_states(self) -> set[str]:
+        """The arms, or their folds, of which a run has at least come to the end of an epoch."""
+        files = [file for name in ("state.pt", "result.json") for file in self.folder.glob(f"runs/*/{name}")]
+        return {_arm_of(file.parent) for file in files}
 
     def trial(self, arm: str, number: int, search: int = 1) -> Path:
         return self._run_folder(f"{arm}-trial-{number}" if search == 1 else f"{arm}-search-{search}-trial-{number}")
@@ -191,3 +195,9 @@ class Workspace:
         folder = self.folder / "runs" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _arm_of(folder: Path) -> str:
+    """The arm, or fold of one, whose run works in this folder; "" if it is none of a run."""
+    name = re.fullmatch(r"(.+?)(-search-[0-9]+)?-(trial|seed)-[0-9]+", folder.name)
+    return name[1] if name else ""

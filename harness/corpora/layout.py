@@ -12,9 +12,7 @@ import io
 import math
 import os
 import re
-import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +24,7 @@ import numpy as np
 from harness import phones
 from harness.corpora import features, store, text
 from harness.errors import Damaged, UserError
-from harness.files import UNREADABLE, Count
+from harness.files import UNREADABLE, Count, temporary_folder
 
 _MOST_LINES = 20  # refusals told one by one; the rest are counted
 _FORMAT = 4  # of the store; part of its key
@@ -84,9 +82,8 @@ def _stored(folder: Path) -> store.Part | None:
     except Damaged as error:
         damage = str(error)
     print(f"{damage}; it is made again from the corpus", file=sys.stderr)
-    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.damaged-", dir=folder.parent))
-    folder.rename(aside / folder.name)  # another process may have it open
-    shutil.rmtree(aside, ignore_errors=True)
+    with temporary_folder(folder.parent, folder.name) as aside:
+        folder.rename(aside / folder.name)  # another process may have it open
     return None
 
 

@@ -8,8 +8,6 @@ Legend: F frames, D features, U utterances, C classes.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,7 +19,7 @@ import numpy as np
 from harness import checksums
 from harness.corpora.features import Features
 from harness.errors import Damaged
-from harness.files import UNREADABLE, put_in_place
+from harness.files import UNREADABLE, put_in_place, temporary_folder
 
 _BLOCK = 1 << 22  # bytes hashed and written at a time, without Python's lock
 _FACTS = ("split", "phonemes", "utterances", "speakers", "lengths")  # in the order in which the digest takes them
@@ -109,8 +107,7 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
     An exception of `utterances` (a refusal) passes through and leaves nothing behind.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.unfinished-", dir=folder.parent))
-    try:
+    with temporary_folder(folder.parent, folder.name) as unfinished:
         names, speakers, lengths, labels = [], [], [], []
         d_features = 0
         with _FrameFile(unfinished / "frames.npy") as frames:
@@ -142,8 +139,6 @@ def write(folder: Path, split: str, phonemes: Sequence[str], utterances: Iterabl
         except OSError:  # another process was faster: its store is the same
             if not (folder / "store.json").exists():
                 raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 class _FrameFile:

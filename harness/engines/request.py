@@ -77,6 +77,15 @@ class EpochEnd:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """What the architecture's code printed while a request was trained; comes before the request's end."""
+
+    id: int
+    text: str
+    """As it is shown."""
+
+
+@dataclass(frozen=True)
 class Done:
     """The runs of a request are complete, or were pruned; all that belongs to them lies in their folders."""
 
@@ -117,7 +126,7 @@ class Stop:
     id: int
 
 
-Event = EpochEnd | Done | Failed | Fault | Lost | Stop
+Event = EpochEnd | Printed | Done | Failed | Fault | Lost | Stop
 
 
 class Engine(Protocol):
@@ -125,8 +134,8 @@ class Engine(Protocol):
 
     An implementer guarantees:
 
-    - Every request ends with exactly one event other than `EpochEnd`; none comes after it. A `Lost` one has given back
-      its slot: a process that died is replaced before the event is handed over.
+    - Every request ends with exactly one event other than `EpochEnd` and `Printed`; none comes after it. A `Lost` one
+      has given back its slot: a process that died is replaced before the event is handed over.
     - A request is trained by `harness.training`, with the threads and the precision that it names, on frames of the
       digest that it names, and on one device. Where it runs does not matter: no bit of a result depends on the slot,
       on what else is trained, or on the order of requests.

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 import architectures
-from harness import failures
-from harness.engines.request import CorpusParts, Done, EpochEnd, Event, Failed, Fault, Request, Stop
+from harness import failures, prints
+from harness.engines.request import CorpusParts, Done, EpochEnd, Event, Failed, Fault, Printed, Request, Stop
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.frames.device import dtype_of_frames
 from harness.frames.placement import DeviceData
@@ -62,10 +62,15 @@ def serve(connection: Connection, stopping: Container[int | None], device: str, 
                 continue
             id, request = message
             assert corpus is not None, "a corpus is offered before the first request"
+            printed = ""
             try:
                 if data is None or data.dtype != dtype_of_frames(request.precision):
                     data = _device_data(corpus, request, torch.device(device))
-                event: Event = Done(id, _train(id, request, data, folder, connection, stopping))
+                with prints.kept() as kept:
+                    try:
+                        event: Event = Done(id, _train(id, request, data, folder, connection, stopping))
+                    finally:
+                        printed = kept.said(request.arm)
             except Interrupted:
                 event = Stop(id)
             except RunFailed as error:
@@ -73,10 +78,19 @@ def serve(connection: Connection, stopping: Container[int | None], device: str, 
             except UserError as error:
                 event = Fault(id, error)
             except Exception as error:
-                sentence = failures.of_medium(error)
-                why = f"in a worker process:\n{traceback.format_exc()}"
-                event = Fault(id, RunFailed(sentence) if sentence else RuntimeError(why))
+                event = Fault(id, _explained(error))
+            if printed:
+                connection.send(Printed(id, printed))
             connection.send(event)
+
+
+def _explained(error: Exception) -> Exception:
+    """What went wrong, as it is told: a failing medium, the code of an architecture, or a defect of the program."""
+    if sentence := failures.of_medium(error):
+        return RunFailed(sentence)
+    if fault := architectures.fault_of(error):
+        return UserError(fault)
+    return RuntimeError(f"in a worker process:\n{traceback.format_exc()}")
 
 
 def _device_data(corpus: CorpusParts, request: Request, device: torch.device) -> DeviceData:

@@ -163,7 +163,7 @@ def _rows(table: Table, sections: dict[str, Keys], path: KeyPath, mistakes: Mist
 
 def _arms(tables: Table, common: Rows, mistakes: Mistakes) -> dict[str, Arm]:
     """The arms whose architecture is known."""
-    names = architectures.names()
+    names, broken = architectures.names(), architectures.broken()
     keys = {
         "architecture": Key(Literal[*names], is_required=True),
         "params": Key(dict),
@@ -176,7 +176,11 @@ def _arms(tables: Table, common: Rows, mistakes: Mistakes) -> dict[str, Arm]:
         if not isinstance(table, dict):
             mistakes.add(path, f"{as_toml(table)} is not allowed; it must be a table")
             continue
-        is_known = table.get("architecture") in names
+        given = table.get("architecture")
+        if isinstance(given, str) and given in broken:
+            mistakes.add((*path, "architecture"), f"{as_toml(given)} cannot be used: {broken[given]}")
+            continue
+        is_known = given in names
         params = keys_of_architecture(table["architecture"]) | _SIZE if is_known else {}
         sections = {"params": params, "data": _SECTIONS["data"], "training": _SECTIONS["training"]}
         arm = check_table(table, keys, path, mistakes, (f"{s}.{key}" for s in sections for key in sections[s]))

@@ -100,10 +100,10 @@ def problem(arm: Arm) -> str | None:
         builds.add(key)
         try:
             architectures.measure(arm.architecture, *_shape(arm, settings), arm.settings(values).params)
-        except (ValueError, RuntimeError, AssertionError) as error:
+        except Exception as error:  # of the architecture's code, which is its writer's affair
             reason = str(error).partition("\n")[0]
-            place = None if isinstance(error, ValueError) else architectures.place_of(error, arm.architecture)
-            return _at(arm, f"{place}: {reason}" if place else reason, values)
+            fault = None if isinstance(error, ValueError) else architectures.fault_of(error)
+            return _at(arm, fault or reason, values)
     return _beyond_limit(arm) or _unreachable(arm)
 
 

@@ -9,7 +9,6 @@ Legend: B batch, W window, D features, C classes.
 import contextlib
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -22,6 +21,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from harness.errors import RunFailed, UserError
+from harness.files import temporary_folder
 from harness.prediction.model import TrainedModel
 
 ENDINGS = (".onnx", ".pt2")
@@ -70,13 +70,13 @@ def export(trained: TrainedModel, out: Path) -> dict[Path, float]:
     facts = metadata(trained)
     out.parent.mkdir(parents=True, exist_ok=True)
     differences = {}
-    with torch.inference_mode(), tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
+    with torch.inference_mode(), temporary_folder(out.parent, ".export") as folder:
         expected = model(windows).numpy()
         with _quietly():
             program = torch.export.export(model, (example,), dynamic_shapes=({0: Dim("batch")},))
-            files = [_write_pt2(program, facts, Path(folder) / out.with_suffix(".pt2").name)]
+            files = [_write_pt2(program, facts, folder / out.with_suffix(".pt2").name)]
             if out.suffix.lower() == ".onnx":
-                files.insert(0, _write_onnx(model, example, facts, Path(folder) / out.name))
+                files.insert(0, _write_onnx(model, example, facts, folder / out.name))
         for file in files:
             logits = _onnx_logits(file, windows) if file.suffix.lower() == ".onnx" else _pt2_logits(file, windows)
             differences[out.with_name(file.name)] = _difference(file, logits, expected)

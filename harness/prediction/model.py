@@ -1,12 +1,12 @@
 """The trained models of a study, from MLflow alone: its working folder may be gone."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.corpora import features
 from harness.corpora.features import Features
 from harness.errors import UserError
+from harness.files import temporary_folder
 from harness.results import RunResult
 from harness.tracking.refusals import explaining_damage
 from harness.tracking.store import Store, is_there, open_store
@@ -72,8 +72,8 @@ def _store(root: Path, study: str) -> Store:
 
 
 def _fetch(store: Store, study: str, run_id: str) -> TrainedModel:
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        place = store.fetch(run_id, Path(folder))
+    with temporary_folder() as folder:
+        place = store.fetch(run_id, folder)
         with explaining_damage(run_id, "model", store.uri):
             saved = saved_model.load(place / "model")
         with explaining_damage(run_id, "result", store.uri):

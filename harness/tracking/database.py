@@ -55,7 +55,8 @@ def is_unfinished(file: Path) -> bool:
     Raises:
         sqlite3.Error: it cannot be read.
     """
-    with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)) as own:
+    whole = f"{file.absolute().as_uri()}?mode=rw"  # what was killed in the middle of a commit is rolled back by this
+    with contextlib.closing(sqlite3.connect(whole, uri=True, timeout=_PATIENCE)) as own:
         tables = {name for (name,) in own.execute("select name from sqlite_master where type = 'table'")}
         known = [table for table in ("experiments", "runs") if table in tables]
         if not known:

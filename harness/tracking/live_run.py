@@ -1,17 +1,16 @@
 """One run as it is written to MLflow while it trains, and the calls by which anything is written of a run."""
 
-import contextlib
 import json
 import math
-import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
+from harness.files import temporary_folder
 from harness.results import Epoch, RunResult
 from harness.tracking import entries
 from harness.tracking.reader import id_of
@@ -27,12 +26,12 @@ class LiveRun:
     def __init__(self, client: MlflowClient, run: Run) -> None:
         self.client = client
         self.run_id = id_of(run)
-        self.epochs: set[int] = set()
+        self.known = run.data.metrics
+        """Of an earlier process, which may have been killed before the run's end."""
+        self.epochs = epochs_there(client, run)
         """Those that are in MLflow, or wait for the next call."""
         self.queue: list[Metric] = []
         self.next_call = -math.inf
-        if "epochs/train_loss" in run.data.metrics:
-            self.epochs = {m.step for m in client.get_metric_history(self.run_id, "epochs/train_loss")}
 
     def epoch(self, epoch: Epoch) -> None:
         """One line of the curves; an epoch that is there already is left alone."""
@@ -62,7 +61,7 @@ class LiveRun:
             left = max(left - epoch.seconds, 0.0)
             if epoch.epoch not in self.epochs:
                 metrics += metrics_at(entries.curve(epoch), now - left, epoch.epoch)
-        metrics += metrics_at(entries.run_metrics(result), now)
+        metrics += metrics_at(unknown(entries.run_metrics(result), self.known), now)
         with temporary_folder() as files:
             entries.write_run(result, files)
             self.client.log_artifacts(self.run_id, str(files))
@@ -88,6 +87,17 @@ class LiveRun:
             tags["mlflow.note.content"] = why[: entries.LONGEST_NOTE]
         log(self.client, self.run_id, self.queue, tags=tags)
         self.client.set_terminated(self.run_id, status)
+
+
+def epochs_there(client: MlflowClient, run: Run) -> set[int]:
+    """The epochs whose curves a run has in MLflow."""
+    last = "epochs/seconds"  # of an epoch's metrics it comes last
+    return {m.step for m in client.get_metric_history(id_of(run), last)} if last in run.data.metrics else set()
+
+
+def unknown(values: Mapping[str, float], known: Mapping[str, float]) -> dict[str, float]:
+    """Those of the values that a run does not have yet: MLflow would keep one logged again as one more point."""
+    return {name: value for name, value in values.items() if known.get(name) != value}
 
 
 def log(
@@ -125,9 +135,3 @@ def metrics_at(values: Mapping[str, float], seconds: float, step: int = 0) -> li
         step: the epoch; 0 for what is measured once.
     """
     return [Metric(name, value, int(1000 * seconds), step) for name, value in entries.finite(values).items()]
-
-
-@contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="harness-") as name:
-        yield Path(name)

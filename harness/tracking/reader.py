@@ -3,7 +3,6 @@
 import contextlib
 import difflib
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from mlflow.entities import Experiment, Run, ViewType
 
 from harness import checksums
 from harness.errors import UserError
+from harness.files import temporary_folder
 from harness.results import ArmRecord, Looks, RunResult, SearchRecord, StudyRecord, Trial
 from harness.tracking import refusals, views
 
@@ -190,8 +190,8 @@ class Reader:
     @contextlib.contextmanager
     def _artifact(self, run: Run, path: str) -> Iterator[Path]:
         """Where an artifact of a run lies within the block."""
-        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-            yield Path(self.client.download_artifacts(id_of(run), path, folder))
+        with temporary_folder() as folder:
+            yield Path(self.client.download_artifacts(id_of(run), path, str(folder)))
 
     def _result(self, final: Run) -> RunResult:
         with refusals.explaining_damage(id_of(final), "result", self.uri), self._artifact(final, "result") as folder:

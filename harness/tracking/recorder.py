@@ -10,10 +10,12 @@ from pathlib import Path
 from mlflow import Image, MlflowClient
 from mlflow.entities import Run
 
+from harness import process
 from harness.comparison.model import Check, Comparison, Pair
+from harness.files import temporaries_in, temporary_folder
 from harness.results import ArmRecord, RunResult, StudyRecord
-from harness.tracking import entries, process, views
-from harness.tracking.live_run import TABLE, LiveRun, log, metrics_at, temporary_folder
+from harness.tracking import entries, views
+from harness.tracking.live_run import TABLE, LiveRun, epochs_there, log, metrics_at, unknown
 from harness.tracking.reader import Reader, id_of
 
 _PARENT = "mlflow.parentRunId"
@@ -173,19 +175,21 @@ class Recorder:
 
     def finish_arm(self, record: ArmRecord, comparison: Comparison) -> str:
         """The id of an arm's run, which now has everything of it that is compared."""
-        run_id = self._arm_id(record.arm)
-        if self.runs[RunKey("arm", record.arm)].info.status == "FINISHED":
+        run = self.runs[RunKey("arm", record.arm)]
+        run_id = id_of(run)
+        if run.info.status == "FINISHED":
             return run_id
         with temporary_folder() as folder:
             entries.write_arm(record, comparison, folder)
             self.client.log_artifacts(run_id, str(folder))
-            for key in views.IMAGES:
-                if (folder / f"{key}.png").exists():  # once more under a key: MLflow's charts take no plain artifact
-                    self.client.log_image(run_id, Image(str(folder / f"{key}.png")), key=key, step=0)
-        now = time.time()
-        metrics = metrics_at(entries.arm_metrics(record), now)
+            with temporaries_in(folder):
+                for key in views.IMAGES:
+                    if (folder / f"{key}.png").exists():  # once more under a key: its charts take no plain artifact
+                        self.client.log_image(run_id, Image(str(folder / f"{key}.png")), key=key, step=0)
+        now, there = time.time(), epochs_there(self.client, run)
+        metrics = metrics_at(unknown(entries.arm_metrics(record), run.data.metrics), now)
         for step, values in entries.mean_curves([final.history for final in record.finals]):
-            metrics += metrics_at(values, now, step)
+            metrics += metrics_at(values, now, step) if step not in there else []
         tags = entries.arm_tags(record) | {"mlflow.note.content": entries.arm_markdown(record), **TABLE}
         log(self.client, run_id, metrics, tags=tags)
         self.client.set_terminated(run_id)
@@ -200,7 +204,8 @@ class Recorder:
             entries.write_search(record, folder)
             self.client.log_artifacts(run_id, str(folder))
         tags = entries.arm_tags(record) | {"mlflow.note.content": entries.arm_markdown(record)}
-        log(self.client, run_id, metrics_at(entries.arm_metrics(record), time.time()), tags=tags)
+        known = self.runs[RunKey("arm", record.arm)].data.metrics
+        log(self.client, run_id, metrics_at(unknown(entries.arm_metrics(record), known), time.time()), tags=tags)
         self.client.set_terminated(run_id)
         return run_id
 
@@ -237,7 +242,8 @@ class Recorder:
                 self.client.log_artifacts(self._arm_id(arm), str(folder))
         for arm, run_id in ids.items():
             differences = entries.difference_metrics(arm, whole.compared_with(arm), pairs)
-            log(self.client, run_id, metrics_at(differences, time.time()))
+            known = self.runs[RunKey("arm", arm)].data.metrics
+            log(self.client, run_id, metrics_at(unknown(differences, known), time.time()))
         try:
             links = views.write(self.client, self.experiment_id, self.search_id, whole, ids)
         except Exception as error:  # the views' format is MLflow's own affair: a change there must not fail a study

@@ -7,17 +7,20 @@ import shlex
 import shutil
 import sqlite3
 import sys
+import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from harness import process
 from harness.errors import UserError
-from harness.tracking import database, process, refusals
+from harness.tracking import database, refusals
 from harness.tracking.reader import Reader, id_of
 from harness.tracking.recorder import Recorder
 
@@ -82,6 +85,9 @@ class Store(Reader):
         query = f"attributes.status = 'RUNNING' and tags.host = '{process.host()}'"
         runs = self.runs(experiment_ids, query) if experiment_ids else []
         run_ids = [id_of(run) for run in runs if not process.lives(run.data.tags)]
+        for run in runs:
+            if id_of(run) in run_ids:
+                _remove_cut_uploads(run)
         for run_id in run_ids:
             self.client.set_terminated(run_id, "KILLED")
         return run_ids
@@ -163,6 +169,14 @@ class Store(Reader):
             if experiment.tags.get(key) != value:
                 self.client.set_experiment_tag(experiment.experiment_id, key, value)
         return experiment.experiment_id
+
+
+def _remove_cut_uploads(run: Run) -> None:
+    """Remove what a kill in the middle of an upload leaves of a file, where artifacts are files of this machine."""
+    address = urllib.parse.urlsplit(run.info.artifact_uri)
+    if address.scheme in ("", "file"):
+        for left in Path(urllib.parse.unquote(address.path)).rglob(".artifact.uploading.*"):
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from harness.corpora.synthetic import espeak_process
 from harness.errors import RunFailed, UserError
+from harness.files import temporary_folder
 
 SAMPLE_RATE = espeak_process.SAMPLE_RATE
 """Hz."""
@@ -71,8 +71,8 @@ def speak(voice: str, phrases: Sequence[Phrase]) -> list[Speech]:
         speak("language variant\\npitch 80 110\\n", [Phrase("h|@|l|'oU", rate=170, pitch=50, pitch_range=50, seed=1)])
     """
     library, source = find()
-    with tempfile.TemporaryDirectory(prefix="espeak-") as temporary:
-        data = _with_voice(voice, source, Path(temporary))
+    with temporary_folder(name="espeak") as temporary:
+        data = _with_voice(voice, source, temporary)
         request = {"library": library, "data": str(data), "voice": _VOICE, "phrases": [asdict(p) for p in phrases]}
         command = [sys.executable, "-I", "-S", espeak_process.__file__]  # -I -S: the standard library alone, sooner
         # A session of its own: Ctrl-C reaches us alone, and the engine ends by itself within a second.

@@ -1,0 +1,50 @@
+"""What the code of an architecture prints while it is used: kept apart from what a command says."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+_MOST = 1_000  # characters
+
+
+class _Kept(io.TextIOBase):
+    """The beginning of what is written."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.is_cut = False
+
+    def write(self, text: str) -> int:
+        self.is_cut |= len(self.text) + len(text) > _MOST
+        self.text = (self.text + text)[:_MOST]
+        return len(text)
+
+    def said(self, whose: str) -> str:
+        """As it is shown, or "" if nothing was printed.
+
+        Args:
+            whose: of which arm.
+        """
+        lines = self.text.rstrip().splitlines()
+        if not lines:
+            return ""
+        shown = [*lines[:_LINES], *(["..."] if self.is_cut or len(lines) > _LINES else [])]
+        return "\n".join([f"{whose}: its code printed, which is shown once:", *(f"  {line}" for line in shown)])
+
+
+_LINES = 5
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[_Kept]:
+    """Keep what is printed within the block instead of showing it.
+
+    Example:
+        >>> with kept() as printed:
+        ...     print("(2, 42)")
+        >>> printed.said("ladnn")
+        'ladnn: its code printed, which is shown once:\\n  (2, 42)'
+    """
+    printed = _Kept()
+    with contextlib.redirect_stdout(printed):
+        yield printed
