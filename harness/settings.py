@@ -110,6 +110,9 @@ class Training:
     """The epoch that counts: best validation accuracy, or the last."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the matrix products; auto takes bf16 where the hardware is faster with it."""
+    deterministic: bool = False
+    """On a GPU, only operations whose result does not depend on the order in which its threads finish; slower. A CPU's
+    are so in any case."""
 
 
 ACTS_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -132,8 +135,11 @@ class Settings:
     training: Training = field(default_factory=Training)
 
     def flat(self) -> Rows:
-        """The settings on one level."""
-        return _flat(asdict(self))
+        """The settings on one level; `training.deterministic` only if it is true, as in studies from before it."""
+        rows = _flat(asdict(self))
+        if not self.training.deterministic:
+            del rows["training.deterministic"]
+        return rows
 
     @classmethod
     def from_flat(cls, rows: Mapping[str, Any]) -> "Settings":

@@ -177,6 +177,7 @@ main.add_command(data.data)
 main.add_command(report.report)
 main.add_command(models.predict)
 main.add_command(models.export)
+main.add_command(models.reproduce)
 
 
 @main.command(name="list")

@@ -88,6 +88,28 @@ def predict(
 
 
 @click.command()
+@click.argument("run_id")
+@click.option("--corpus", metavar="PATH", help="Where its corpus lies now.  [where it lay then]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def reproduce(run_id: str, corpus: str | None, device: str) -> None:
+    """Train a run again from its record in MLflow and compare the results.
+
+    RUN_ID is the id of a trial or a final in MLflow, or its first characters. On the same kind of machine the result is
+    equal bit for bit, or else the exit status is 1; on another one it says by how much it differs.
+    """
+    from harness.cli import reproduction
+    from harness.conductor.reproduce import reproduce as reproduced
+    from harness.display import panel, terminal
+    from harness.display.progress import Progress
+
+    with panel.display() as display:
+        found = reproduced(run_id, project(), device=device, corpus=corpus, progress=Progress(display))
+    terminal.show(reproduction.blocks(found))
+    if not found.is_equal and not found.machine_differs:
+        click.get_current_context().exit(1)
+
+
+@click.command()
 @_STUDY
 @_ARM
 @_SEED

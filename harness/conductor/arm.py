@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness import checksums
 from harness.conductor import source_code
+from harness.conductor.plan import subset_seed
 from harness.conductor.search import ArmSearch, PendingTrial, importances
 from harness.conductor.workspace import Workspace
 from harness.corpora.store import Part
@@ -55,8 +56,15 @@ class StudyContext:
         search: int,
         trial: int | None = None,
         part: str = "train",
+        subset: Mapping[str, Fact] | None = None,
     ) -> Request:
-        """Of a trial, or without one of finals."""
+        """Of a trial, or without one of finals.
+
+        Args:
+            part: of the corpus, to train on.
+            subset: facts about that part, if it is not all of train.
+        """
+        corpus = self.corpora[arm.fold - 1]
         if trial is None:
             folders = [self.workspace.final(arm.name, seed) for seed in seeds]
         else:
@@ -65,14 +73,20 @@ class StudyContext:
             arm=arm.name,
             settings=settings,
             seeds=tuple(seeds),
-            corpus=self.corpora[arm.fold - 1].digest,
+            corpus=corpus.digest,
             precision=self.precision,
             threads=self.threads,
             folders=tuple(folder.relative_to(self.workspace.folder).as_posix() for folder in folders),
             trial=trial,
             search=search,
             part=part,
-            facts={**self.facts, "code": source_code.digest_now(settings.architecture)},
+            facts={
+                **self.facts,
+                "code": source_code.digest_now(settings.architecture),
+                "padding": corpus.padding,
+                "memory": corpus.memory,
+                **(subset or {}),
+            },
         )
 
     def folder(self, request: Request, seed: int) -> Path:
@@ -185,8 +199,10 @@ def _trial_job(search: ArmSearch, trial: PendingTrial, study: StudyContext) -> J
     early_stopping = 0 if search.search.halving else settings.training.early_stopping
     training = replace(settings.training, epochs=trial.rung.epochs, early_stopping=early_stopping)
     settings = replace(settings, training=training)
-    seeds, part = [search.search.seed], trial.rung.part
-    request = study.request(search.arm, settings, seeds, search.number, trial.number, part)
+    seeds, part, share = [search.search.seed], trial.rung.part, trial.rung.subset
+    seed = subset_seed(search.number, search.arm.fold, search.search)
+    subset: dict[str, Fact] = {"subset": share, "subset_seed": seed} if share < 1 else {}
+    request = study.request(search.arm, settings, seeds, search.number, trial.number, part, subset)
     return Job(request, trial, search)
 
 

@@ -19,7 +19,7 @@ from harness.display.wording import ABSENT, count, counted, percent, rounded, se
 from harness.display.wording import settings as said
 from harness.experiment import rungs, sizes
 from harness.experiment.amendment import Amendment
-from harness.experiment.experiment import Arm, Experiment
+from harness.experiment.experiment import Arm, Experiment, Search
 from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
 from harness.settings import Settings
@@ -51,9 +51,19 @@ def study_parts(experiment: Experiment, corpus: Corpus, fold: int = 1) -> dict[s
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     for number, search in enumerate(experiment.searches(fold), 1):
         for rung in rungs.rungs(search, experiment.training.epochs, number):
-            if rung.part not in parts:  # the first search has the utterances of studies from before there were several
-                parts[rung.part] = subset(corpus.train, rung.subset, 0 if number == fold == 1 else search.seed)
+            if rung.part not in parts:
+                parts[rung.part] = subset(corpus.train, rung.subset, subset_seed(number, fold, search))
     return parts
+
+
+def subset_seed(number: int, fold: int, search: Search) -> int:
+    """The seed of the utterances that the trials of a search are trained on.
+
+    Args:
+        number: of the search among the arm's, from 1.
+        fold: from 1.
+    """
+    return 0 if number == fold == 1 else search.seed  # 0 as in studies from before there were several searches
 
 
 def plan(experiment: Experiment, root: Path, device: str, progress: Progress) -> list[Block]:

@@ -28,6 +28,8 @@ from harness.frames.placement import DeviceData
 from harness.results import Epoch, RunResult
 from harness.training import provenance, run
 
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first used: see Training.deterministic
+
 READY = "ready"
 """What a worker says once it listens."""
 

@@ -99,7 +99,7 @@ def must_be_shared(section: str, key: str) -> str | None:
     """The reason why the arms may not differ in a setting; None if they may."""
     if section == "data" and key not in ("context", "normalisation", "boundary"):
         return "every arm sees the same frames"
-    if section == "training" and key in ("epochs", "early_stopping", "keep", "precision"):
+    if section == "training" and key in ("epochs", "early_stopping", "keep", "precision", "deterministic"):
         return "every arm is trained for as long, stopped by the same rule and computed with the same precision"
     return None
 

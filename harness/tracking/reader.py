@@ -105,7 +105,7 @@ class Reader:
         """
         studies = {experiment.experiment_id: experiment for experiment in self.experiments()}
         runs = self.runs(list(studies)) if studies else []
-        finals = _finals_of_ids(ids, runs, studies, self.uri)
+        finals = _of_ids(ids, runs, studies, self.uri)
         arms = {id_of(run): run for run in runs if _kind(run) == "arm"}
         records = []
         for run, name in zip(finals, _names(finals, studies), strict=True):
@@ -139,13 +139,30 @@ class Reader:
         seeds = json.loads(experiment.tags["harness.seeds"])  # a fold has seeds of its own
         return {seed: ids[seed] for seed in sorted(ids, key=lambda s: seeds.index(s) if s in seeds else len(seeds))}
 
-    def fetch(self, run_id: str, folder: Path) -> Path:
+    def trained(self, run_id: str) -> tuple[str, str, bool]:
+        """A finished trial or final: its whole id, its name with its study's, and whether it is a final.
+
+        Args:
+            run_id: the id, or what it begins with.
+
+        Raises:
+            UserError: it is unknown, ambiguous, an arm, or not finished.
+        """
+        studies = {experiment.experiment_id: experiment for experiment in self.experiments()}
+        runs = self.runs(list(studies)) if studies else []
+        (run,) = _of_ids([run_id], runs, studies, self.uri, "", ("final", "trial"))
+        return id_of(run), f"{studies[run.info.experiment_id].name}: {run.info.run_name}", _kind(run) == "final"
+
+    def fetch(self, run_id: str, folder: Path, names: Sequence[str] = ("result", "model")) -> Path:
         """The folder, into which a final's artifacts `result/` and `model/` were brought.
+
+        Args:
+            names: of the artifacts; a trial has no model.
 
         Raises:
             UserError: they are not there.
         """
-        for name in ("result", "model"):
+        for name in names:
             with refusals.explaining_damage(run_id, name, self.uri):
                 self.client.download_artifacts(run_id, name, str(folder))
         return folder
@@ -315,17 +332,24 @@ _SHORTEST = 4
 _N_NAMED = 5
 
 
-def _finals_of_ids(ids: Sequence[str], runs: Sequence[Run], studies: Mapping[str, Experiment], uri: str) -> list[Run]:
-    """The finished finals that these ids name, in their order. Raises UserError as `Reader.load_runs`."""
+def _of_ids(
+    ids: Sequence[str],
+    runs: Sequence[Run],
+    studies: Mapping[str, Experiment],
+    uri: str,
+    option: str = "--run ",
+    kinds: Sequence[str] = ("final",),
+) -> list[Run]:
+    """The finished runs of these kinds that the ids name, in their order. Raises UserError as `Reader.load_runs`."""
     finals: list[Run] = []
     mistakes = []
     for prefix in ids:
         matches = [run for run in runs if id_of(run).startswith(prefix.lower())]
-        wrong = _mistake(prefix, matches, studies, uri)
+        wrong = _mistake(prefix, matches, studies, uri, kinds)
         if wrong:
-            mistakes.append(f"--run {prefix}: {wrong}")
+            mistakes.append(f"{option}{prefix}: {wrong}")
         elif matches[0] in finals:
-            mistakes.append(f"--run {prefix}: is a run that was given twice")
+            mistakes.append(f"{option}{prefix}: is a run that was given twice")
         else:
             finals.append(matches[0])
     if mistakes:
@@ -334,8 +358,10 @@ def _finals_of_ids(ids: Sequence[str], runs: Sequence[Run], studies: Mapping[str
     return finals
 
 
-def _mistake(prefix: str, matches: Sequence[Run], studies: Mapping[str, Experiment], uri: str) -> str:
-    """What is wrong with an id whose runs these are; "" if it names one finished final."""
+def _mistake(
+    prefix: str, matches: Sequence[Run], studies: Mapping[str, Experiment], uri: str, kinds: Sequence[str]
+) -> str:
+    """What is wrong with an id whose runs these are; "" if it names one finished run of these kinds."""
     if len(prefix) < _SHORTEST:
         return f"an id has 32 characters; give at least the first {_SHORTEST}"
     if not matches:
@@ -348,7 +374,7 @@ def _mistake(prefix: str, matches: Sequence[Run], studies: Mapping[str, Experime
         return (
             f"is an arm, not a run of one seed; its finals lie below it in MLflow, or: harness report --study {study}"
         )
-    if _kind(run) == "trial":
+    if _kind(run) == "trial" and "trial" not in kinds:
         return "is a trial of a search; trials are not scored on test"
     if run.info.status != "FINISHED":
         return f"is not finished ({run.info.status})"

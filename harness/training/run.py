@@ -1,8 +1,9 @@
 """The unit of work: (arm, settings, seed, corpus) -> RunResult. It knows neither MLflow nor Optuna."""
 
+import contextlib
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +51,21 @@ def run(
     Raises:
         RunFailed, Interrupted: as `train`.
     """
-    model = _new_models([folder], settings, residents, [seed])[0]
-    state = train(
-        model,
-        residents.get(part, settings.data),
-        residents.get("validation", settings.data),
-        settings.training,
-        seed=seed,
-        precision=precision,
-        state_file=folder / "state.pt" if folder else None,
-        on_epoch=on_epoch,
-        should_stop=should_stop,
-        observed=trial is None,
-    )
-    return _result(arm, settings, residents, seed, precision, trial, search, folder, provenance, model, state)
+    with _deterministic(settings.training.deterministic):
+        model = _new_models([folder], settings, residents, [seed])[0]
+        state = train(
+            model,
+            residents.get(part, settings.data),
+            residents.get("validation", settings.data),
+            settings.training,
+            seed=seed,
+            precision=precision,
+            state_file=folder / "state.pt" if folder else None,
+            on_epoch=on_epoch,
+            should_stop=should_stop,
+            observed=trial is None,
+        )
+        return _result(arm, settings, residents, seed, precision, trial, search, folder, provenance, model, state)
 
 
 def run_together(
@@ -88,23 +90,24 @@ def run_together(
     Raises:
         RunFailed, Interrupted: as `train`.
     """
-    models = _new_models(folders, settings, residents, seeds)
-    states = train_together(
-        models,
-        residents.get("train", settings.data),
-        residents.get("validation", settings.data),
-        [settings.training] * len(seeds),
-        seeds=seeds,
-        precision=precision,
-        state_files=[folder / "state.pt" for folder in folders],
-        on_epoch=lambda s, epoch: on_epoch(seeds[s], epoch),
-        should_stop=should_stop,
-        observed=True,
-    )
-    return [
-        _result(arm, settings, residents, seed, precision, None, search, folder, provenance, model, state)
-        for seed, folder, model, state in zip(seeds, folders, models, states, strict=True)
-    ]
+    with _deterministic(settings.training.deterministic):
+        models = _new_models(folders, settings, residents, seeds)
+        states = train_together(
+            models,
+            residents.get("train", settings.data),
+            residents.get("validation", settings.data),
+            [settings.training] * len(seeds),
+            seeds=seeds,
+            precision=precision,
+            state_files=[folder / "state.pt" for folder in folders],
+            on_epoch=lambda s, epoch: on_epoch(seeds[s], epoch),
+            should_stop=should_stop,
+            observed=True,
+        )
+        return [
+            _result(arm, settings, residents, seed, precision, None, search, folder, provenance, model, state)
+            for seed, folder, model, state in zip(seeds, folders, models, states, strict=True)
+        ]
 
 
 def is_small(settings: Settings, train: Part, placement: Placement) -> bool:
@@ -112,6 +115,20 @@ def is_small(settings: Settings, train: Part, placement: Placement) -> bool:
     size = architectures.measure(settings.architecture, *_shape(settings, train), settings.params)
     fits = "train" not in placement.streamed and not settings.training.early_stopping
     return fits and size.parameters < SMALL
+
+
+@contextlib.contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Have torch refuse operations whose result depends on the order in which threads finish, if that is wanted.
+
+    cuBLAS reads CUBLAS_WORKSPACE_CONFIG when CUDA is first used; torch refuses matrix products without it.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(wanted or before)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _shape(settings: Settings, part: Part) -> tuple[int, int, int]:

@@ -58,11 +58,12 @@ def save(
     Args:
         sample: windows (P, W, D) and their logits (P, C), as `evaluate.sample` gives them.
     """
-    from safetensors.torch import save_file  # not everywhere that a model is trained
+    from safetensors.torch import save as packed  # not everywhere that a model is trained
 
     folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
     with replacing(folder / "model.safetensors") as temporary:
-        save_file({name: weight.contiguous() for name, weight in model.state_dict().items()}, temporary)
+        temporary.write_bytes(packed(weights))  # `save_file` would write under a name of its own, which a kill leaves
     facts = {
         "architecture": settings.architecture,
         "params": settings.params,
@@ -79,7 +80,7 @@ def save(
     }
     if sample:
         with replacing(folder / _SAMPLE) as temporary:
-            save_file(sample, temporary)
+            temporary.write_bytes(packed(sample))
         facts["sample"] = checksums.of_file(folder / _SAMPLE)
     write_text(folder / "model.json", checksums.seal(facts, indent=1))
 
