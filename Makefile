@@ -4,6 +4,8 @@
 # make fast      the tests that are not slow: for the inner loop
 # make test      all of check, and the whole test suite
 # make fuzz      damaged files for everything that reads one: make fuzz SECONDS=600 SEED=1
+# make faults    commands that are killed or fail at every write in turn; some of them: make faults CASES=200 SEED=1
+# make audit     security: bandit over the code, pip-audit over the dependencies
 # make same      proof that a refactoring changed no result since a commit: make same BASE=COMMIT
 # make pictures  those of the documents, from the default experiment's report; needs chromium
 
@@ -12,8 +14,9 @@ EXPERIMENT ?= experiments/ladnn_vs_ffdnn.toml
 
 SECONDS ?= 600
 SEED ?=
+CASES ?=
 
-.PHONY: install run check fast test fuzz same pictures clean
+.PHONY: install run check fast test fuzz faults audit same pictures clean
 
 install: .venv/installed
 
@@ -42,6 +45,14 @@ test: check
 
 fuzz: install
 	.venv/bin/python -m tests.fuzz $(SECONDS) $(SEED)
+
+faults: install
+	.venv/bin/python -m tests.faults $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+audit: install
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
+	.venv/bin/bandit --quiet --recursive --configfile pyproject.toml harness architectures
+	.venv/bin/pip-audit --skip-editable --progress-spinner off
 
 same: install
 	@test -n "$(BASE)" || { echo "Say what to compare with: make same BASE=COMMIT"; exit 2; }

@@ -36,12 +36,24 @@ def of_medium(error: BaseException) -> str | None:
     return None
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or torch on a CPU, had no memory for a tensor.
+
+    Example:
+        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
+        True
+    """
+    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator: can't allocate memory" in str(error)
+
+
 def _sentence(error: BaseException) -> str | None:
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     if isinstance(error, OSError) and error.errno in _WAYS_OUT:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{_WAYS_OUT[error.errno]}"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, OSError) and "requested and" in text:  # numpy, of an array; it does not say why
+        return f"not all of an array could be written ({text}): is the disk full? free some space, {_AGAIN}"
+    if isinstance(error, MemoryError) or is_out_of_memory(error):
         return f"out of memory ({text}); use a smaller batch_size, or close other programs, {_AGAIN}"
     module = type(error).__module__.partition(".")[0]
     if module in ("sqlite3", "sqlalchemy"):

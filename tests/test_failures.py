@@ -24,6 +24,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "reports/x")
         (PermissionError(errno.EACCES, "Permission denied", "a"), "a: permission is denied"),
         (sqlite3.OperationalError("database is locked"), "another program keeps it locked; close that program"),
         (sqlite3.OperationalError("database or disk is full"), "the disk is full; free some space"),
+        (OSError("638 requested and 0 written"), "not all of an array could be written (638 requested and 0 written)"),
         (MemoryError("Unable to allocate 2 TiB"), "out of memory (Unable to allocate 2 TiB); use a smaller batch_size"),
     ],
 )

@@ -48,6 +48,11 @@ class StudyContext:
         """The parts that a request is about."""
         return next(corpus.parts for corpus in self.corpora if corpus.digest == request.corpus)
 
+    def micro_batches(self, arm: str) -> int:
+        """The parts that an arm's batches are divided into, as it turned out before."""
+        parts: dict[str, int] = self.workspace.facts().get("micro_batches", {})
+        return parts.get(arm, 1)
+
     def request(
         self,
         arm: Arm,
@@ -80,6 +85,7 @@ class StudyContext:
             trial=trial,
             search=search,
             part=part,
+            micro_batches=self.micro_batches(arm.name),
             facts={
                 **self.facts,
                 "code": source_code.digest_now(settings.architecture),

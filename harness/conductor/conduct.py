@@ -19,6 +19,7 @@ from harness.conductor import growth, source_code
 from harness.conductor.arm import StudyContext
 from harness.conductor.loop import Conductor
 from harness.conductor.plan import study_parts, workload
+from harness.conductor.search import repair_journal
 from harness.conductor.workspace import Workspace, cache
 from harness.corpora.corpus import Corpus, open_corpus
 from harness.display.progress import Progress
@@ -91,6 +92,7 @@ def conduct(
                 seeds=[seed for _, seed in experiment.finals()],
                 command=experiment.command,
             )
+            repair_journal(workspace.journal)
             code_anew = [*found.anew, *source_code.untrained(workspace)]
             for note in source_code.check(workspace, code_anew):
                 progress.say(f"note: {note}")

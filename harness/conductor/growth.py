@@ -74,7 +74,10 @@ def count_look(record: StudyRecord, workspace: Workspace) -> StudyRecord:
 def remember_pairs(comparison: Comparison, workspace: Workspace) -> None:
     """Remember how many pairs the verdicts of the last look were about: later ones are about no fewer."""
     n_pairs = sum(pair.is_planned for pair in comparison.pairs_in("accuracy"))
-    *before, last = workspace.facts()["looks"]
+    looks = workspace.facts().get("looks")
+    if not looks:  # of a version that did not count them
+        return
+    *before, last = looks
     if last.get("pairs", 0) < n_pairs:
         workspace.remember(looks=[*before, last | {"pairs": n_pairs}])
 

@@ -1,5 +1,6 @@
 """What is complete: studies and single runs as records, and their comparison, from MLflow alone, without torch."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,7 @@ def finished_comparison(experiment: Experiment, root: Path) -> Comparison | None
     Raises:
         UserError: the study was begun with other settings.
     """
+    from harness.conductor import growth  # with it comes optuna, which a report does without
     from harness.tracking.store import open_store
 
     workspace = Workspace(root, experiment)
@@ -86,4 +88,7 @@ def finished_comparison(experiment: Experiment, root: Path) -> Comparison | None
     is_finished = any(line.study == experiment.study and line.state == "finished" for line in listed)
     if not is_finished:
         return None
-    return load_comparison(experiment.study, root, experiment.claims, experiment.comparison.mute)
+    comparison = load_comparison(experiment.study, root, experiment.claims, experiment.comparison.mute)
+    with contextlib.suppress(UserError), workspace.reserve():  # unless another process is in the study
+        growth.remember_pairs(comparison, workspace)  # which a kill may have kept from it
+    return comparison

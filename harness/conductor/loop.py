@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from harness.conductor.arm import Job, Jobs, Outcome, StudyContext, arm_jobs
 from harness.display.progress import Progress
-from harness.engines.request import Done, Engine, EpochEnd, Event, Failed, Fault, Lost, Printed
+from harness.engines.request import Divided, Done, Engine, EpochEnd, Event, Failed, Fault, Lost, Printed
 from harness.errors import Damaged, Interrupted, RunFailed
 from harness.experiment import rungs
 from harness.experiment.experiment import Arm
@@ -164,8 +164,8 @@ class Conductor:
     def _take(self, event: Event) -> None:
         if isinstance(event, EpochEnd):
             self._take_epoch(event)
-        elif isinstance(event, Printed):
-            self._take_printed(event)
+        elif isinstance(event, Printed | Divided):
+            self._take_note(event)
         elif isinstance(event, Lost) and not self.is_stopping:
             self._try_again(event)
         elif outcome := self._close(event):
@@ -183,12 +183,20 @@ class Conductor:
         finally:  # whatever went wrong, it waits for an answer, and could not stop without one
             self.engine.answer(event.id, end)
 
-    def _take_printed(self, event: Printed) -> None:
-        """Show what the code of an arm printed, the first time."""
+    def _take_note(self, event: Printed | Divided) -> None:
+        """Say what the code of an arm printed, or that its batches are divided, which is remembered; each once."""
         arm = self._open[event.id].job.request.arm
-        if arm not in self._printed:
+        if isinstance(event, Printed) and arm not in self._printed:
             self._printed.add(arm)
             self.progress.say(event.text)
+        if isinstance(event, Divided) and event.micro_batches > self.study.micro_batches(arm):
+            self.study.workspace.remember(
+                micro_batches=self.study.workspace.facts().get("micro_batches", {}) | {arm: event.micro_batches}
+            )
+            self.progress.say(
+                f"{arm}: out of memory on the device; its batches are trained on in {event.micro_batches} equal parts, "
+                "with the same gradients"
+            )
 
     def _try_again(self, event: Lost) -> None:
         """Go on with a run whose process died, from its last state.
@@ -248,8 +256,8 @@ class Conductor:
             with contextlib.suppress(Exception):  # what went wrong first is told
                 if isinstance(event, EpochEnd):
                     self._take_epoch(event)
-                elif isinstance(event, Printed):
-                    self._take_printed(event)
+                elif isinstance(event, Printed | Divided):
+                    self._take_note(event)
                 else:
                     self._close(event)
 

@@ -153,6 +153,7 @@ def _train(
         trial=then.trial,
         search=then.search,
         part=part,
+        micro_batches=facts.get("micro_batches", 1),
     )
     torch.set_num_threads(request.threads)
     named = RunName(then.arm, then.trial, then.seed if then.trial is None else None, then.search)

@@ -6,6 +6,7 @@ its origin was given: the sampler suggests for the first rung only.
 """
 
 import json
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -196,6 +197,23 @@ class ArmSearch:
 
     def _trial(self, number: int) -> optuna.Trial:
         return optuna.Trial(self._study, self._frozen(number)._trial_id)
+
+
+def repair_journal(journal: Path) -> None:
+    """Remove what a kill in the middle of a write leaves: the beginning of a line, and Optuna's lock.
+
+    What Optuna writes next would else be joined to that line, and it would wait half a minute for the lock. Only for
+    who keeps other processes out of the study.
+    """
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            os.fsync(file.fileno())
 
 
 def importances(searches: Sequence[ArmSearch]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from typing import Protocol, Self
 
 import torch
 
-from harness.engines.request import CorpusParts, EpochEnd, Event, Lost, Printed, Request, Stop
+from harness.engines.request import CorpusParts, Divided, EpochEnd, Event, Lost, Printed, Request, Stop
 from harness.engines.worker import READY, serve, serve_process
 from harness.frames.device import Parallelism
 
@@ -149,7 +149,7 @@ class LocalEngine:
         if message == READY:
             worker.begin()
             return
-        if not isinstance(message, EpochEnd | Printed):
+        if not isinstance(message, EpochEnd | Printed | Divided):
             worker.id = None
         self._events.append(message)
 

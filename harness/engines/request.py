@@ -43,6 +43,8 @@ class Request:
     """The number of the search that a trial belongs to, or that a final's configuration was found by."""
     part: str = "train"
     """The part of the corpus to train on."""
+    micro_batches: int = 1
+    """Parts of each batch that are trained on one after the other, where a whole one does not fit the memory."""
     facts: Mapping[str, Fact] = field(default_factory=dict)
     """Of the study, for the provenance of the result, which gets the worker's own facts as well."""
 
@@ -86,6 +88,15 @@ class Printed:
 
 
 @dataclass(frozen=True)
+class Divided:
+    """The device has too little memory for a batch: the run goes on with each in parts; comes before its end."""
+
+    id: int
+    micro_batches: int
+    """As that of a request, which later ones of the arm should have."""
+
+
+@dataclass(frozen=True)
 class Done:
     """The runs of a request are complete, or were pruned; all that belongs to them lies in their folders."""
 
@@ -126,7 +137,7 @@ class Stop:
     id: int
 
 
-Event = EpochEnd | Printed | Done | Failed | Fault | Lost | Stop
+Event = EpochEnd | Printed | Divided | Done | Failed | Fault | Lost | Stop
 
 
 class Engine(Protocol):
@@ -134,8 +145,8 @@ class Engine(Protocol):
 
     An implementer guarantees:
 
-    - Every request ends with exactly one event other than `EpochEnd` and `Printed`; none comes after it. A `Lost` one
-      has given back its slot: a process that died is replaced before the event is handed over.
+    - Every request ends with exactly one event other than `EpochEnd`, `Printed` and `Divided`; none comes after it. A
+      `Lost` one has given back its slot: a process that died is replaced before the event is handed over.
     - A request is trained by `harness.training`, with the threads and the precision that it names, on frames of the
       digest that it names, and on one device. Where it runs does not matter: no bit of a result depends on the slot,
       on what else is trained, or on the order of requests.

@@ -5,11 +5,13 @@ started it, and ends with that one, however that ends.
 """
 
 import contextlib
+import gc
 import mmap
 import os
 import threading
 import traceback
 from collections.abc import Callable, Container
+from dataclasses import replace
 from functools import partial
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
@@ -21,7 +23,7 @@ import torch
 
 import architectures
 from harness import failures, prints
-from harness.engines.request import CorpusParts, Done, EpochEnd, Event, Failed, Fault, Printed, Request, Stop
+from harness.engines.request import CorpusParts, Divided, Done, EpochEnd, Event, Failed, Fault, Printed, Request, Stop
 from harness.errors import Interrupted, RunFailed, UserError
 from harness.frames.device import dtype_of_frames
 from harness.frames.placement import DeviceData
@@ -29,6 +31,8 @@ from harness.results import Epoch, RunResult
 from harness.training import provenance, run
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first used: see Training.deterministic
+
+_MOST_PARTS = 256
 
 READY = "ready"
 """What a worker says once it listens."""
@@ -70,7 +74,7 @@ def serve(connection: Connection, stopping: Container[int | None], device: str, 
                     data = _device_data(corpus, request, torch.device(device))
                 with prints.kept() as kept:
                     try:
-                        event: Event = Done(id, _train(id, request, data, folder, connection, stopping))
+                        event: Event = Done(id, _fitted(id, request, data, folder, connection, stopping))
                     finally:
                         printed = kept.said(request.arm)
             except Interrupted:
@@ -100,6 +104,38 @@ def _device_data(corpus: CorpusParts, request: Request, device: torch.device) ->
     return DeviceData(
         dict(corpus.parts), corpus.padding, device, dtype_of_frames(request.precision), limit=corpus.memory
     )
+
+
+def _fitted(
+    id: int,
+    request: Request,
+    data: DeviceData,
+    folder: Path,
+    connection: Connection,
+    stopping: Container[int | None],
+) -> tuple[RunResult, ...]:
+    """As `_train`; where the memory of the device is too small, again with batches in twice as many parts.
+
+    Raises:
+        Exception: as `_train`; out of memory too, where a batch cannot be divided further.
+    """
+    while True:
+        try:
+            return _train(id, request, data, folder, connection, stopping)
+        except Exception as error:
+            n_parts, batch_size = 2 * request.micro_batches, request.settings.training.batch_size
+            if not failures.is_out_of_memory(error) or n_parts > min(batch_size, _MOST_PARTS):
+                raise
+            if run.depends_on_batch(request.settings, data.parts["train"]):
+                raise RunFailed(
+                    f"out of memory with batches of {batch_size} frames, which cannot be divided because the model "
+                    'normalises over each: use a smaller batch_size, or norm = "layer"'
+                ) from None
+        request = replace(request, micro_batches=n_parts)
+        gc.collect()  # what the error held
+        if data.device.type == "cuda":
+            torch.cuda.empty_cache()
+        connection.send(Divided(id, n_parts))
 
 
 def _train(
@@ -143,10 +179,11 @@ def train(
     """
     _check_code(request)
     own = provenance.of_machine(str(data.device), request.precision) | dict(request.facts)
+    own |= {"micro_batches": request.micro_batches} if request.micro_batches > 1 else {}
     folders = {seed: folder / name for seed, name in zip(request.seeds, request.folders, strict=True)}
     new = [seed for seed in request.seeds if not (folders[seed] / "state.pt").exists()]
     results: dict[int, RunResult] = {}
-    if len(new) > 1:
+    if len(new) > 1 and request.micro_batches == 1:
         batch = run.run_together(
             request.arm,
             request.settings,
@@ -175,6 +212,7 @@ def train(
                 provenance=own,
                 on_epoch=partial(on_epoch, seed),
                 should_stop=should_stop,
+                micro_batches=request.micro_batches,
             )
     return tuple(results[seed] for seed in request.seeds)
 

@@ -4,6 +4,7 @@ A study is an experiment; an arm is a top-level run in it, its finals are that r
 experiment `<study>/search`, so that what is compared stands alone.
 """
 
+import logging
 import os
 
 # Read while mlflow is imported, which any module here may do first: it would take over the logging, draw progress bars
@@ -11,3 +12,5 @@ import os
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# It logs an error of its database with the whole traceback before it raises it.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

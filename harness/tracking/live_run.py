@@ -13,7 +13,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from harness.files import temporary_folder
 from harness.results import Epoch, RunResult
 from harness.tracking import entries
-from harness.tracking.reader import id_of
+from harness.tracking.run_ids import id_of
 
 METRICS_PER_CALL = 900
 """MLflow takes 1,000 entries a call, tags counted."""

@@ -16,6 +16,7 @@ from harness.errors import UserError
 from harness.files import temporary_folder
 from harness.results import ArmRecord, Looks, RunResult, SearchRecord, StudyRecord, Trial
 from harness.tracking import refusals, views
+from harness.tracking.run_ids import id_of, kind_of, names_of, of_ids
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Reader:
         runs = self.runs([experiment.experiment_id])
         if "harness.finished" not in experiment.tags:
             raise UserError(self._progress(experiment, runs))
-        arms = {run.data.tags["arm"]: run for run in runs if _kind(run) == "arm"}
-        finals = {(run.data.tags["arm"], int(run.data.tags["seed"])): run for run in runs if _kind(run) == "final"}
+        arms = {run.data.tags["arm"]: run for run in runs if kind_of(run) == "arm"}
+        finals = {(run.data.tags["arm"], int(run.data.tags["seed"])): run for run in runs if kind_of(run) == "final"}
         now = json.loads(experiment.tags["harness.arms"])  # there may be runs of arms that were left out since
         fields = self.read_json(next(arms[arm] for arm in now if arm in arms), "study.json")
         known = fields.pop("looks", {})
@@ -105,10 +106,10 @@ class Reader:
         """
         studies = {experiment.experiment_id: experiment for experiment in self.experiments()}
         runs = self.runs(list(studies)) if studies else []
-        finals = _of_ids(ids, runs, studies, self.uri)
-        arms = {id_of(run): run for run in runs if _kind(run) == "arm"}
+        finals = of_ids(ids, runs, studies, self.uri)
+        arms = {id_of(run): run for run in runs if kind_of(run) == "arm"}
         records = []
-        for run, name in zip(finals, _names(finals, studies), strict=True):
+        for run, name in zip(finals, names_of(finals, studies), strict=True):
             refusals.refuse_without_server(studies[run.info.experiment_id], self.uri)
             records.append(self._run_record(run, arms.get(run.data.tags.get("mlflow.parentRunId", "")), name))
         return records
@@ -132,7 +133,7 @@ class Reader:
         ids = {
             int(run.data.tags["seed"]): id_of(run)
             for run in runs
-            if _kind(run) == "final" and run.data.tags["arm"] == arm and run.info.status == "FINISHED"
+            if kind_of(run) == "final" and run.data.tags["arm"] == arm and run.info.status == "FINISHED"
         }
         if not ids:
             raise UserError(self._progress(experiment, runs))
@@ -150,8 +151,8 @@ class Reader:
         """
         studies = {experiment.experiment_id: experiment for experiment in self.experiments()}
         runs = self.runs(list(studies)) if studies else []
-        (run,) = _of_ids([run_id], runs, studies, self.uri, "", ("final", "trial"))
-        return id_of(run), f"{studies[run.info.experiment_id].name}: {run.info.run_name}", _kind(run) == "final"
+        (run,) = of_ids([run_id], runs, studies, self.uri, "", ("final", "trial"))
+        return id_of(run), f"{studies[run.info.experiment_id].name}: {run.info.run_name}", kind_of(run) == "final"
 
     def fetch(self, run_id: str, folder: Path, names: Sequence[str] = ("result", "model")) -> Path:
         """The folder, into which a final's artifacts `result/` and `model/` were brought.
@@ -245,7 +246,7 @@ class Reader:
         trials = self.runs([search.experiment_id]) if search is not None else []
         n_folds = int(tags.get("harness.folds", "1"))
         done = [
-            (run.data.tags.get("arm", "").partition("@fold=")[0], _kind(run))
+            (run.data.tags.get("arm", "").partition("@fold=")[0], kind_of(run))
             for run in [*runs, *trials]
             if run.info.status == "FINISHED"
         ]
@@ -278,17 +279,6 @@ class Reader:
             provenance={"run": id_of(run)} | result.provenance,
             **fields,
         )
-
-
-def id_of(run: Run) -> str:
-    """The id of a run, which MLflow gives without a type."""
-    name: str = run.info.run_id
-    return name
-
-
-def _kind(run: Run) -> str:
-    """arm, final or trial; "" of a run that harness did not make."""
-    return run.data.tags.get("kind", "")
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
@@ -326,76 +316,3 @@ def _corpus(result: RunResult) -> dict[str, Any]:
         "digest": result.provenance.get("corpus"),
         "splits": {"test": test | {"frames": int(result.test.lengths.sum())}},
     }
-
-
-_SHORTEST = 4
-_N_NAMED = 5
-
-
-def _of_ids(
-    ids: Sequence[str],
-    runs: Sequence[Run],
-    studies: Mapping[str, Experiment],
-    uri: str,
-    option: str = "--run ",
-    kinds: Sequence[str] = ("final",),
-) -> list[Run]:
-    """The finished runs of these kinds that the ids name, in their order. Raises UserError as `Reader.load_runs`."""
-    finals: list[Run] = []
-    mistakes = []
-    for prefix in ids:
-        matches = [run for run in runs if id_of(run).startswith(prefix.lower())]
-        wrong = _mistake(prefix, matches, studies, uri, kinds)
-        if wrong:
-            mistakes.append(f"{option}{prefix}: {wrong}")
-        elif matches[0] in finals:
-            mistakes.append(f"{option}{prefix}: is a run that was given twice")
-        else:
-            finals.append(matches[0])
-    if mistakes:
-        are_all_unknown = not any(id_of(run).startswith(prefix.lower()) for prefix in ids for run in runs)
-        raise UserError("\n".join([*mistakes, *([_newest_finals(runs, studies)] if are_all_unknown else [])]))
-    return finals
-
-
-def _mistake(
-    prefix: str, matches: Sequence[Run], studies: Mapping[str, Experiment], uri: str, kinds: Sequence[str]
-) -> str:
-    """What is wrong with an id whose runs these are; "" if it names one finished run of these kinds."""
-    if len(prefix) < _SHORTEST:
-        return f"an id has 32 characters; give at least the first {_SHORTEST}"
-    if not matches:
-        return f"no such run in {uri}"
-    if len(matches) > 1:
-        return "several runs begin so:" + "".join(f"\n  {_line(run, studies)}" for run in matches[:_N_NAMED])
-    (run,) = matches
-    if _kind(run) == "arm":
-        study = studies[run.info.experiment_id].name
-        return (
-            f"is an arm, not a run of one seed; its finals lie below it in MLflow, or: harness report --study {study}"
-        )
-    if _kind(run) == "trial" and "trial" not in kinds:
-        return "is a trial of a search; trials are not scored on test"
-    if run.info.status != "FINISHED":
-        return f"is not finished ({run.info.status})"
-    return ""
-
-
-def _newest_finals(runs: Sequence[Run], studies: Mapping[str, Experiment]) -> str:
-    finals = [f"  {_line(run, studies)}" for run in runs if _kind(run) == "final"]
-    if not finals:
-        return "There is no final run yet; `harness run FILE` makes them"
-    more = [f"  and {len(finals) - _N_NAMED} more"] if len(finals) > _N_NAMED else []
-    return "\n".join(["The newest finals:", *finals[:_N_NAMED], *more])
-
-
-def _line(run: Run, studies: Mapping[str, Experiment]) -> str:
-    return f"{id_of(run)}  {studies[run.info.experiment_id].name}: {run.info.run_name}"
-
-
-def _names(finals: Sequence[Run], studies: Mapping[str, Experiment]) -> list[str]:
-    """ARM seed N; with the study in front, and at last the id behind, where that is needed to tell them apart."""
-    own = [f"{run.data.tags['arm']} seed {run.data.tags['seed']}" for run in finals]
-    with_study = [f"{studies[run.info.experiment_id].name}/{name}" for run, name in zip(finals, own, strict=True)]
-    with_id = [f"{name} ({id_of(run)[:8]})" for run, name in zip(finals, with_study, strict=True)]
-    return next((names for names in (own, with_study) if len(set(names)) == len(names)), with_id)

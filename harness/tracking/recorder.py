@@ -16,7 +16,8 @@ from harness.files import temporaries_in, temporary_folder
 from harness.results import ArmRecord, RunResult, StudyRecord
 from harness.tracking import entries, views
 from harness.tracking.live_run import TABLE, LiveRun, epochs_there, log, metrics_at, unknown
-from harness.tracking.reader import Reader, id_of
+from harness.tracking.reader import Reader
+from harness.tracking.run_ids import id_of
 
 _PARENT = "mlflow.parentRunId"
 

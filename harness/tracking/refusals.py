@@ -23,7 +23,7 @@ def refuse_silent_server(uri: str) -> None:
     if not uri.startswith("http"):
         return
     try:
-        urllib.request.urlopen(uri, timeout=10).close()
+        urllib.request.urlopen(uri, timeout=10).close()  # nosec B310 - http(s) alone comes here
     except urllib.error.HTTPError:
         pass  # it answers
     except OSError as error:
@@ -50,7 +50,7 @@ def refuse_moved_folder(experiments: Iterable[Experiment], root: Path) -> None:
         due = root / "mlruns" / experiment.experiment_id
         if not place.is_absolute() or place.resolve() == due.resolve():  # not absolute: mlflow-artifacts:/1, s3://...
             continue
-        code = (
+        code = (  # nosec B608 - shown to the user, and of two names of ours
             "import sqlite3; db = sqlite3.connect('mlflow.db'); "
             f"[db.execute(f'update {{t}} set {{c}} = replace({{c}}, ?, ?)', {(str(place.parent), str(due.parent))!r}) "
             "for t, c in (('experiments', 'artifact_location'), ('runs', 'artifact_uri'))]; db.commit()"

@@ -21,8 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness import process
 from harness.errors import UserError
 from harness.tracking import database, refusals
-from harness.tracking.reader import Reader, id_of
+from harness.tracking.reader import Reader
 from harness.tracking.recorder import Recorder
+from harness.tracking.run_ids import id_of
 
 
 def open_store(root: Path) -> "Store":

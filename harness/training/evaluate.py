@@ -31,16 +31,20 @@ class Predictions:
     """(F,) float32, -log posterior of the true class, nats; None of an unlabelled part."""
 
 
-def predict(model: nn.Module, data: FrameSource, precision: str) -> Predictions:
-    """Predictions for all frames in their order. The model is left in evaluation mode."""
-    return gather(log_posteriors(model, data, precision), data)
+def predict(model: nn.Module, data: FrameSource, precision: str, micro_batches: int = 1) -> Predictions:
+    """Predictions for all frames in their order. The model is left in evaluation mode.
+
+    Args:
+        micro_batches: parts of each batch, where the memory of the device is too small for a whole one.
+    """
+    return gather(log_posteriors(model, data, precision, micro_batches), data)
 
 
 @torch.inference_mode()
-def log_posteriors(model: nn.Module, data: FrameSource, precision: str) -> Iterator[Tensor]:
+def log_posteriors(model: nn.Module, data: FrameSource, precision: str, micro_batches: int = 1) -> Iterator[Tensor]:
     """Log posteriors (B, C) float32 of large batches of frames, in order. The model is left in evaluation mode."""
     model.eval()
-    for windows, _ in data.in_order(_BATCH):
+    for windows, _ in data.in_order(max(1, _BATCH // micro_batches)):
         with autocast(windows.device, precision):
             logits = model(windows)
         yield F.log_softmax(logits.float(), dim=1)

@@ -38,6 +38,7 @@ def run(
     provenance: dict[str, Any] | None = None,
     on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
     should_stop: Callable[[], bool] = lambda: False,
+    micro_batches: int = 1,
 ) -> RunResult:
     """One run: build, train, evaluate. A final (`trial` is None) is also scored on test, once, and its model saved.
 
@@ -47,6 +48,7 @@ def run(
         part: what to train on, "train" or a part of it.
         search: number of the search that it belongs to, from 1.
         folder: for the state of the training (`state.pt`), from which it goes on, and a final's model.
+        micro_batches: as those of `Learner`.
 
     Raises:
         RunFailed, Interrupted: as `train`.
@@ -64,8 +66,11 @@ def run(
             on_epoch=on_epoch,
             should_stop=should_stop,
             observed=trial is None,
+            micro_batches=micro_batches,
         )
-        return _result(arm, settings, residents, seed, precision, trial, search, folder, provenance, model, state)
+        return _result(
+            arm, settings, residents, seed, precision, trial, search, folder, provenance, model, state, micro_batches
+        )
 
 
 def run_together(
@@ -131,6 +136,13 @@ def _deterministic(wanted: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
+def depends_on_batch(settings: Settings, train: Part) -> bool:
+    """Whether a model normalises over its batch, which then cannot be divided without another gradient."""
+    with torch.device("meta"):
+        model = architectures.build(settings.architecture, *_shape(settings, train), settings.params)
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+
+
 def _shape(settings: Settings, part: Part) -> tuple[int, int, int]:
     """Window, features, classes."""
     return settings.data.window, part.d_features, len(part.phonemes)
@@ -167,6 +179,7 @@ def _result(
     provenance: dict[str, Any] | None,
     model: nn.Module,
     state: TrainingState,
+    micro_batches: int = 1,
 ) -> RunResult:
     """The scores of a trained model, which is saved if it is a final's."""
     part = residents.parts["train"]
@@ -175,7 +188,8 @@ def _result(
     test = None
     if trial is None:
         data = residents.get("test", settings.data)
-        test = evaluate.scores(evaluate.predict(model, data, precision), data, shape[2], keep_frames=True)
+        predictions = evaluate.predict(model, data, precision, micro_batches)
+        test = evaluate.scores(predictions, data, shape[2], keep_frames=True)
         if folder:
             stats = residents.statistics(settings.data.normalisation)
             saved_model.save(
@@ -204,7 +218,7 @@ def _result(
         history=tuple(state.history),
         best_epoch=state.best_epoch,
         validation=evaluate.scores(
-            evaluate.predict(model, validation, precision), validation, shape[2], keep_frames=False
+            evaluate.predict(model, validation, precision, micro_batches), validation, shape[2], keep_frames=False
         ),
         test=test,
         seconds=seconds,

@@ -45,6 +45,7 @@ def train(
     on_epoch: Callable[[Epoch], bool] = lambda epoch: False,
     should_stop: Callable[[], bool] = lambda: False,
     observed: bool = False,
+    micro_batches: int = 1,
 ) -> TrainingState:
     """Train `model` in place; it ends with the weights of the epoch that counts.
 
@@ -55,6 +56,7 @@ def train(
         on_epoch: called after each epoch, first for those that the state file remembers; true ends the training.
         should_stop: asked after every step.
         observed: look at the layers now and then; it changes nothing else.
+        micro_batches: as those of `Learner`.
 
     Returns:
         The learning curve (`history`), the epoch that counts (`best_epoch`), and the layers at the steps looked at.
@@ -64,7 +66,7 @@ def train(
         Interrupted: `should_stop` said so; the state was written.
     """
     device, n_steps = data.labels.device, steps_per_epoch(data, training)
-    learner = Learner(model, training, n_steps, device)
+    learner = Learner(model, training, n_steps, device, micro_batches)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if state_file and state_file.exists():
             try:
@@ -75,7 +77,11 @@ def train(
             learner.state.is_ended = on_epoch(epoch)
         train_epochs(
             [learner],
-            capture(lambda windows, labels: step(learner, windows, labels, precision), [learner.optimiser], device),
+            capture(
+                lambda windows, labels: step(learner, windows, labels, precision),
+                [learner.optimiser],
+                device,
+            ),
             lambda epoch: data.batches(training.batch_size, seed, epoch),
             data,
             validation,
@@ -154,11 +160,25 @@ def steps_per_epoch(data: FrameSource, training: Training) -> int:
 
 
 def step(learner: "Learner", windows: Tensor, labels: Tensor, precision: str) -> None:
-    """One update on windows (B, W, D), labels (B,)."""
-    loss, logits = loss_and_logits(learner.model, learner.training, windows, labels, precision)
+    """One update on windows (B, W, D), labels (B,).
+
+    The gradients of the learner's micro-batches are added up, and are those of the whole batch but for rounding and
+    for what dropout and masks draw; not so with batch normalisation, whose statistics are those of a part.
+    """
     learner.optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    learner.apply_gradients(loss.detach(), logits.detach(), labels)
+    losses, logits = [], []
+    n_parts = min(learner.micro_batches, len(labels))
+    for own, truth in zip(windows.tensor_split(n_parts), labels.tensor_split(n_parts), strict=True):
+        loss, part = loss_and_logits(learner.model, learner.training, own, truth, precision)
+        if n_parts > 1:
+            loss = loss * (len(truth) / len(labels))
+        torch.autograd.backward(loss)
+        losses.append(loss.detach())
+        logits.append(part.detach())
+    if n_parts == 1:
+        learner.apply_gradients(losses[0], logits[0], labels)
+    else:
+        learner.apply_gradients(torch.stack(losses).sum(), torch.cat(logits), labels)
 
 
 def loss_and_logits(
@@ -183,10 +203,18 @@ def loss_and_logits(
 
 
 class Learner:
-    """A model, what moves its weights, and how far it has come."""
+    """A model, what moves its weights, and how far it has come.
 
-    def __init__(self, model: nn.Module, training: Training, n_steps: int, device: torch.device) -> None:
+    Args:
+        n_steps: updates of an epoch.
+        micro_batches: equal parts of each batch, one after the other: activations take so much less memory.
+    """
+
+    def __init__(
+        self, model: nn.Module, training: Training, n_steps: int, device: torch.device, micro_batches: int = 1
+    ) -> None:
         self.model = model
+        self.micro_batches = micro_batches
         self.training = training
         self.optimiser = make_optimiser(model, training)
         self.schedule = make_schedule(self.optimiser, training, n_steps)
@@ -247,7 +275,7 @@ class Learner:
         """
         state = self.state
         loss, accuracy = (state.totals / n_frames).tolist()
-        predictions = evaluate.predict(self.model, validation, precision)
+        predictions = evaluate.predict(self.model, validation, precision, self.micro_batches)
         validation_loss, validation_accuracy = evaluate.loss_and_accuracy(predictions, validation)
         learning_rate = self.optimiser.param_groups[0]["lr"]
         if isinstance(self.schedule, lr_scheduler.ReduceLROnPlateau):

@@ -110,17 +110,17 @@ class _Slot:
         shutil.copytree(self._of("template"), self._folder)
         first = self._harness(scenario.arguments, case.at, case.how)
         again = self._harness(scenario.arguments)
-        wrong = []
-        if first["status"] not in ((-9, 0) if case.how in ("kill", "torn") else (0, 1, 2)):
+        wrong, is_killed = [], case.how in ("kill", "torn")
+        if first["status"] not in ((-9, 0) if is_killed else (0, 1, 2)):
             wrong.append(f"exit status {first['status']}")
         if again["status"] != scenario.status and not self._is_done(case.scenario, first["status"]):
             wrong.append(f"exit status {again['status']} the second time: {again['said'][-1500:]}")
         for said in (first["said"], again["said"]):
             if "Traceback" in said:
-                wrong.append(said[-2500:])
+                wrong.append(said[:1500] + " ... " + said[-1500:])
         if first["status"] in (1, 2) and not first["said"].strip():
             wrong.append("not a word was said of the failure")
-        wrong += faults_of(scenario, self._of("reference") / "watched", self._folder / "watched")
+        wrong += faults_of(scenario, self._of("reference") / "watched", self._folder / "watched", is_killed)
         wrong = [*wrong[:_SHOWN], *([f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else [])]
         return [*wrong, f"said: {first['said'][-300:]}"] if wrong else []
 

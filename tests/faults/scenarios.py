@@ -102,17 +102,19 @@ SCENARIOS = {
 }
 
 
-def faults_of(scenario: Scenario, reference: Path, found: Path) -> list[str]:
+def faults_of(scenario: Scenario, reference: Path, found: Path, is_killed: bool) -> list[str]:
     """What is not as it would be had nothing happened.
 
     Args:
         reference, found: folders `watched` of an undisturbed project and of one whose command was given again.
+        is_killed: whether it was killed; else the removal of a temporary file may be what had failed.
     """
     _, wrong = folder_differences(reference / "project", found / "project", list(scenario.files))
     if (reference / "project/mlflow.db").exists():
         wrong += differences(_tracked(reference / "project"), _tracked(found / "project"), "MLflow")
     lines = [f"{one.place}: {one.text[:200]}" for one in wrong if not one.place.endswith(MEASURED)]
-    left = {path for pattern in LEFTOVERS for path in found.rglob(pattern)} | set((found / "tmp").iterdir())
+    left = {path for pattern in LEFTOVERS for path in (found / "project").rglob(pattern)}
+    left |= set((found / "tmp").iterdir()) if is_killed else set()
     return lines + [f"left over: {path.relative_to(found)}" for path in sorted(left)]
 
 

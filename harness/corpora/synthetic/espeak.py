@@ -5,7 +5,7 @@ The engine is espeak-ng 1.52 in PyPI's `espeakng-loader` (GPL-3, loaded at run t
 
 import json
 import shutil
-import subprocess
+import subprocess  # nosec B404 - for our own interpreter, see below
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -76,7 +76,7 @@ def speak(voice: str, phrases: Sequence[Phrase]) -> list[Speech]:
         request = {"library": library, "data": str(data), "voice": _VOICE, "phrases": [asdict(p) for p in phrases]}
         command = [sys.executable, "-I", "-S", espeak_process.__file__]  # -I -S: the standard library alone, sooner
         # A session of its own: Ctrl-C reaches us alone, and the engine ends by itself within a second.
-        process = subprocess.run(
+        process = subprocess.run(  # nosec B603 - our interpreter and our file
             command, input=json.dumps(request).encode(), capture_output=True, start_new_session=True
         )
     if process.returncode:
