@@ -50,8 +50,8 @@ def refuse_moved_folder(experiments: Iterable[Experiment], root: Path) -> None:
         due = root / "mlruns" / experiment.experiment_id
         if not place.is_absolute() or place.resolve() == due.resolve():  # not absolute: mlflow-artifacts:/1, s3://...
             continue
-        code = (  # nosec B608 - shown to the user, and of two names of ours
-            "import sqlite3; db = sqlite3.connect('mlflow.db'); "
+        code = (
+            "import sqlite3; db = sqlite3.connect('mlflow.db'); "  # nosec B608 - shown only, and of names of ours
             f"[db.execute(f'update {{t}} set {{c}} = replace({{c}}, ?, ?)', {(str(place.parent), str(due.parent))!r}) "
             "for t, c in (('experiments', 'artifact_location'), ('runs', 'artifact_uri'))]; db.commit()"
         )
