@@ -125,28 +125,14 @@ def _discover() -> dict[str, str]:
             with contextlib.redirect_stdout(sys.stderr):  # what it prints is no result of a command
                 importlib.import_module(f"{__package__}.{module.name}")
         except (Exception, SystemExit) as error:
-            place = place_of(error, module.name) or f"architectures/{module.name}.py"
-            reasons[module.name] = f"{place}: {type(error).__name__}: {error}"
+            alone = f"architectures/{module.name}.py: {type(error).__name__}: {error}"
+            reasons[module.name] = fault_of(error) or alone
         else:
             if module.name not in _registered:
                 reasons[module.name] = f"architectures/{module.name}.py: no class in it is decorated with @register"
             elif reason := _contract.breach(cast("Hashable", _registered[module.name])):
                 reasons[module.name] = reason
     return reasons
-
-
-def place_of(error: BaseException, name: str) -> str | None:
-    """The place of an error in `architectures/NAME.py`, as `architectures/ladnn.py:55`; None if it is elsewhere.
-
-    Example:
-        >>> place_of(ValueError("raised elsewhere"), "ladnn") is None
-        True
-    """
-    line = error.lineno if isinstance(error, SyntaxError) else None
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename.endswith(f"{name}.py"):
-            line = number
-    return f"architectures/{name}.py:{line}" if line else None
 
 
 def fault_of(error: BaseException) -> str | None:
@@ -157,13 +143,14 @@ def fault_of(error: BaseException) -> str | None:
         True
     """
     folders = {Path(folder) for folder in importlib.import_module(__package__).__path__}
-    place = None
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        file = Path(frame.f_code.co_filename)
-        if file.parent in folders and file.stem in _registered:
-            place = f"architectures/{file.name}:{number}"
-    if place is None:
+    places = [(frame.f_code.co_filename, number) for frame, number in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno or 1))
+    own = [(Path(file), number) for file, number in places if Path(file).parent in folders]
+    own = [(file, number) for file, number in own if not file.stem.startswith("_")]
+    if not own:
         return None
+    place = f"architectures/{own[-1][0].name}:{own[-1][1]}"
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error).strip().partition("\n")[0]
     is_dry = "meta tensors" in text  # of a check of shapes
     hint = "; shapes are checked without values: forward must not look at any (.item(), float(), if)" if is_dry else ""

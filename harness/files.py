@@ -1,9 +1,9 @@
 """Files and folders that are written whole or not at all, and reports of long work on many of them."""
 
 import contextlib
-import glob
+import functools
+import itertools
 import os
-import secrets
 import shutil
 import tempfile
 import tokenize
@@ -74,7 +74,8 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
 def temporary_folder(parent: Path | None = None, name: str = "harness") -> Iterator[Path]:
     """A new folder that is gone at the block's end, unless it was renamed.
 
-    What killed processes of this machine left of such folders in `parent` is removed first.
+    What killed processes of this machine left of such folders in `parent` is removed when a process makes its first
+    there. The name is short, as some programs take no long paths: what it begins with, then whose it is.
 
     Args:
         parent: where it lies; where the system has its temporary files if None.
@@ -91,16 +92,26 @@ def temporary_folder(parent: Path | None = None, name: str = "harness") -> Itera
     """
     parent = parent or Path(tempfile.gettempdir())
     own = process.signature()
-    for left in parent.glob(f"*.unfinished.{glob.escape(own['host'])}.*.*.*"):
-        pid, born, _ = left.name.rsplit(".", 3)[1:]
-        if pid.isdecimal() and not process.lives({"pid": pid, "born": born}):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = parent / ".".join([name, "unfinished", *own.values(), secrets.token_hex(4)])
+    host = f"{zlib.crc32(own['host'].encode()):08x}"
+    _remove_left(parent, host, own["pid"])
+    folder = parent / f"{name}.tmp.{host}.{own['pid']}.{own['born']}.{next(_numbers)}"
     folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_numbers = itertools.count()
+
+
+@functools.cache
+def _remove_left(parent: Path, host: str, pid: str) -> None:
+    """Remove temporary folders of processes of this host that are gone; once for each process, named by `pid`."""
+    for left in parent.glob(f"*.tmp.{host}.*.*.*"):
+        owner, born, _ = left.name.rsplit(".", 3)[1:]
+        if owner.isdecimal() and not process.lives({"pid": owner, "born": born}):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import sys
 from collections.abc import Iterator
 
 _MOST = 1_000  # characters
+_LINES = 5
 
 
 class _Kept(io.TextIOBase):
@@ -32,9 +34,6 @@ class _Kept(io.TextIOBase):
         return "\n".join([f"{whose}: its code printed, which is shown once:", *(f"  {line}" for line in shown)])
 
 
-_LINES = 5
-
-
 @contextlib.contextmanager
 def kept() -> Iterator[_Kept]:
     """Keep what is printed within the block instead of showing it.
@@ -48,3 +47,12 @@ def kept() -> Iterator[_Kept]:
     printed = _Kept()
     with contextlib.redirect_stdout(printed):
         yield printed
+
+
+@contextlib.contextmanager
+def shown_after(whose: str) -> Iterator[None]:
+    """Keep what is printed within the block, and show its beginning on standard error once the block has ended."""
+    with kept() as printed:
+        yield
+    if said := printed.said(whose):
+        print(said, file=sys.stderr)

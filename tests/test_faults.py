@@ -3,6 +3,8 @@
 import random
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +15,12 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="needs Linux and a C compiler"),
 ]
 SEED = 7
-CASES = {"study": ("kill", "torn", "full"), "import": ("kill", "once")}
+CASES = {"study": ("kill", "torn", "full"), "report": ("kill",), "import": ("once",), "synthesis": ("kill",)}
 """Ways to fail, at a place each that is drawn."""
 
 
-def test_after_a_fault_the_same_command_gives_the_same(tmp_path):
-    with Bench(tmp_path, 1) as bench:
+def test_after_a_fault_the_same_command_gives_the_same():
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder, Bench(Path(folder), 1) as bench:
         for scenario, ways in CASES.items():
             n_calls = bench.prepare(scenario)
             for how in ways:

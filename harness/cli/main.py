@@ -158,7 +158,7 @@ def bench_(
 
     arms, chosen = arms_of(file, only), choose_device(device)
     arithmetic = choose(chosen) if precision == "auto" else precision
-    with prints.kept() as printed:
+    with prints.shown_after("bench"):
         found = bench(
             arms,
             device=chosen,
@@ -167,8 +167,6 @@ def bench_(
             seconds=seconds,
             say=lambda text: click.echo(text, err=True),
         )
-    if said := printed.said("bench"):
-        click.echo(said, err=True)
     terminal.show(blocks(found))
     click.echo(json.dumps(found))
 

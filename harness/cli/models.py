@@ -70,7 +70,7 @@ def predict(
         found = source.read(data, split, models[0], cache(root), progress.reading)
         outputs.check(outs, len(found.part.lengths))
         started = time.perf_counter()
-        with prints.kept() as printed:
+        with prints.shown_after(arm):
             prediction = labelled(
                 models,
                 found.part,
@@ -79,8 +79,6 @@ def predict(
                 progress=lambda done, total: progress.reading("labelling", done, total),
             )
         seconds = time.perf_counter() - started
-    if said := printed.said(arm):
-        click.echo(said, err=True)
     written = [(out, outputs.write(out, found, prediction, models[0].saved.phonemes)) for out in outs]
     files = [Line(f"{out}: {what}") for out, what in written]
     machine = provenance.of_machine(chosen.type, models[0].precision)["device"]
@@ -123,11 +121,9 @@ def export(study: str, arm: str, seed: int | None, out: Path) -> None:
     from harness.prediction import export as exporting
     from harness.prediction.model import load
 
-    with prints.kept() as printed:
+    with prints.shown_after(arm):
         model = load(project(), study, arm, seed)
         differences = exporting.export(model, out)
-    if said := printed.said(arm):
-        click.echo(said, err=True)
     size = wording.count(model.result.parameters)
     whose = f"study {study}, arm {model.result.arm} ({model.saved.architecture}), seed {model.result.seed}"
     click.echo(f"{whose}: {size} parameters")

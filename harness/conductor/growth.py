@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from harness.comparison.model import Comparison
-from harness.conductor import search
 from harness.conductor.workspace import Workspace, runs_per_arm
 from harness.display.progress import Progress
 from harness.experiment.amendment import Amendment, forms, is_of_any
@@ -35,6 +34,8 @@ def amend(found: Amendment, workspace: Workspace, recorder: Recorder, progress: 
     for line in (*(f"changed: {change}" for change in found.changes), *found.lines(runs_per_arm(experiment))):
         progress.say(line)
     recorder.reopen(lambda arm: is_of_any(arm, found.anew), lambda arm: is_of_any(arm, list(experiment.arms)))
+    from harness.conductor import search  # with it comes optuna, which a finished study does without
+
     search.forget(workspace.journal, lambda arm: is_of_any(arm, found.anew))
     workspace.forget(found.anew)
     if any(line.startswith("search.trials") for line in found.changes):

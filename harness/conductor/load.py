@@ -76,7 +76,7 @@ def finished_comparison(experiment: Experiment, root: Path) -> Comparison | None
     Raises:
         UserError: the study was begun with other settings.
     """
-    from harness.conductor import growth  # with it comes optuna, which a report does without
+    from harness.conductor import growth  # with it comes mlflow
     from harness.tracking.store import open_store
 
     workspace = Workspace(root, experiment)

@@ -142,11 +142,8 @@ class Progress:
         self._started = time.perf_counter()
         self.facts.arms = {name: Standing(sum(work.trials) + work.seeds) for name in work.arms}
         self.facts.total_frames = work.frames_per_arm * len(work.arms)
-        spent = (
-            f"{' + '.join(map(str, work.trials))} trials and {work.seeds} seeds"
-            if work.trials
-            else f"{work.seeds} seeds"
-        )
+        trials = f"{' + '.join(map(str, work.trials))} trials and " if work.trials else ""
+        spent = trials + wording.counted(work.seeds, "seed")
         self.display.line(f"study {work.study}: {', '.join(work.arms)}; {spent} each, {work.frames:,} frames")
 
     def begins(self, run: RunName, epochs: int, frames_per_epoch: int, values: Mapping[str, Any]) -> None:

@@ -57,37 +57,42 @@ def serve(connection: Connection, stopping: Container[int | None], device: str, 
         stopping: ids of requests that are to stop, None among them for all; filled by another thread.
         folder: the study's, in which the requests' folders lie.
     """
-    corpus: CorpusParts | None = None
-    data: DeviceData | None = None
+    corpus: _Corpus | None = None
     with contextlib.suppress(EOFError, OSError):
         connection.send(READY)
         while True:
             message = connection.recv()
             if isinstance(message, CorpusParts):
-                corpus, data = message, None
+                corpus = _Corpus(message, torch.device(device))
                 continue
             id, request = message
             assert corpus is not None, "a corpus is offered before the first request"
-            printed = ""
-            try:
-                if data is None or data.dtype != dtype_of_frames(request.precision):
-                    data = _device_data(corpus, request, torch.device(device))
-                with prints.kept() as kept:
-                    try:
-                        event: Event = Done(id, _fitted(id, request, data, folder, connection, stopping))
-                    finally:
-                        printed = kept.said(request.arm)
-            except Interrupted:
-                event = Stop(id)
-            except RunFailed as error:
-                event = Failed(id, error)
-            except UserError as error:
-                event = Fault(id, error)
-            except Exception as error:
-                event = Fault(id, _explained(error))
-            if printed:
-                connection.send(Printed(id, printed))
+            with prints.kept() as printed:
+                event = _outcome(id, request, corpus, folder, connection, stopping)
+            if said := printed.said(request.arm):
+                connection.send(Printed(id, said))
             connection.send(event)
+
+
+def _outcome(
+    id: int,
+    request: Request,
+    corpus: "_Corpus",
+    folder: Path,
+    connection: Connection,
+    stopping: Container[int | None],
+) -> Event:
+    """The last event of a request, which is trained."""
+    try:
+        return Done(id, _train(id, request, corpus.data(request), folder, connection, stopping))
+    except Interrupted:
+        return Stop(id)
+    except RunFailed as error:
+        return Failed(id, error)
+    except UserError as error:
+        return Fault(id, error)
+    except Exception as error:
+        return Fault(id, _explained(error))
 
 
 def _explained(error: Exception) -> Exception:
@@ -99,14 +104,25 @@ def _explained(error: Exception) -> Exception:
     return RuntimeError(f"in a worker process:\n{traceback.format_exc()}")
 
 
-def _device_data(corpus: CorpusParts, request: Request, device: torch.device) -> DeviceData:
-    assert corpus.digest == request.corpus, "the corpus that was sent last"
-    return DeviceData(
-        dict(corpus.parts), corpus.padding, device, dtype_of_frames(request.precision), limit=corpus.memory
-    )
+class _Corpus:
+    """The corpus that was sent last, with its frames on the device in the type of numbers that was asked last."""
+
+    def __init__(self, parts: CorpusParts, device: torch.device) -> None:
+        self._parts = parts
+        self._device = device
+        self._data: DeviceData | None = None
+
+    def data(self, request: Request) -> DeviceData:
+        assert self._parts.digest == request.corpus, "the corpus that was sent last"
+        dtype = dtype_of_frames(request.precision)
+        if self._data is None or self._data.dtype != dtype:
+            self._data = None  # its memory is free before the next is placed
+            parts = self._parts
+            self._data = DeviceData(dict(parts.parts), parts.padding, self._device, dtype, limit=parts.memory)
+        return self._data
 
 
-def _fitted(
+def _train(
     id: int,
     request: Request,
     data: DeviceData,
@@ -114,14 +130,24 @@ def _fitted(
     connection: Connection,
     stopping: Container[int | None],
 ) -> tuple[RunResult, ...]:
-    """As `_train`; where the memory of the device is too small, again with batches in twice as many parts.
+    """Train a request on its threads, and write the results into its folders.
+
+    Where the memory of the device is too small, it is trained again with batches in twice as many parts.
 
     Raises:
-        Exception: as `_train`; out of memory too, where a batch cannot be divided further.
+        Exception: as `train`; out of memory too, where a batch cannot be divided further.
     """
+    if torch.get_num_threads() != request.threads:
+        torch.set_num_threads(request.threads)
+
+    def on_epoch(seed: int, epoch: Epoch) -> bool:
+        connection.send(EpochEnd(id, seed, epoch))
+        return bool(connection.recv())
+
     while True:
         try:
-            return _train(id, request, data, folder, connection, stopping)
+            results = train(request, data, folder, on_epoch, lambda: None in stopping or id in stopping)
+            break
         except Exception as error:
             n_parts, batch_size = 2 * request.micro_batches, request.settings.training.batch_size
             if not failures.is_out_of_memory(error) or n_parts > min(batch_size, _MOST_PARTS):
@@ -136,25 +162,6 @@ def _fitted(
         if data.device.type == "cuda":
             torch.cuda.empty_cache()
         connection.send(Divided(id, n_parts))
-
-
-def _train(
-    id: int,
-    request: Request,
-    data: DeviceData,
-    folder: Path,
-    connection: Connection,
-    stopping: Container[int | None],
-) -> tuple[RunResult, ...]:
-    """Train a request on its threads, and write the results into its folders."""
-    if torch.get_num_threads() != request.threads:
-        torch.set_num_threads(request.threads)
-
-    def on_epoch(seed: int, epoch: Epoch) -> bool:
-        connection.send(EpochEnd(id, seed, epoch))
-        return bool(connection.recv())
-
-    results = train(request, data, folder, on_epoch, lambda: None in stopping or id in stopping)
     for name, result in zip(request.folders, results, strict=True):
         result.save(folder / name)
     return results

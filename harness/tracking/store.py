@@ -85,13 +85,11 @@ class Store(Reader):
         experiment_ids = [experiment.experiment_id for experiment in self.experiments()]
         query = f"attributes.status = 'RUNNING' and tags.host = '{process.host()}'"
         runs = self.runs(experiment_ids, query) if experiment_ids else []
-        run_ids = [id_of(run) for run in runs if not process.lives(run.data.tags)]
-        for run in runs:
-            if id_of(run) in run_ids:
-                _remove_cut_uploads(run)
-        for run_id in run_ids:
-            self.client.set_terminated(run_id, "KILLED")
-        return run_ids
+        dead = [run for run in runs if not process.lives(run.data.tags)]
+        for run in dead:
+            _remove_cut_uploads(run)
+            self.client.set_terminated(id_of(run), "KILLED")
+        return [id_of(run) for run in dead]
 
     def begin(
         self,

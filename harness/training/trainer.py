@@ -77,11 +77,7 @@ def train(
             learner.state.is_ended = on_epoch(epoch)
         train_epochs(
             [learner],
-            capture(
-                lambda windows, labels: step(learner, windows, labels, precision),
-                [learner.optimiser],
-                device,
-            ),
+            capture(lambda windows, labels: step(learner, windows, labels, precision), [learner.optimiser], device),
             lambda epoch: data.batches(training.batch_size, seed, epoch),
             data,
             validation,

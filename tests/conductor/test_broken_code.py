@@ -90,27 +90,43 @@ def run(project, *arguments, text):
     return done
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_a_file_that_is_no_architecture_is_told_by_list_and_plan(project, what):
-    text, reason = BROKEN[what]
-    if what in ("syntax", "unannotated"):
-        listed = run(project, "list", text=text)
-        assert listed.returncode == 0, listed.stderr
+@pytest.fixture
+def with_files(project):
+    """Write files of architectures, `mine_KIND.py` for each kind, and an experiment with an arm for each."""
+    files = []
+
+    def write(kinds):
+        for kind, (text, _) in kinds.items():
+            files.append(project / "architectures" / f"mine_{kind}.py")
+            files[-1].write_text(HEAD + text)
+        arms = "".join(f'[arms.{kind}]\narchitecture = "mine_{kind}"\n' for kind in kinds)
+        files.append(project / "all.toml")
+        files[-1].write_text(EXPERIMENT.replace('[arms.mine]\narchitecture = "mine"\n', arms))
+
+    yield write
+    for file in files:
+        file.unlink()
+
+
+def test_files_that_are_no_architectures_are_told_by_list_and_plan(project, with_files):
+    with_files(BROKEN)
+    listed, planned = run(project, "list", text=WHOLE), run(project, "run", "--plan", "all.toml", text=WHOLE)
+    assert (listed.returncode, planned.returncode) == (0, 2), listed.stderr
+    assert "tdnnf" in listed.stdout
+    for kind, (_, reason) in BROKEN.items():
+        reason = reason.replace("mine.py", f"mine_{kind}.py")
         assert reason in " ".join(listed.stdout.split())
-        assert "tdnnf" in listed.stdout
-    planned = run(project, "run", "--plan", "mine.toml", text=text)
-    assert planned.returncode == 2
-    assert 'mine.toml:9:1: arms.mine.architecture: "mine" cannot be used: architectures/mine.py' in planned.stderr
-    assert reason in planned.stderr
+        refusal = f'arms.{kind}.architecture: "mine_{kind}" cannot be used: architectures/mine_{kind}.py'
+        assert [line for line in planned.stderr.splitlines() if refusal in line and reason in line]
 
 
-@pytest.mark.parametrize("what", IN_USE)
-def test_an_architecture_that_cannot_be_used_is_told_before_anything_is_read(project, what):
-    text, reason = IN_USE[what]
-    planned = run(project, "run", "--plan", "mine.toml", text=text)
+def test_architectures_that_cannot_be_used_are_told_before_anything_is_read(project, with_files):
+    with_files(IN_USE)
+    planned = run(project, "run", "--plan", "all.toml", text=WHOLE)
     assert planned.returncode == 2
-    assert "arms.mine: " in planned.stderr
-    assert reason in planned.stderr
+    for kind, (_, reason) in IN_USE.items():
+        told = [line for line in planned.stderr.splitlines() if f"arms.{kind}: " in line]
+        assert reason.replace("mine.py", f"mine_{kind}.py") in told[0]
 
 
 def test_a_fault_in_training_is_told_and_can_be_corrected_while_nothing_is_trained(project):

@@ -19,6 +19,7 @@ HOW = {
     "once": "the call fails",
     "full": "this call and all later ones fail, as on a full disk",
 }
+"""In the order of the shim, which counts them from 1."""
 
 _SHOWN = 4  # promises broken by one case
 
@@ -132,11 +133,11 @@ class _Slot:
     def _of(self, what: str) -> Path:
         return self._folder.with_name(f"{self._folder.name}-{what}")
 
-    def _harness(self, arguments: object, at: int = 0, how: str = "") -> dict[str, Any]:
+    def _harness(self, arguments: object, at: int = 0, how: str | None = None) -> dict[str, Any]:
         to_server, from_server = self._server.stdin, self._server.stdout
         assert to_server is not None
         assert from_server is not None
-        job = {"arguments": arguments, "folder": str(self._folder), "at": at, "how": how}
+        job = {"arguments": arguments, "folder": str(self._folder), "at": at, "how": [None, *HOW].index(how)}
         to_server.write(json.dumps(job) + "\n")
         to_server.flush()
         return dict(json.loads(from_server.readline()))

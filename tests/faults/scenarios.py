@@ -15,34 +15,11 @@ import soundfile
 from harness.tracking.store import open_store
 from tests.differences import differences, folder_differences
 from tests.same_results import TRAINED_ANEW
-from tests.small_corpus import write_project
+from tests.small_corpus import STUDY, write_project
 
-STUDY = """\
-question = "Does anything help?"
-study = "small"
-[data]
-corpus = "corpus"
-[training]
-epochs = 2
-batch_size = 256
-learning_rate = { log = [1e-3, 1e-1] }
-precision = "fp32"
-[arms.ladnn]
-architecture = "ladnn"
-params = { width = 4, depth = 1 }
-[arms.ffdnn]
-architecture = "ffdnn"
-params = { width = 8, depth = 1 }
-[search]
-trials = 2
-epochs = 1
-[comparison]
-seeds = [5]
-resamples = 200
-"""
 MEASURED = (".checksum", ".when")
 """Ends of keys of what a time decides."""
-LEFTOVERS = ("*.unfinished*", "*.tmp", "*.part", ".*.unfinished*")
+LEFTOVERS = ("*.unfinished*", "*.tmp*", "*.part")
 
 
 @dataclass(frozen=True)
@@ -89,12 +66,13 @@ _OF_STUDY = [
     if kind not in ("terminal", "MLflow: metrics, artifacts")
     for pattern in patterns
 ]
+_RUN = ("run", "small.toml", "--set", "comparison.seeds=[5]", "--set", "comparison.resamples=200")
 _IMPORT = ("data", "import", "folder", "mine", "--speaker", "^[^/]+", "--out", "made", "--processes", "1",
            "--validation", "0.3", "--test", "0.3")  # fmt: skip
 SCENARIOS = {
-    "database": Scenario(("run", "small.toml", "--restart-arm", "nobody"), _project, ["mlruns/**/*"], status=2),
-    "study": Scenario(("run", "small.toml"), _project_with_database, _OF_STUDY),
-    "report": Scenario(("report", "--study", "small"), _project_with_database, _OF_STUDY, [("run", "small.toml")]),
+    "database": Scenario((*_RUN, "--restart-arm", "nobody"), _project, ["mlruns/**/*"], status=2),
+    "study": Scenario(_RUN, _project_with_database, _OF_STUDY),
+    "report": Scenario(("report", "--study", "small"), _project_with_database, _OF_STUDY, [_RUN]),
     "import": Scenario(_IMPORT, _recordings, ["made/**/*"]),
     "synthesis": Scenario(
         ("data", "synthesize", "--out", "made", "--minutes", "0.1", "--processes", "1"), _nothing, ["made/**/*"]

@@ -14,7 +14,6 @@ from typing import Any
 
 from harness.cli import main as cli
 
-HOW = {"kill": 1, "torn": 2, "once": 3, "full": 4}
 LONGEST = 120
 """Seconds that a command may take."""
 
@@ -23,7 +22,7 @@ def run(job: dict[str, Any], shim: ctypes.CDLL) -> dict[str, Any]:
     """Run a command in a fork.
 
     Args:
-        job: arguments, folder (it works in its `watched/project`), at, how.
+        job: arguments, folder (it works in its `watched/project`), at, and how as a number of the shim.
 
     Returns:
         status (negative: the signal), said, and of a command that was not killed the number of calls counted.
@@ -53,7 +52,7 @@ def _command(job: dict[str, Any], folder: Path, shim: ctypes.CDLL) -> None:
     os.dup2(said, 1)
     os.dup2(said, 2)
     (folder / "calls.json").unlink(missing_ok=True)
-    shim.faults_arm(str(folder / "watched").encode(), job["at"], HOW.get(job["how"], 0))
+    shim.faults_arm(str(folder / "watched").encode(), job["at"], job["how"])
     status: int | str | None = 0
     try:
         cli.main(job["arguments"], prog_name="harness")
@@ -64,8 +63,7 @@ def _command(job: dict[str, Any], folder: Path, shim: ctypes.CDLL) -> None:
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    calls = {"calls": shim.faults_count(), "last": shim.faults_last().decode()}
-    (folder / "calls.json").write_text(json.dumps(calls))
+    (folder / "calls.json").write_text(json.dumps({"calls": shim.faults_count()}))
     os._exit(status if isinstance(status, int) else 1)
 
 
@@ -81,7 +79,6 @@ def main() -> None:
     import harness.tracking.views  # noqa: F401
 
     shim = ctypes.CDLL(None)
-    shim.faults_last.restype = ctypes.c_char_p
     shim.faults_count.restype = ctypes.c_long
     shim.faults_arm.argtypes = [ctypes.c_char_p, ctypes.c_long, ctypes.c_int]
     for line in sys.stdin:

@@ -21,11 +21,7 @@
 
 enum { KILL = 1, TORN = 2, ONCE = 3, FULL = 4 };
 
-struct shared {
-    long count;
-    char last[256];
-};
-static struct shared *shared;
+static long *count; /* shared with forks */
 static char root[PATH_MAX];
 static long at;
 static int how;
@@ -33,14 +29,13 @@ static int how;
 /* As `how`: the process group is killed before the call; in its middle; the call fails; it and all later ones do. */
 void faults_arm(const char *folder, long number, int kind)
 {
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     snprintf(root, sizeof root, "%s/", folder);
     at = number;
     how = kind;
 }
 
-long faults_count(void) { return shared ? shared->count : 0; }
-const char *faults_last(void) { return shared ? shared->last : ""; }
+long faults_count(void) { return count ? *count : 0; }
 
 static int ends(const char *path, const char *suffix)
 {
@@ -74,14 +69,11 @@ static const char *absolute(int folder, const char *path, char *whole)
 }
 
 /* The number of this call; 0 if it does not count. */
-static long number_of(const char *call, const char *path)
+static long number_of(const char *path)
 {
-    if (!shared || strncmp(path, root, strlen(root)) != 0)
+    if (!count || strncmp(path, root, strlen(root)) != 0)
         return 0;
-    long number = __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
-    if (number <= at || at == 0)
-        snprintf(shared->last, sizeof shared->last, "%s %s", call, path + strlen(root));
-    return number;
+    return __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
 }
 
 static int fails(long number)
@@ -96,20 +88,20 @@ static void die_if(long number, int kind)
 }
 
 /* Whether a call on a path is to fail. */
-static int hit(const char *call, int folder, const char *path)
+static int hit(int folder, const char *path)
 {
     char whole[PATH_MAX];
-    long number = number_of(call, absolute(folder, path, whole));
+    long number = number_of(absolute(folder, path, whole));
     die_if(number, KILL);
     die_if(number, TORN);
     return fails(number);
 }
 
-/* Whether a write of `n` bytes is to fail; `half` is called where it is to be torn. */
-static long hit_write(const char *call, int fd)
+/* The number of a write to, or a flush of, an open file; 0 if it does not count. */
+static long number_of_write(int fd)
 {
     char link[64], path[PATH_MAX];
-    if (!shared)
+    if (!count)
         return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
@@ -118,14 +110,15 @@ static long hit_write(const char *call, int fd)
     path[n] = 0;
     if (of_sqlite(path))
         return 0;
-    return number_of(call, path);
+    return number_of(path);
 }
 
 #define REAL(type, name, ...) \
     static type (*real)(__VA_ARGS__); \
     if (!real) real = (type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
-#define WRITTEN(call, half) \
-    long number = hit_write(call, fd); \
+/* `half` is done where the write is to be torn. */
+#define WRITTEN(half) \
+    long number = number_of_write(fd); \
     die_if(number, KILL); \
     if (at && number == at && how == TORN) { half; kill(0, SIGKILL); } \
     if (fails(number)) { errno = ENOSPC; return -1; }
@@ -133,14 +126,14 @@ static long hit_write(const char *call, int fd)
 ssize_t write(int fd, const void *data, size_t n)
 {
     REAL(ssize_t, write, int, const void *, size_t);
-    WRITTEN("write", real(fd, data, n / 2))
+    WRITTEN(real(fd, data, n / 2))
     return real(fd, data, n);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t n, off_t offset)
 {
     REAL(ssize_t, pwrite64, int, const void *, size_t, off_t);
-    WRITTEN("pwrite", real(fd, data, n / 2, offset))
+    WRITTEN(real(fd, data, n / 2, offset))
     return real(fd, data, n, offset);
 }
 
@@ -149,7 +142,7 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t offset) { return pwrite
 ssize_t writev(int fd, const struct iovec *parts, int n)
 {
     REAL(ssize_t, writev, int, const struct iovec *, int);
-    WRITTEN("writev", real(fd, parts, n / 2))
+    WRITTEN(real(fd, parts, n / 2))
     return real(fd, parts, n);
 }
 
@@ -157,7 +150,7 @@ size_t fwrite(const void *data, size_t size, size_t n, FILE *file)
 {
     REAL(size_t, fwrite, const void *, size_t, size_t, FILE *);
     int fd = fileno(file);
-    long number = hit_write("fwrite", fd);
+    long number = number_of_write(fd);
     die_if(number, KILL);
     if (at && number == at && how == TORN) { real(data, size, n / 2, file); fflush(file); kill(0, SIGKILL); }
     if (fails(number)) { errno = ENOSPC; return 0; }
@@ -167,7 +160,7 @@ size_t fwrite(const void *data, size_t size, size_t n, FILE *file)
 ssize_t sendfile64(int fd, int from, off_t *offset, size_t n)
 {
     REAL(ssize_t, sendfile64, int, int, off_t *, size_t);
-    WRITTEN("sendfile", {
+    WRITTEN({
         struct stat facts;
         fstat(from, &facts);
         real(fd, from, offset, (size_t)facts.st_size / 2);
@@ -180,70 +173,69 @@ ssize_t sendfile(int fd, int from, off_t *offset, size_t n) { return sendfile64(
 ssize_t copy_file_range(int from, off64_t *from_offset, int fd, off64_t *offset, size_t n, unsigned flags)
 {
     REAL(ssize_t, copy_file_range, int, off64_t *, int, off64_t *, size_t, unsigned);
-    WRITTEN("copy_file_range", real(from, from_offset, fd, offset, 1, flags))
+    WRITTEN(real(from, from_offset, fd, offset, 1, flags))
     return real(from, from_offset, fd, offset, n, flags);
 }
 
 int fsync(int fd)
 {
     REAL(int, fsync, int);
-    WRITTEN("fsync", {})
+    WRITTEN({})
     return real(fd);
 }
 
 int fdatasync(int fd)
 {
     REAL(int, fdatasync, int);
-    WRITTEN("fdatasync", {})
+    WRITTEN({})
     return real(fd);
 }
 
 int rename(const char *old, const char *new)
 {
     REAL(int, rename, const char *, const char *);
-    if (hit("rename", AT_FDCWD, new)) { errno = EIO; return -1; }
+    if (hit(AT_FDCWD, new)) { errno = EIO; return -1; }
     return real(old, new);
 }
 
 int renameat(int a, const char *old, int b, const char *new)
 {
     REAL(int, renameat, int, const char *, int, const char *);
-    if (hit("rename", b, new)) { errno = EIO; return -1; }
+    if (hit(b, new)) { errno = EIO; return -1; }
     return real(a, old, b, new);
 }
 
 int unlink(const char *path)
 {
     REAL(int, unlink, const char *);
-    const char *call = ends(path, ".db-journal") || ends(path, ".unfinished-journal") ? "commit" : "unlink";
-    if (hit(call, AT_FDCWD, path)) { errno = EIO; return -1; }
+    if (hit(AT_FDCWD, path)) { errno = EIO; return -1; }
     return real(path);
 }
 
 int unlinkat(int folder, const char *path, int flags)
 {
     REAL(int, unlinkat, int, const char *, int);
-    if (hit("unlink", folder, path)) { errno = EIO; return -1; }
+    if (hit(folder, path)) { errno = EIO; return -1; }
     return real(folder, path, flags);
 }
 
 int mkdir(const char *path, mode_t mode)
 {
     REAL(int, mkdir, const char *, mode_t);
-    if (hit("mkdir", AT_FDCWD, path)) { errno = ENOSPC; return -1; }
+    if (hit(AT_FDCWD, path)) { errno = ENOSPC; return -1; }
     return real(path, mode);
 }
 
 int mkdirat(int folder, const char *path, mode_t mode)
 {
     REAL(int, mkdirat, int, const char *, mode_t);
-    if (hit("mkdir", folder, path)) { errno = ENOSPC; return -1; }
+    if (hit(folder, path)) { errno = ENOSPC; return -1; }
     return real(folder, path, mode);
 }
 
 int rmdir(const char *path)
 {
     REAL(int, rmdir, const char *);
-    if (hit("rmdir", AT_FDCWD, path)) { errno = EIO; return -1; }
+    if (hit(AT_FDCWD, path)) { errno = EIO; return -1; }
     return real(path);
 }

@@ -17,7 +17,7 @@ WINDOW, D_FEATURES, N_CLASSES = 5, 6, 7
 LIMITED = """\
 import os, resource
 from harness.engines import worker
-train = worker._train
+train = worker.train
 def limited(*arguments):
     pages = int(open("/proc/self/statm").read().split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + 200_000_000
@@ -26,7 +26,7 @@ def limited(*arguments):
         return train(*arguments)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-worker._train = limited
+worker.train = limited
 from harness.cli.main import main
 main(prog_name="harness")
 """
