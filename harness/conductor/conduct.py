@@ -141,7 +141,7 @@ def _opened_store(
     workspace: Workspace, root: Path, restart: bool, progress: Progress, amend: bool, restart_arms: Sequence[str]
 ) -> tuple[Store, Amendment]:
     """Open MLflow and the working folder, which know of the same study or of none; and what its file has changed."""
-    store, experiment = open_store(root), workspace.experiment
+    store, experiment = open_store(root, progress.say), workspace.experiment
     store.mark_dead_runs()
     if restart:
         workspace.archive()

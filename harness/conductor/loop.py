@@ -272,6 +272,7 @@ class Conductor:
             else:
                 self.is_stopping = True
                 self.engine.stop()
+                self.recorder.hurry()
 
         def restore() -> None:
             for number, handler in before.items():

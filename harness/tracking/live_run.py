@@ -13,6 +13,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from harness.files import temporary_folder
 from harness.results import Epoch, RunResult
 from harness.tracking import entries
+from harness.tracking.patience import at_once
 from harness.tracking.run_ids import id_of
 
 METRICS_PER_CALL = 900
@@ -43,8 +44,9 @@ class LiveRun:
             return
         self.next_call = time.monotonic() + _BETWEEN_CALLS
         try:
-            log(self.client, self.run_id, self.queue)
+            log(at_once(self.client), self.run_id, self.queue)
         except Exception as error:  # a training of hours does not end because a database is locked
+            self.next_call = time.monotonic() + _AFTER_FAILURE
             warnings.warn(f"epoch {epoch.epoch} will be logged later: {error}", stacklevel=2)
         else:
             self.queue = []
@@ -122,6 +124,9 @@ def log(
 
 _BETWEEN_CALLS = 2.0
 """Seconds from one call about epochs to the next: a call takes 12 ms, a small model's epoch one second."""
+
+_AFTER_FAILURE = 30.0
+"""Seconds to the next call after one that failed, which may have taken ten."""
 
 TABLE = {"mlflow.loggedArtifacts": json.dumps([{"path": "per_phoneme.json", "type": "table"}])}
 """What `log_table` leaves, without its 78 ms."""

@@ -1,5 +1,6 @@
 """A study as it is written to MLflow: its arms, their runs while they train, and what makes them a comparison."""
 
+import contextlib
 import getpass
 import time
 import warnings
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from mlflow import Image, MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from harness import process
 from harness.comparison.model import Check, Comparison, Pair
@@ -16,6 +18,7 @@ from harness.files import temporaries_in, temporary_folder
 from harness.results import ArmRecord, RunResult, StudyRecord
 from harness.tracking import entries, views
 from harness.tracking.live_run import TABLE, LiveRun, epochs_there, log, metrics_at, unknown
+from harness.tracking.patience import hurry
 from harness.tracking.reader import Reader
 from harness.tracking.run_ids import id_of
 
@@ -168,11 +171,16 @@ class Recorder:
             self.client.delete_run(id_of(run))
 
     def stopped(self) -> None:
-        """The study's end before it is finished: arms that wait for their finals show as KILLED."""
-        for arm in self.arms:
-            run = self.runs.get(RunKey("arm", arm))
-            if run is not None and run.info.status != "FINISHED":
-                self.client.set_terminated(id_of(run), "KILLED")
+        """The study's end before it is finished: arms that wait for finals show as KILLED, if that can be said."""
+        with contextlib.suppress(MlflowException, OSError):
+            for arm in self.arms:
+                run = self.runs.get(RunKey("arm", arm))
+                if run is not None and run.info.status != "FINISHED":
+                    self.client.set_terminated(id_of(run), "KILLED")
+
+    def hurry(self) -> None:
+        """Wait no longer for a server that does not answer: the study is to stop."""
+        hurry(self.client)
 
     def finish_arm(self, record: ArmRecord, comparison: Comparison) -> str:
         """The id of an arm's run, which now has everything of it that is compared."""

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import sys
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,15 +20,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harness import process
 from harness.errors import UserError
-from harness.tracking import database, refusals
+from harness.tracking import database, patience, refusals
 from harness.tracking.reader import Reader
 from harness.tracking.recorder import Recorder
 from harness.tracking.run_ids import id_of
 
 
-def open_store(root: Path) -> "Store":
+def open_store(root: Path, say: Callable[[str], None] | None = None) -> "Store":
     """The store of the project in `root`, made on first use: `root/mlflow.db`, artifacts under `root/mlruns`, which is
     what a plain `mlflow ui` there serves. `MLFLOW_TRACKING_URI` names another one, which may be a server.
+
+    Args:
+        say: shows a line. If given, a server that falls silent later is waited for; it must answer now in any case.
 
     Raises:
         UserError: the store cannot be opened as it lies; says how to mend it.
@@ -37,10 +40,11 @@ def open_store(root: Path) -> "Store":
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri:
         refusals.refuse_silent_server(uri)
+        patience.try_briefly()
         with _explaining(f"MLFLOW_TRACKING_URI = {uri}"):
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
-        return Store(client, uri)
+        return Store(patience.patient(client, uri, say) if say and uri.startswith("http") else client, uri)
     refusals.refuse_file_store(root)
     uri = _sqlite(root)
     # Four processes that make one database together break it. And MLflow puts artifacts under the folder that is

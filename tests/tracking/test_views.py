@@ -2,26 +2,19 @@
 
 import base64
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.comparison.compare import compare
-from harness.errors import UserError
-from harness.tracking import refusals, views
+from harness.tracking import views
 from harness.tracking.store import Store, open_store
 from tests.browser import CHROMIUM, Browser
+from tests.mlflow_server import serving
 from tests.records import comparison_json
 from tests.studies import begin, copy_project, finish, runs, write
 
@@ -67,27 +60,10 @@ def test_a_view_that_cannot_be_written_fails_no_study(tmp_path, project_of_arms,
 
 
 @pytest.fixture
-def server(request, root, tmp_path) -> Iterator[str]:
-    """A running `mlflow ARGUMENTS` in the project's folder; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    line = [Path(sys.executable).parent / "mlflow", *request.param, "--port", str(port), "--workers", "1"]
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(line, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        for _ in range(240):
-            try:
-                refusals.refuse_silent_server(f"http://127.0.0.1:{port}")
-                break
-            except UserError:
-                assert process.poll() is None, (tmp_path / "server.log").read_text()
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+def server(request, root) -> Iterator[str]:
+    """The address of a running `mlflow ARGUMENTS` in the project's folder."""
+    with serving(root, *request.param) as address:
+        yield address
 
 
 @pytest.mark.slow
