@@ -5,6 +5,7 @@
 # make test      all of check, and the whole test suite
 # make fuzz      damaged files for everything that reads one: make fuzz SECONDS=600 SEED=1
 # make faults    commands that are killed or fail at every write in turn; some of them: make faults CASES=200 SEED=1
+# make stateful  a study run, killed, changed and looked at in any order: make stateful SEQUENCES=20 SEED=1
 # make audit     security: bandit over the code, pip-audit over the dependencies
 # make same      proof that a refactoring changed no result since a commit: make same BASE=COMMIT
 # make pictures  those of the documents, from the default experiment's report; needs chromium
@@ -16,7 +17,7 @@ SECONDS ?= 600
 SEED ?=
 CASES ?=
 
-.PHONY: install run check fast test fuzz faults audit same pictures clean
+.PHONY: install run check fast test fuzz faults stateful audit same pictures clean
 
 install: .venv/installed
 
@@ -48,6 +49,9 @@ fuzz: install
 
 faults: install
 	.venv/bin/python -m tests.faults $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+stateful: install
+	.venv/bin/python -m tests.stateful $(or $(SEQUENCES),20) 12 $(or $(SEED),0)
 
 audit: install
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'

@@ -53,6 +53,9 @@ def _sentence(error: BaseException) -> str | None:
         return f"{where}{_WAYS_OUT[error.errno]}"
     if isinstance(error, OSError) and "requested and" in text:  # numpy, of an array; it does not say why
         return f"not all of an array could be written ({text}): is the disk full? free some space, {_AGAIN}"
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "ascii":
+        character = ascii(error.object[error.start])
+        return f"this locale has no character {character}: set LC_ALL=C.UTF-8 (or PYTHONUTF8=1), {_AGAIN}"
     if isinstance(error, MemoryError) or is_out_of_memory(error):
         return f"out of memory ({text}); use a smaller batch_size, or close other programs, {_AGAIN}"
     module = type(error).__module__.partition(".")[0]

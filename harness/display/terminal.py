@@ -23,7 +23,7 @@ _WIDE = 10_000  # columns of a pipe: wide enough that rich never folds a cell
 def show(blocks: Iterable[Block], stream: IO[str] | None = None) -> None:
     """Print to a stream, standard output by default."""
     paper, before = console(stream), None
-    for block in blocks:
+    for block in fitting(blocks, paper.width) if paper.is_terminal else blocks:
         match block:
             case Heading(text):
                 paper.print()
@@ -71,9 +71,9 @@ def _rich_table(table: Table) -> RichTable:
     return rich_table
 
 
-def fitting(blocks: Iterable[Block]) -> list[Block]:
-    """The same, with each table that is wider than `COLUMNS` as several, each with the first column."""
-    return [part for block in blocks for part in (_cut(block) if isinstance(block, Table) else [block])]
+def fitting(blocks: Iterable[Block], columns: int = COLUMNS) -> list[Block]:
+    """The same, with each table that is wider than so many columns as several, each with the first column."""
+    return [part for block in blocks for part in (_cut(block, columns) if isinstance(block, Table) else [block])]
 
 
 def width(table: Table) -> int:
@@ -82,12 +82,12 @@ def width(table: Table) -> int:
     return sum(widths) + _BETWEEN * (len(widths) - 1)
 
 
-def _cut(table: Table) -> list[Block]:
+def _cut(table: Table, columns: int) -> list[Block]:
     """As many columns at a time as fit beside the first, one at least."""
     widths = _widths(table)
     groups: list[list[int]] = [[]]
     for j in range(1, len(widths)):
-        if groups[-1] and sum(_BETWEEN + widths[i] for i in (*groups[-1], j)) + widths[0] > COLUMNS:
+        if groups[-1] and sum(_BETWEEN + widths[i] for i in (*groups[-1], j)) + widths[0] > columns:
             groups.append([])
         groups[-1].append(j)
     return [_part(table, [0, *group]) for group in groups]

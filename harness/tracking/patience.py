@@ -14,7 +14,6 @@ import requests
 import urllib3
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from harness import process
 from harness.errors import RunFailed

@@ -1,16 +1,18 @@
 """One case: a command with a fault at one of its calls, the same command again, and what is wrong afterwards."""
 
 import json
+import os
 import queue
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.command import ENVIRONMENT
+from tests.command import ENVIRONMENT, ROOT
 from tests.faults.scenarios import SCENARIOS, faults_of
 
 HOW = {
@@ -41,10 +43,7 @@ class Bench:
     """Servers, each with a folder in which one case after the other is tried."""
 
     def __init__(self, folder: Path, n: int) -> None:
-        shim = folder / "shim.so"
-        source = Path(__file__).with_name("shim.c")
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl"], check=True)
-        self._slots = [_Slot(folder / f"slot{i}", shim) for i in range(n)]
+        self._slots = [_Slot(folder / f"slot{i}") for i in range(n)]
         self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:
             self._free.put(slot)
@@ -56,7 +55,7 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for slot in self._slots:
-            slot.end()
+            slot.server.end()
 
     def prepare(self, scenario: str) -> int:
         """How many calls the undisturbed command makes."""
@@ -71,24 +70,61 @@ class Bench:
             self._free.put(slot)
 
 
-class _Slot:
-    """A server and its folder: MLflow keeps absolute paths, so that a copy must lie where its original was made."""
+class Server:
+    """A process that runs one command after the other in forks of itself, in `folder/watched/project`, with faults.
 
-    def __init__(self, folder: Path, shim: Path) -> None:
-        self._folder = folder
+    Args:
+        folder: need not be there before the first command.
+        path: what its Python looks for modules in first, if not in this project.
+    """
+
+    def __init__(self, folder: Path, path: Path | None = None) -> None:
+        self.folder = folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shim = folder.with_name(f"{folder.name}-shim.so")
+        source = Path(__file__).with_name("shim.c")
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl"], check=True)
         environment = ENVIRONMENT | {"LD_PRELOAD": str(shim), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
         environment["TORCHINDUCTOR_CACHE_DIR"] = str(folder.with_name("inductor"))
-        self._server = subprocess.Popen(
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        if path:
+            environment["PYTHONPATH"] = f"{path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment | {"COLUMNS": "100"},
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=path or ROOT,
         )
 
+    def harness(self, arguments: Sequence[str], at: int = 0, how: str | None = None) -> dict[str, Any]:
+        """Run a command; what `tests.faults.server.run` gives.
+
+        Args:
+            at: number of the call at which it is killed or fails; 0 for none.
+            how: one of HOW.
+        """
+        to_server, from_server = self._process.stdin, self._process.stdout
+        assert to_server is not None
+        assert from_server is not None
+        job = {"arguments": arguments, "folder": str(self.folder), "at": at, "how": [None, *HOW].index(how)}
+        to_server.write(json.dumps(job) + "\n")
+        to_server.flush()
+        return dict(json.loads(from_server.readline()))
+
     def end(self) -> None:
-        self._server.communicate()
+        """Let it end."""
+        self._process.communicate()
+
+
+class _Slot:
+    """A server and its folder: MLflow keeps absolute paths, so that a copy must lie where its original was made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.server = Server(folder)
+        self._harness = self.server.harness
 
     def prepare(self, name: str) -> int:
         scenario = SCENARIOS[name]
@@ -132,12 +168,3 @@ class _Slot:
 
     def _of(self, what: str) -> Path:
         return self._folder.with_name(f"{self._folder.name}-{what}")
-
-    def _harness(self, arguments: object, at: int = 0, how: str | None = None) -> dict[str, Any]:
-        to_server, from_server = self._server.stdin, self._server.stdout
-        assert to_server is not None
-        assert from_server is not None
-        job = {"arguments": arguments, "folder": str(self._folder), "at": at, "how": [None, *HOW].index(how)}
-        to_server.write(json.dumps(job) + "\n")
-        to_server.flush()
-        return dict(json.loads(from_server.readline()))

@@ -91,9 +91,14 @@ def faults_of(scenario: Scenario, reference: Path, found: Path, is_killed: bool)
     if (reference / "project/mlflow.db").exists():
         wrong += differences(_tracked(reference / "project"), _tracked(found / "project"), "MLflow")
     lines = [f"{one.place}: {one.text[:200]}" for one in wrong if not one.place.endswith(MEASURED)]
-    left = {path for pattern in LEFTOVERS for path in (found / "project").rglob(pattern)}
-    left |= set((found / "tmp").iterdir()) if is_killed else set()
-    return lines + [f"left over: {path.relative_to(found)}" for path in sorted(left)]
+    return lines + [f"left over: {name}" for name in leftovers(found, is_killed)]
+
+
+def leftovers(watched: Path, with_temporary: bool = True) -> list[str]:
+    """Temporary files of the project, and what lies in the folder of the system's; names within `watched`."""
+    left = {path for pattern in LEFTOVERS for path in (watched / "project").rglob(pattern)}
+    left |= set((watched / "tmp").iterdir()) if with_temporary else set()
+    return [path.relative_to(watched).as_posix() for path in sorted(left)]
 
 
 def _tracked(project: Path) -> dict[str, Any]:
