@@ -6,6 +6,7 @@ report picks it up. Start from a copy of `ffdnn.py`. A layer whose output is the
 may give both by a method `paths(x)`; the report then shows which of them prevails through training.
 """
 
+from architectures._compiler import spare_compiler
 from architectures._registry import (
     WIDEST,
     Between,
@@ -42,5 +43,6 @@ __all__ = [
     "register",
     "replaced_by",
     "sources",
+    "spare_compiler",
     "unregister",
 ]

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
 from architectures import _contract, _sources
+from architectures._compiler import spare_compiler
 
 if TYPE_CHECKING:  # torch takes 2 s to import, which those who only ask for `Between` need not wait for
     from torch import nn
@@ -266,6 +267,7 @@ def measure(name: str, window: int, d_features: int, n_classes: int, params: Map
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    spare_compiler()
     with contextlib.redirect_stdout(io.StringIO()):
         with torch.device("meta"):
             model = build(name, window, d_features, n_classes, params).eval()

@@ -1,4 +1,4 @@
-"""The command `harness`: in a process of its own, as a shell starts it, or in this one."""
+"""The command `harness`: as a shell starts it, in a fork that need not import anything, or in this process."""
 
 import contextlib
 import os
@@ -9,17 +9,29 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from harness.cli.main import main
+from tests import forks
 
 ROOT = Path(__file__).parents[1]
-HARNESS = [sys.executable, "-c", "from harness.cli.main import main; main(prog_name='harness')"]
-"""The command's beginning, whatever is installed; its arguments follow."""
+_CODE = "from harness.cli.main import main; main(prog_name='harness')"
+HARNESS = [sys.executable, "-c", _CODE]
+"""The command's beginning, as a shell starts it; its arguments follow."""
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {"PYTHONPATH": str(ROOT)}
 
 
-def harness(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command, waited for: its exit status, and what it printed."""
-    command = [*HARNESS, *arguments]
-    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT | environment, capture_output=True, text=True)
+def harness(
+    *arguments: str, cwd: Path, path: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, waited for: its exit status, and what it printed.
+
+    Args:
+        path: where its packages are, if not in this project.
+    """
+    return start(_CODE, *arguments, cwd=cwd, path=path, **environment).completed()
+
+
+def start(code: str, *arguments: str, cwd: Path, path: Path | None = None, **environment: str) -> forks.Process:
+    """Python code, or a file of it, in a process of its own. Arguments as those of `harness`."""
+    return forks.server(path).start(code, *arguments, cwd=cwd, environment=ENVIRONMENT | environment)
 
 
 def invoke(*arguments: str, cwd: Path) -> Result:

@@ -1,11 +1,17 @@
 """Small corpora for tests: frames that depend on their phoneme, so that a classifier can learn."""
 
+import atexit
+import functools
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from harness.phones import PHONEMES
+from harness.tracking.store import open_store
 
 CLASSES = ("[SIL]", "AA", "IY", "S", "T", "M")
 D_FEATURES = 6
@@ -29,6 +35,23 @@ def write_corpus(root: Path, *, n_train: int = 6, n_held: int = 4, seed: int = 0
                 np.save(root / split / "transcript" / f"{name}.npy", np.array(words))
     assert set(CLASSES) <= set(PHONEMES)
     return root
+
+
+def add_store(project: Path) -> None:
+    """Put an empty MLflow store into a project's folder."""
+    shutil.copy(_empty_store(), project / "mlflow.db")
+
+
+@functools.cache
+def _empty_store() -> Path:
+    """A database as MLflow makes it, made once in a process."""
+    folder = Path(tempfile.mkdtemp(prefix="store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tracking = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    open_store(folder)
+    if tracking is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = tracking
+    return folder / "mlflow.db"
 
 
 STUDY = """\
@@ -57,14 +80,17 @@ seeds = [5, 6]
 """Two arms, each with two trials and two finals of a tenth of a second."""
 
 
-def write_project(folder: Path, files: Mapping[str, str], **sizes: int) -> Path:
-    """A project's folder: a corpus, of these sizes, and experiment files on it.
+def write_project(folder: Path, files: Mapping[str, str], *, has_store: bool = True, **sizes: int) -> Path:
+    """A project's folder: a corpus, of these sizes, experiment files on it, and an empty MLflow store.
 
     Args:
         files: name -> text.
+        has_store: without it the first command makes the store, which takes seconds.
         sizes: as those of `write_corpus`.
     """
     write_corpus(folder / "corpus", **sizes)
+    if has_store:
+        add_store(folder)
     for name, text in files.items():
         (folder / name).write_text(text)
     (folder / ".harness").mkdir()

@@ -16,7 +16,6 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -225,6 +224,8 @@ def importances(searches: Sequence[ArmSearch]) -> dict[str, float]:
     trials = [trial for search in searches for trial in search.first_rung()]
     if sum(trial.state == TrialState.COMPLETE for trial in trials) < LEAST_FOR_IMPORTANCES:
         return {}
+    from optuna.importance import PedAnovaImportanceEvaluator  # with it comes scikit-learn's forest
+
     together = optuna.create_study(direction="maximize")
     together.add_trials(trials)
     with warnings.catch_warnings():

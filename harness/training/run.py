@@ -128,12 +128,14 @@ def _deterministic(wanted: bool) -> Iterator[None]:
 
     cuBLAS reads CUBLAS_WORKSPACE_CONFIG when CUDA is first used; torch refuses matrix products without it.
     """
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(wanted or before)
+    if not wanted or torch.are_deterministic_algorithms_enabled():
+        yield
+        return
+    torch.use_deterministic_algorithms(True)  # with it comes torch's compiler
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(False)
 
 
 def depends_on_batch(settings: Settings, train: Part) -> bool:

@@ -6,6 +6,8 @@ and what moves the weights are written here, once for both.
 Legend: F frames, S models that are trained together, B batch, W window, D features, C classes.
 """
 
+import functools
+import inspect
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
+import architectures
 from harness.errors import Damaged, Diverged, Interrupted
 from harness.frames.device import autocast
 from harness.frames.placement import FrameSource
@@ -300,11 +303,19 @@ class Learner:
 
 def make_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     """A fused optimiser: one kernel updates all weights."""
+    architectures.spare_compiler()
     weights, rate, decay = list(model.parameters()), training.learning_rate, training.weight_decay
     if training.optimiser == "sgd":
-        return torch.optim.SGD(weights, lr=rate, weight_decay=decay, momentum=training.momentum, fused=True)
-    adaptive = torch.optim.Adam if training.optimiser == "adam" else torch.optim.AdamW
+        return _eager(torch.optim.SGD)(weights, lr=rate, weight_decay=decay, momentum=training.momentum, fused=True)
+    adaptive = _eager(torch.optim.Adam if training.optimiser == "adam" else torch.optim.AdamW)
     return adaptive(weights, lr=rate, weight_decay=decay, fused=True, capturable=weights[0].is_cuda)
+
+
+@functools.cache
+def _eager(optimiser: Callable[..., torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The class of an optimiser, with its plain step: torch's imports the compiler, for seconds, to break a graph."""
+    step = torch.no_grad()(inspect.unwrap(optimiser.step))  # type: ignore[attr-defined]
+    return type(optimiser.__name__, (optimiser,), {"step": step})  # type: ignore[arg-type]
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps: int) -> Schedule:

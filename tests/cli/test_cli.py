@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from harness.cli.main import main
 from harness.frames import device
 from harness.results import RunResult
-from tests.command import ENVIRONMENT, HARNESS, harness
-from tests.small_corpus import write_corpus
+from tests.command import ENVIRONMENT, harness, start
+from tests.small_corpus import add_store, write_corpus
 
 pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
 
@@ -60,6 +60,7 @@ def make_project(folder: Path) -> Path:
     write_corpus(folder / "corpus")
     (folder / "tiny.toml").write_text(EXPERIMENT)
     (folder / ".harness").mkdir()
+    add_store(folder)
     return folder
 
 
@@ -296,13 +297,7 @@ def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project
     (folder / "corpus").symlink_to(project / "corpus")
     runs = folder / ".harness" / "studies" / "tiny" / "runs"
     for stage in ("ffdnn-trial-1/state.pt", "ffdnn-seed-0/state.pt"):
-        process = subprocess.Popen(
-            [sys.executable, "slowed.py", "run", "tiny.toml"],
-            cwd=folder,
-            env=ENVIRONMENT | threads,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = start("slowed.py", "run", "tiny.toml", cwd=folder, **threads)
         deadline = time.monotonic() + 120
         while not (runs / stage).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -338,13 +333,7 @@ def test_a_worker_that_is_killed_in_a_trial_and_in_a_final_changes_no_bit(projec
     (folder / "slowed.py").write_text(SLOWED)
     (folder / "corpus").rename(folder / "other")
     (folder / "corpus").symlink_to(project / "corpus")
-    process = subprocess.Popen(
-        [sys.executable, "slowed.py", "run", "tiny.toml"],
-        cwd=folder,
-        env=ENVIRONMENT | SIDE_BY_SIDE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start("slowed.py", "run", "tiny.toml", cwd=folder, **SIDE_BY_SIDE)
     runs, deadline = folder / ".harness" / "studies" / "tiny" / "runs", time.monotonic() + 120
     for stage in ("ffdnn-trial-1/state.pt", "ffdnn-seed-0/state.pt"):
         while not (runs / stage).exists() and process.poll() is None and time.monotonic() < deadline:
@@ -380,8 +369,7 @@ def test_a_run_whose_process_dies_again_and_again_ends_the_study_with_a_sentence
     (folder / "deadly.py").write_text(DEADLY)
     (folder / "corpus").rename(folder / "other")
     (folder / "corpus").symlink_to(project / "corpus")
-    command = [sys.executable, "deadly.py", "run", "tiny.toml"]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT | SIDE_BY_SIDE, capture_output=True, text=True)
+    done = start("deadly.py", "run", "tiny.toml", cwd=folder, **SIDE_BY_SIDE).completed()
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
@@ -403,9 +391,7 @@ def test_a_run_whose_process_dies_again_and_again_ends_the_study_with_a_sentence
 def test_arms_side_by_side_give_what_they_give_one_after_the_other(project, tmp_path):
     folder = make_project(tmp_path)
     for arguments in (["run", "tiny.toml"], ["report", "--study", "tiny"]):  # the report is from MLflow alone
-        done = subprocess.run(
-            [*HARNESS, *arguments], cwd=folder, env=ENVIRONMENT | SIDE_BY_SIDE, capture_output=True, text=True
-        )
+        done = harness(*arguments, cwd=folder, **SIDE_BY_SIDE)
         assert done.returncode == 0, done.stderr
         one, other = (
             json.loads((where / "reports" / "tiny" / "comparison.json").read_text()) for where in (project, folder)

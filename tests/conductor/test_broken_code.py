@@ -84,8 +84,7 @@ def project(tmp_path_factory):
 
 def run(project, *arguments, text):
     (project / "architectures" / "mine.py").write_text(HEAD + text)
-    shutil.rmtree(project / "architectures" / "__pycache__", ignore_errors=True)
-    done = harness(*arguments, cwd=project, PYTHONPATH=str(project), OMP_NUM_THREADS="1", COLUMNS="200")
+    done = harness(*arguments, cwd=project, path=project, OMP_NUM_THREADS="1", COLUMNS="200")
     assert "Traceback" not in done.stderr
     return done
 

@@ -2,15 +2,13 @@
 
 import contextlib
 import json
-import subprocess
-import sys
 
 import pytest
 
 from harness.conductor.load import load_record
 from harness.experiment.load import load
 from harness.seeds import derive_seed
-from tests.command import ENVIRONMENT, invoke
+from tests.command import invoke, start
 from tests.small_corpus import write_project
 
 pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
@@ -129,9 +127,7 @@ def test_a_study_that_is_killed_in_a_later_search_ends_with_the_same_bits(study,
     folder = project(tmp_path / "killed")
     arguments = ["run", "study.toml"]
     for n_told in (4, 3):
-        done = subprocess.run(
-            [sys.executable, "-c", CUT, str(n_told), *arguments], cwd=folder, env=ENVIRONMENT, capture_output=True
-        )
+        done = start(CUT, str(n_told), *arguments, cwd=folder).completed()
         assert done.returncode == -9, done.stderr
     done = invoke(*arguments, cwd=folder)
     assert done.exit_code == 0, done.output

@@ -3,13 +3,11 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from harness.tracking import store
-from tests.command import ENVIRONMENT, ROOT, harness
+from tests.command import ROOT, harness, start
 from tests.small_corpus import STUDY, write_project
 
 pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
@@ -41,7 +39,7 @@ def project(tmp_path):
 
 
 def run(project, *arguments):
-    return harness(*arguments, cwd=project, PYTHONPATH=str(project))
+    return harness(*arguments, cwd=project, path=project)
 
 
 def edit(project, name, text):
@@ -57,8 +55,7 @@ def results(project):
 
 
 def test_an_edited_architecture_is_refused_with_the_difference_until_its_arm_is_restarted(project, tmp_path):
-    environment = ENVIRONMENT | {"PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
-    killed = subprocess.run([sys.executable, "-c", CUT, "run", "study.toml"], cwd=project, env=environment)
+    killed = start(CUT, "run", "study.toml", cwd=project, path=project, OMP_NUM_THREADS="1").completed()
     assert killed.returncode == -signal.SIGKILL
     edit(project, "ffdnn", "        # a comment changes nothing\n")
     edit(project, "ladnn", "        windows = 2 * windows\n")  # complete: what is there stays

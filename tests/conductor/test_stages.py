@@ -2,13 +2,11 @@
 
 import json
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from harness.tracking import store
-from tests.command import ENVIRONMENT, invoke
+from tests.command import invoke, start
 from tests.small_corpus import write_project
 
 pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
@@ -138,9 +136,7 @@ def test_mlflow_shows_the_rung_and_the_origin_of_a_trial(halved):
 @pytest.mark.parametrize("told", [3, 5, 6])
 def test_a_search_killed_in_any_rung_goes_on_bit_for_bit(halved, tmp_path, told):
     folder = project(tmp_path)
-    environment = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", CUT, str(told), "run", "halved.toml"]
-    killed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    killed = start(CUT, str(told), "run", "halved.toml", cwd=folder, OMP_NUM_THREADS="1").completed()
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     done = invoke("run", "halved.toml", cwd=folder)
     assert done.exit_code == 0, done.stderr

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from harness.tracking.store import open_store
 from tests.differences import differences, folder_differences
 from tests.same_results import TRAINED_ANEW
 from tests.small_corpus import STUDY, write_project
@@ -37,13 +36,12 @@ class Scenario:
     """With which it ends if nothing happens."""
 
 
+def _project_without_store(folder: Path) -> None:
+    write_project(folder, {"small.toml": STUDY}, has_store=False, n_train=2, n_held=2)
+
+
 def _project(folder: Path) -> None:
     write_project(folder, {"small.toml": STUDY}, n_train=2, n_held=2)
-
-
-def _project_with_database(folder: Path) -> None:
-    _project(folder)
-    open_store(folder)
 
 
 def _recordings(folder: Path) -> None:
@@ -70,9 +68,9 @@ _RUN = ("run", "small.toml", "--set", "comparison.seeds=[5]", "--set", "comparis
 _IMPORT = ("data", "import", "folder", "mine", "--speaker", "^[^/]+", "--out", "made", "--processes", "1",
            "--validation", "0.3", "--test", "0.3")  # fmt: skip
 SCENARIOS = {
-    "database": Scenario((*_RUN, "--restart-arm", "nobody"), _project, ["mlruns/**/*"], status=2),
-    "study": Scenario(_RUN, _project_with_database, _OF_STUDY),
-    "report": Scenario(("report", "--study", "small"), _project_with_database, _OF_STUDY, [_RUN]),
+    "database": Scenario((*_RUN, "--restart-arm", "nobody"), _project_without_store, ["mlruns/**/*"], status=2),
+    "study": Scenario(_RUN, _project, _OF_STUDY),
+    "report": Scenario(("report", "--study", "small"), _project, _OF_STUDY, [_RUN]),
     "import": Scenario(_IMPORT, _recordings, ["made/**/*"]),
     "synthesis": Scenario(
         ("data", "synthesize", "--out", "made", "--minutes", "0.1", "--processes", "1"), _nothing, ["made/**/*"]
