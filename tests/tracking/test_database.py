@@ -23,9 +23,15 @@ import os, sqlite3, sys, threading, time
 from pathlib import Path
 from harness.tracking.store import open_store
 
+def size(root):
+    try:
+        return sum(file.stat().st_size for file in root.glob("*mlflow.db*"))
+    except FileNotFoundError:  # a journal that was removed between the two
+        return 0
+
 def kill():
     root, n = Path(sys.argv[1]), int(sys.argv[2])
-    while sum(file.stat().st_size for file in root.glob("*mlflow.db*")) < n:
+    while size(root) < n:
         time.sleep(0.002)
     os.kill(os.getpid(), 9)
 
