@@ -56,11 +56,12 @@ ratio = 1e-6
 """
 
 
-def make_project(folder: Path) -> Path:
+def make_project(folder: Path, has_store: bool = True) -> Path:
     write_corpus(folder / "corpus")
     (folder / "tiny.toml").write_text(EXPERIMENT)
-    (folder / ".harness").mkdir()
-    add_store(folder)
+    if has_store:
+        (folder / ".harness").mkdir()
+        add_store(folder)
     return folder
 
 
@@ -192,7 +193,7 @@ def test_the_plan_of_a_study_that_is_done_says_so(project, monkeypatch):
 
 
 def test_the_plan_trains_nothing(tmp_path, monkeypatch):
-    folder = make_project(tmp_path)
+    folder = make_project(tmp_path, has_store=False)
     done = invoke(folder, "run", "tiny.toml", "--plan", monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
     assert "2 arms, 8 runs; no run has started yet" in done.stdout
