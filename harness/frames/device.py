@@ -11,7 +11,8 @@ import torch
 from harness.errors import UserError
 
 _FASTER = 1.3  # what bf16 must gain before the smaller mantissa is accepted
-_SIZE = 1024
+_EMULATED = 4.0  # what bf16 loses in small products where it is emulated, at least; large ones would take seconds
+_SMALL, _LARGE = 256, 1024
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -25,15 +26,18 @@ def dtype_of_frames(precision: str) -> torch.dtype:
 
 
 def choose(device: torch.device) -> str:
-    """The precision that is faster here, "bf16" or "fp32"; measuring it takes some 50 ms on a CPU."""
+    """The precision that is faster here, "bf16" or "fp32"; measuring it takes some 50 ms on a CPU, some 200 ms on one
+    that emulates bf16."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if _seconds(torch.float32) > _FASTER * _seconds(torch.bfloat16) else "fp32"
+    if _seconds(_SMALL, torch.bfloat16) > _EMULATED * _seconds(_SMALL, torch.float32):
+        return "fp32"
+    return "bf16" if _seconds(_LARGE, torch.float32) > _FASTER * _seconds(_LARGE, torch.bfloat16) else "fp32"
 
 
-def _seconds(dtype: torch.dtype) -> float:
+def _seconds(size: int, dtype: torch.dtype) -> float:
     """Least of five products of two square matrices on the CPU."""
-    a = torch.ones(_SIZE, _SIZE, dtype=dtype)
+    a = torch.ones(size, size, dtype=dtype)
     seconds = []
     for _ in range(5):
         started = time.perf_counter()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.frames import device
-from harness.frames.device import Parallelism, choose_parallelism
+from harness.frames.device import Parallelism, choose, choose_parallelism
 
 CPU = torch.device("cpu")
 
@@ -36,3 +36,22 @@ def test_a_study_that_goes_on_keeps_its_threads_and_shares_of_the_memory(eight_c
     assert choose_parallelism(CPU, 2, {"threads": 32, "shares": 1}) == Parallelism(1, 32, 1)
     torch.set_num_threads(1)
     assert choose_parallelism(CPU, 2, {"threads": 4, "shares": 2}) == Parallelism(1, 4, 2)
+
+
+def test_where_bf16_is_emulated_no_large_product_is_measured(monkeypatch):
+    multiplied = []
+    ones = torch.ones
+
+    def slow_in_bf16(*shape, dtype):
+        class Matrix:
+            def __matmul__(self, other):
+                multiplied.append((shape, dtype))
+                small = ones(64, 64)
+                for _ in range(200 if dtype == torch.bfloat16 else 1):
+                    small @ small
+
+        return Matrix()
+
+    monkeypatch.setattr(torch, "ones", slow_in_bf16)
+    assert choose(CPU) == "fp32"
+    assert {shape for shape, _ in multiplied} == {(256, 256)}
