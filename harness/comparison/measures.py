@@ -8,6 +8,7 @@ Legend: S seeds, U utterances, G units, C classes, F frames.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from harness.comparison.frames import FROM_FRAMES, FrameResults, SeedValues, Sha
 from harness.errors import UserError
 from harness.results import ArmRecord, Scores, StudyRecord
 from harness.statistics import intervals
-from harness.statistics.draws import pooled_variance
+from harness.statistics.draws import PooledVariance, pooled_variance
 from harness.statistics.folds import Folds
 from harness.statistics.intervals import Difference
 from harness.statistics.metrics import Metric, OfCounts, accuracy
@@ -51,6 +52,11 @@ class ComparedMeasure:
     """Arm -> numerators and denominators of each seed and unit, or the counts of each class where it needs them."""
     frames: np.ndarray | None
     """(F,) bool, which frames it is about; None where it is not about frames."""
+
+    @cached_property
+    def of_all(self) -> PooledVariance | None:
+        """The variance of a draw over all arms."""
+        return pooled_variance([arm.tally for arm in self.arms.values()], self.function)
 
     @property
     def of_seeds(self) -> dict[str, Sequence[float]]:
@@ -104,7 +110,7 @@ class MeasureTable:
                     tallies[1],
                     of.function,
                     level=self.level,
-                    of_all=pooled_variance([arm.tally for arm in of.arms.values()], of.function),
+                    of_all=of.of_all,
                     folds=self.folds,
                 )
                 if len(tallies) == 2

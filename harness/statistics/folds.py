@@ -76,7 +76,7 @@ def fold_variance(arms: Sequence[Tally], metric: OfCounts, folds: Folds) -> Fold
         n_units = parts[0].n_units
         values.append(_difference([part.total.value(metric)[0] for part in parts]))
         if n_units > 1:
-            left_out = _difference([part.without_each().value(metric) for part in parts])
+            left_out = _difference([part.without_each.value(metric) for part in parts])
             of_speakers.append((n_units - 1) * np.var(left_out, axis=0))
         of_draws.append(np.sum([_variance_of_draws(part.total.of_draws(metric)[:, 0]) for part in parts], axis=0))
     variance = np.var(values, axis=0, ddof=1)

@@ -28,6 +28,7 @@ the study together, where there are more.
 Legend: S seeds, J searches, or seeds where there is one configuration, G units (speakers, say), C classes, R resamples.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -141,7 +142,7 @@ def paired_difference(
     parts = draw_parts([arm.tally for arm in arms], metric, are_paired=are_paired, of_all=of_all)
     se = np.sqrt(np.maximum(variance + parts.borrowed, units.var(axis=0)))
 
-    left_out = a.tally.without_each().value(metric, pooled=pooled) - b.tally.without_each().value(metric, pooled=pooled)
+    left_out = a.tally.without_each.value(metric, pooled=pooled) - b.tally.without_each.value(metric, pooled=pooled)
     clustered_variance = (n_units - 1) * left_out.var(axis=0)
     effective_units = effective_number(a.tally.true if np.ndim(difference) else a.tally.true.sum(axis=1))
     variances, freedoms = [clustered_variance, *parts.variances], [np.maximum(effective_units - 1, 1), *parts.freedoms]
@@ -249,12 +250,20 @@ def influence(seeds: Sequence[np.ndarray], n_classes: int, metric: OfCounts) -> 
         >>> influence([kinds], 2, accuracy).round(2).tolist()
         [0.05, 0.05, -0.15, 0.05]
     """
-    kinds = np.eye(n_classes**2).reshape(-1, n_classes, n_classes)
+    of_kinds = _marginals_of_kinds(n_classes)
     total = np.zeros(len(seeds[0]))
     for frames in seeds:
         confusion = np.bincount(frames, minlength=n_classes**2).reshape(n_classes, n_classes).astype(float)
-        total += (metric(*marginals(confusion + kinds)) - metric(*marginals(confusion)))[frames]
+        whole = marginals(confusion)
+        with_one_more = (part + one for part, one in zip(whole, of_kinds, strict=True))
+        total += (metric(*with_one_more) - metric(*whole))[frames]
     return total / len(seeds)
+
+
+@functools.cache
+def _marginals_of_kinds(n_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(C^2, C) each: of a single frame of each kind."""
+    return marginals(np.eye(n_classes**2).reshape(-1, n_classes, n_classes))
 
 
 def verdict(

@@ -105,12 +105,13 @@ class Tally:
         correct, predicted = (np.tensordot(part, weights, (1, 1)) for part in (self.correct, self.predicted))
         return Tally(correct.transpose(0, 2, 1), predicted.transpose(0, 2, 1), weights @ self.true, self.searches)
 
+    @cached_property
     def without_each(self) -> "Tally":
         """What remains when one unit is left out, for each unit.
 
         Example:
             >>> errors = Tally.of_shares([np.array([5, 1])], np.array([20, 30]), ["anna", "ben"])
-            >>> errors.without_each().true[:, 0].tolist()
+            >>> errors.without_each.true[:, 0].tolist()
             [30.0, 20.0]
         """
         whole = self.total
@@ -126,7 +127,15 @@ class Tally:
             >>> errors.of_seeds(accuracy).tolist()
             [[0.25, 0.05]]
         """
-        return metric(self.correct, self.predicted, self.true)
+        if metric not in self._of_seeds:
+            self._of_seeds[metric] = metric(self.correct, self.predicted, self.true)
+            self._of_seeds[metric].flags.writeable = False
+        return self._of_seeds[metric]
+
+    @cached_property
+    def _of_seeds(self) -> dict[OfCounts, np.ndarray]:
+        """What `of_seeds` gave: an arm takes part in many pairs."""
+        return {}
 
     def of_draws(self, metric: OfCounts) -> np.ndarray:
         """(J, G, ...) the metric of each search, the mean over its seeds; of each seed without searches."""
