@@ -62,6 +62,7 @@ def predict(
     from harness.display.progress import Progress
     from harness.frames.device import choose_device
     from harness.prediction.predict import predict as labelled
+    from harness.tracking.store import open_store
     from harness.training import provenance
 
     chosen = choose_device(device)
@@ -81,6 +82,8 @@ def predict(
         seconds = time.perf_counter() - started
     written = [(out, outputs.write(out, found, prediction, models[0].saved.phonemes)) for out in outs]
     files = [Line(f"{out}: {what}") for out, what in written]
+    if prediction.confusion is not None:  # a look at this split, which those who test on it shall know of
+        open_store(root).note_scored(study, found.part.digest[:8])
     machine = provenance.of_machine(chosen.type, models[0].precision)["device"]
     terminal.show([*prediction_table.blocks(models, found, prediction, seconds, machine), *files])
 

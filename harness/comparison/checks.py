@@ -331,6 +331,6 @@ def read_before(comparison: Comparison, record: StudyRecord) -> Iterator[Finding
     if readers:
         listed = ", ".join(readers[:3]) + (f" and {count(len(readers) - 3)} more" if len(readers) > 3 else "")
         yield (
-            f"{counted(len(readers), 'other finished study')} in this store read the same test split: {listed}.",
+            f"{counted(len(readers), 'other study')} in this store read the same test split: {listed}.",
             "What was decided after looking at it is not tested by it: confirm on speakers that no study has seen.",
         )

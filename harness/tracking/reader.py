@@ -18,6 +18,9 @@ from harness.results import ArmRecord, Looks, RunResult, SearchRecord, StudyReco
 from harness.tracking import refusals, views
 from harness.tracking.run_ids import id_of, kind_of, names_of, of_ids
 
+SCORED = "harness.scored"
+"""The tag of a study that names the splits on which `harness predict` scored its models, by their digests."""
+
 
 @dataclass(frozen=True)
 class StudySummary:
@@ -78,7 +81,8 @@ class Reader:
         return replace(record, other_readers=self.readers(record.test_digest, but=study))
 
     def readers(self, test: str, but: str = "") -> tuple[str, ...]:
-        """The finished studies that were scored on a test split, those that are archived or in MLflow's trash too.
+        """The studies that were scored on a test split, by `harness predict` too; archived ones and those in MLflow's trash
+        are among them.
 
         Args:
             test: its digest, as in `StudyRecord.test_digest`.
@@ -92,7 +96,14 @@ class Reader:
             token = page.token
             if not token:
                 break
-        names = [e.name for e in found if test and e.tags.get("harness.test") == test and e.name != but]
+        names = []
+        for experiment in found if test else ():
+            if experiment.name == but:
+                continue
+            if experiment.tags.get("harness.test") == test:
+                names.append(experiment.name)
+            elif test in experiment.tags.get(SCORED, "").split():
+                names.append(f"{experiment.name} (by `harness predict`)")
         return tuple(sorted(names))
 
     def load_runs(self, ids: Sequence[str]) -> list[StudyRecord]:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness import process
 from harness.errors import UserError
 from harness.tracking import database, patience, refusals
-from harness.tracking.reader import Reader
+from harness.tracking.reader import SCORED, Reader
 from harness.tracking.recorder import Recorder
 from harness.tracking.run_ids import id_of
 
@@ -146,6 +146,16 @@ class Store(Reader):
                 self.client.rename_experiment(experiment.experiment_id, new)
                 self.client.set_experiment_tag(experiment.experiment_id, "harness.state", "archived")
         return archived
+
+    def note_scored(self, study: str, test: str) -> None:
+        """Remember that a model of a study was scored on a split after the study, by `harness predict`.
+
+        Args:
+            test: the split's digest, as in `StudyRecord.test_digest`.
+        """
+        experiment = self._find(study)
+        scored = set(experiment.tags.get(SCORED, "").split()) | {test}
+        self.client.set_experiment_tag(experiment.experiment_id, SCORED, " ".join(sorted(scored)))
 
     def _experiment(self, name: str, part: str, tags: Mapping[str, str], first_tags: Mapping[str, str]) -> str:
         """The id of an experiment, made if it is not there.

@@ -164,7 +164,7 @@ def one_search(record):
         ("H010", busy, "Equal work took up to 1.3 times as long at one time as at another"),
         ("H012", shared, "Validation and test share 50 utterances."),
         ("H013", few_trials, "A search has 6 trials only"),
-        ("H016", read_before, "2 other finished studies in this store read the same test split: a, b."),
+        ("H016", read_before, "2 other studies in this store read the same test split: a, b."),
         ("H014", one_search, "Each arm was searched once"),
     ],
 )

@@ -21,9 +21,11 @@ from harness.cli.main import main
 from harness.corpora import features, mfcc
 from harness.corpora.alignments import textgrid
 from harness.corpora.alignments import textgrid as alignments_textgrid
+from harness.corpora.corpus import load_splits
 from harness.corpora.features import Features
 from harness.errors import UserError
 from harness.prediction import model
+from harness.tracking.store import open_store
 from harness.training import saved_model
 
 pytestmark = pytest.mark.slow  # processes, stores, browsers or trainings: not for the inner loop
@@ -150,6 +152,19 @@ def test_the_csv_is_in_the_order_of_names_and_scores_as_printed(predict, project
 
 def test_without_seed_it_is_the_first_of_the_comparison(predict, tmp_path):
     assert "tones, ffdnn, seed 3:" in succeeds(predict("corpus", "--split", "test", "--out", tmp_path / "out.csv"))
+
+
+def test_scoring_a_split_is_a_look_at_it_and_labelling_is_none(predict, project, tmp_path):
+    store = open_store(project)
+    shutil.copytree(project / "corpus" / "validation", tmp_path / "bare" / "validation")
+    part = load_splits(project / "corpus", ["validation"], tmp_path)["validation"]
+    shutil.rmtree(tmp_path / "bare" / "validation" / "transcript")
+    succeeds(predict(tmp_path / "bare", "--out", tmp_path / "labels.csv"))
+    assert store.readers(part.digest[:8]) == ()
+    for _ in range(2):
+        succeeds(predict("corpus", "--split", "validation", "--out", tmp_path / "labels.csv"))
+    assert store.readers(part.digest[:8]) == ("tones (by `harness predict`)",)
+    assert store.load_study("tones").other_readers == ()
 
 
 def test_a_split_without_transcripts_gets_the_same_labels(predict, project, tmp_path):
