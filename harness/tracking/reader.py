@@ -81,8 +81,9 @@ class Reader:
         return replace(record, other_readers=self.readers(record.test_digest, but=study))
 
     def readers(self, test: str, but: str = "") -> tuple[str, ...]:
-        """The studies that were scored on a test split, by `harness predict` too; archived ones and those in MLflow's trash
-        are among them.
+        """The studies that were scored on a test split, by `harness predict` too.
+
+        Archived ones are among them, and those in MLflow's trash.
 
         Args:
             test: its digest, as in `StudyRecord.test_digest`.
