@@ -35,6 +35,12 @@ if TYPE_CHECKING:  # `harness --help` loads neither numpy nor pandas
 @click.option("--markdown", is_flag=True, help="Print a short Markdown report, for an issue; write no files.")
 @click.option("--latex", is_flag=True, help="Print a short LaTeX report, for a paper; write no files.")
 @click.option(
+    "--figures",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write every figure as PDF and SVG, and figures.tex; no other files.",
+)
+@click.option(
     "--disagreements",
     nargs=2,
     metavar="A B",
@@ -49,6 +55,7 @@ def report(
     as_json: bool,
     markdown: bool,
     latex: bool,
+    figures: Path | None,
     disagreements: tuple[str, str] | None,
     seed: int | None,
     out: str | None,
@@ -61,7 +68,8 @@ def report(
     harness report --study A --study B       the arms of both; they must have the same test data
     harness report --run 8f18 --run f55f     two trained models
     """
-    _check({"--json": as_json, "--markdown": markdown, "--latex": latex, "--disagreements": disagreements}, seed, out)
+    forms = {"--json": as_json, "--markdown": markdown, "--latex": latex, "--figures": figures}
+    _check(forms | {"--disagreements": disagreements}, seed, out)
     from harness.conductor import load
 
     root = project()
@@ -76,8 +84,13 @@ def report(
     if markdown or latex:
         from harness.report import paste
 
-        blocks = paste.blocks(comparison, everything=everything)
-        click.echo(paste.markdown(blocks) if markdown else paste.latex(blocks), nl=False)
+        if markdown:
+            click.echo(paste.markdown(paste.blocks(comparison, everything=everything)), nl=False)
+        else:
+            click.echo(paste.paper(comparison, everything=everything), nl=False)
+        return
+    if figures is not None:
+        _figures(comparison, figures)
         return
     options = [part for name in studies for part in ("--study", name)] + [part for i in runs for part in ("--run", i)]
     folder = Path(out) if out else _reports(root, comparison)
@@ -102,10 +115,21 @@ def _check(forms: dict[str, Any], seed: int | None, out: str | None) -> None:
         mistakes.append(f"--seed {seed}: only --disagreements takes a seed")
     if out and (forms["--markdown"] or forms["--latex"]):
         mistakes.append(f"--out {out}: {wanted} is printed; write it to a file with > FILE")
+    if out and forms["--figures"]:
+        mistakes.append(f"--out {out}: --figures FOLDER names their folder; leave it out")
     if out and not forms["--disagreements"] and Path(out).is_file():
         mistakes.append(f"--out {out}: is a file; a report needs a folder")
     if mistakes:
         raise UserError("\n".join(mistakes))
+
+
+def _figures(comparison: "Comparison", folder: Path) -> None:
+    from harness.report import drawing
+
+    found = drawing.figures(comparison)
+    with click.progressbar(found, label="figures", file=sys.stderr) as shown:
+        drawing.write(comparison, shown, folder)
+    click.echo(f"{_typed(folder)}: {len(found)} figures as PDF and SVG; figures.tex shows each with its caption")
 
 
 def _disagreements(record: "StudyRecord", arms: tuple[str, str], seed: int | None, out: str) -> None:

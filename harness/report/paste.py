@@ -4,13 +4,17 @@ The tables of LaTeX want \\usepackage{booktabs}; nothing else is needed.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
+from typing import Any
 
 from harness.comparison.model import Comparison
 from harness.display.document import Block, Heading, Line, Table
+from harness.display.wording import count, counted
 from harness.report.outline import ordered, title
 
+_NARROW, _USUAL = 4, 6
+"""Columns of a table that fits one of two columns of text; and the whole text in its usual size."""
 _ORDER = ("verdicts", "claims", "arms", "differences", "notes")
 
 
@@ -73,11 +77,48 @@ _OF_LATEX = {
     "|": r"\textbar{}",
     '"': "''",
     "±": r"$\pm$",
+    "≥": r"$\ge$",
+    "≤": r"$\le$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
 }
 
 
-def latex(blocks: Iterable[Block]) -> str:
-    """The first heading is a comment, one before a table its caption, another one a paragraph's; lines are text."""
+def paper(comparison: Comparison, *, everything: bool = False) -> str:
+    """The short report as LaTeX; tables have labels, and captions that say what they are of."""
+    return latex(blocks(comparison, everything=everything), about(comparison), label(comparison.study))
+
+
+def about(comparison: Comparison) -> str:
+    """What a table or figure is of, in a sentence: corpus, speakers, seeds and searches."""
+    corpus: Mapping[str, Any] = comparison.corpus
+    test = corpus.get("splits", {}).get("test", {})
+    parts = [f"Corpus {corpus.get('name', '')}"]
+    if "speakers" in test and "frames" in test:
+        parts.append(f"{counted(test['speakers'], 'test speaker')} with {count(test['frames'])} frames")
+    seeds = sorted({len(arm.seeds) for arm in comparison.arms})
+    parts.append(f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else counted(seeds[0], "seed") if seeds else "")
+    if comparison.n_searches:
+        parts.append(f"{counted(comparison.n_searches, 'search')} of each arm")
+    return ", ".join(filter(None, parts)) + "."
+
+
+def label(*names: str) -> str:
+    """What `\\ref` finds something by.
+
+    Example:
+        >>> label("my study", "each_seed")
+        'my-study-each-seed'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(names).lower()).strip("-")
+
+
+def latex(blocks: Iterable[Block], about: str = "", study: str = "") -> str:
+    """The first heading is a comment, one before a table its caption, another one a paragraph's; lines are text.
+
+    Args:
+        about: what a table is of, for its caption.
+        study: what its label begins with.
+    """
     parts, lines, heading = [], list[str](), ""
     for number, block in enumerate(blocks):
         match block:
@@ -90,7 +131,8 @@ def latex(blocks: Iterable[Block]) -> str:
             case Line(words):
                 lines.append(latex_text(words))
             case Table():
-                parts += [*_paragraph("", lines), _latex_table(block, heading)]
+                name = label(study, heading.partition(",")[0])
+                parts += [*_paragraph("", lines), _latex_table(block, heading, about, name)]
                 lines, heading = [], ""
     return "\n\n".join([*parts, *_paragraph(heading, lines)]) + "\n"
 
@@ -108,7 +150,7 @@ def _paragraph(heading: str, lines: list[str]) -> list[str]:
     return ["\n".join(([rf"\paragraph{{{latex_text(heading)}.}}"] if heading else []) + lines)]
 
 
-def _latex_table(table: Table, caption: str) -> str:
+def _latex_table(table: Table, caption: str, about: str, name: str) -> str:
     titles = [latex_text(column.title) for column in table.heads]
     rows = [
         [rf"\textbf{{{latex_text(cell.text)}}}" if cell.strong else latex_text(cell.text) for cell in row]
@@ -120,5 +162,8 @@ def _latex_table(table: Table, caption: str) -> str:
         *(f"  {line}" for line in [r"\toprule", head, r"\midrule", *body, r"\bottomrule"]),
         r"\end{tabular}",
     ]
-    top = [r"\centering\small", *([rf"\caption{{{latex_text(caption)}.}}"] if caption else [])]
-    return "\n".join([r"\begin{table}", *(f"  {line}" for line in [*top, *lines]), r"\end{table}"])
+    words = " ".join(latex_text(sentence) for sentence in (f"{caption}." if caption else "", about) if sentence)
+    size = r"\small" if len(table.heads) <= _USUAL else r"\footnotesize\setlength{\tabcolsep}{3pt}"
+    top = [rf"\centering{size}", *([rf"\caption{{{words}}}", rf"\label{{tab:{name}}}"] if words else [])]
+    kind = "table*" if len(table.heads) > _NARROW else "table"  # across both columns, where there are two
+    return "\n".join([rf"\begin{{{kind}}}", *(f"  {line}" for line in [*top, *lines]), rf"\end{{{kind}}}"])

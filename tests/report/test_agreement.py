@@ -119,7 +119,7 @@ def test_everything_is_made_from_the_comparison_alone(root, report, printed, com
     terminal.show(outline.blocks(comparison, everything=True), stream)
     assert printed.startswith(stream.getvalue())
     assert said(report("--study", "ladnn", "--markdown")) == paste.markdown(paste.blocks(comparison))
-    assert said(report("--study", "ladnn", "--latex")) == paste.latex(paste.blocks(comparison))
+    assert said(report("--study", "ladnn", "--latex")) == paste.paper(comparison)
     assert (folder / "comparison.json").read_text() == files.as_json(comparison)
     assert (folder / "index.html").read_text() == page.page(comparison)
     assert (folder / "arms.csv").read_text() == files.arms_table(comparison).to_csv(index=False, lineterminator="\n")

@@ -11,7 +11,7 @@ from harness.comparison.model import to_json
 from harness.display.document import Line, Table
 from harness.display.terminal import width
 from harness.errors import UserError
-from harness.report import files, outline
+from harness.report import drawing, files, outline
 from harness.report.page import page as render_page
 from harness.report.sections import rungs
 from harness.results import ArmRecord, Trial
@@ -50,6 +50,13 @@ def made(baseline="plain", cells=CELLS):
 @pytest.fixture(scope="module")
 def comparison():
     return compare(made())
+
+
+def test_its_figures_are_drawn_for_a_paper_too(comparison):
+    found = drawing.figures(comparison)
+    assert "sweep" in {section.key for section, _ in found}
+    for _, own in found:
+        drawing.draw(own).draw_without_rendering()
 
 
 def test_only_arms_of_one_cell_are_compared(comparison):

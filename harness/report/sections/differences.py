@@ -27,6 +27,8 @@ from harness.statistics.frame_measures import LEAST
 from harness.statistics.intervals import Verdict
 from harness.statistics.registry import LOG_LOSS, METRICS, headline
 
+_PHONE_ERROR_RATE = "phone_error_rate_plain"
+"""The measure by which others in the field compare, beside the main ones in what is pasted."""
 _N_ROWS = 24
 """A longer table is folded."""
 
@@ -35,7 +37,7 @@ def section(comparison: Comparison) -> Section:
     """Forests and tables of every pair in every measure."""
     if not comparison.pairs:
         return Section("differences")
-    main = [metric.name for metric in headline()]
+    main = [*(metric.name for metric in headline()), _PHONE_ERROR_RATE]
     note = chance_note(comparison)
     return Section(
         "differences",
@@ -58,8 +60,16 @@ def section(comparison: Comparison) -> Section:
 
 def _in_one(comparison: Comparison, pairs: Sequence[Pair]) -> list[Block]:
     """Every two arms, a - b, in one table."""
-    rows = [(f"{pair.a} - {pair.b}", *_difference(pair)) for pair in pairs]
-    return [Heading("Differences, in points"), Table(["pair", "measure", *_columns(comparison), "better"], rows)]
+    rows = [(f"{pair.a} - {pair.b}", *_difference(pair)[:-1], *_test(pair), _difference(pair)[-1]) for pair in pairs]
+    columns: Columns = ["pair", "measure", *_columns(comparison), *numbers("p", "df"), "better"]
+    return [Heading("Differences, in points"), Table(columns, rows)]
+
+
+def _test(pair: Pair) -> tuple[str, str]:
+    """The p-value of no difference, two-sided, of this pair alone, and the degrees of freedom of Student's t."""
+    if pair.p is None or pair.freedom is None:
+        return ABSENT, ABSENT
+    return "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}", f"{pair.freedom:.1f}"
 
 
 def _by_pair(comparison: Comparison) -> list[Block]:
