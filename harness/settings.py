@@ -62,7 +62,8 @@ class Data:
     boundary: Boundary = "utterance"
     """At an utterance's edge a window sees zeros ("utterance"), or the neighbour utterance ("stream")."""
     memory: Annotated[float, Between(0)] = 0.0
-    """GB that frames may take on the device; what does not fit passes through in chunks. 0: half of its memory."""
+    """GB that frames may take on the device; what does not fit passes through in chunks. 0: half of its memory, on
+    a GPU half of what is free when the study begins."""
 
     @property
     def left(self) -> int:

@@ -91,7 +91,7 @@ def _learner() -> "tuple[nn.Module, torch.optim.Optimizer, torch.optim.lr_schedu
 
 def test_a_damaged_state_is_refused_and_changes_nothing(tmp_path):
     file = tmp_path / "state.pt"
-    state = checkpoint.TrainingState(totals=torch.zeros(2, dtype=torch.float64), epoch=4)
+    state = checkpoint.TrainingState(torch.zeros(2, dtype=torch.float64), torch.tensor(True), epoch=4)
     checkpoint.write(file, state, *_learner())
     whole = file.read_bytes()
     model, *others = _learner()

@@ -73,7 +73,8 @@ def conduct(
             store, found = _opened_store(workspace, root, restart, progress, amend, restart_arms)
             corpus = open_corpus(experiment.data, cache(root), progress.reading)
             experiment = sizes.for_corpus(experiment, corpus.train.d_features, len(corpus.train.phonemes))
-            memory = memory_limit(chosen, experiment.data.memory) // shared.memory_shares
+            allowed = memory_limit(chosen, experiment.data.memory, begun)
+            memory = allowed // shared.memory_shares
             corpora = _parts(experiment, corpus, memory)
             dtype = dtype_of_frames(precision)
             placed = [placement(dict(own.parts), own.padding, dtype, memory) for own in corpora]
@@ -82,7 +83,7 @@ def conduct(
             facts = {"corpus": corpus.digest, "device": chosen.type, "precision": precision}
             workspace.check(**facts, streamed=sorted({name for one in placed for name in one.streamed}))
             cells = experiment.in_folds()
-            workspace.remember(threads=shared.threads, shares=shared.memory_shares)
+            workspace.remember(threads=shared.threads, shares=shared.memory_shares, memory=allowed)
             recorder = store.begin(
                 experiment.study,
                 question=experiment.question,

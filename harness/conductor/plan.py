@@ -98,7 +98,8 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
     frames = [(name, *map(count, own.values())) for name, own in (summary.get("folds") or summary["splits"]).items()]
     n_runs = n_folds * len(rows) * (trials + len(finals))
     total = n_folds * len(experiment.arms) * (search_frames + len(finals) * final_frames)
-    shared = choose_parallelism(chosen, len(rows), workspace.facts())
+    begun = workspace.facts() if workspace.has_runs else {}
+    shared = choose_parallelism(chosen, len(rows), begun)
     return [
         Heading(f"{experiment.study}: {experiment.question}"),
         Line(f"{counted(len(rows), 'arm')}, {counted(n_runs, 'run')}; {_done(experiment, root)}"),
@@ -117,7 +118,7 @@ def plan(experiment: Experiment, root: Path, device: str, progress: Progress) ->
         *([Line(f"training frames of a trial: {count(search_frames / trials)}")] if len(stages) == 1 else []),
         Line(f"training frames of a final: {count(final_frames)}; of the whole study: {count(total)}"),
         Line(f"{counted(shared.n_runs, 'run')} at a time, {counted(shared.threads, 'thread')} each"),
-        *(Line(text) for text in _where(experiment, corpus, chosen, shared)),
+        *(Line(text) for text in _where(experiment, corpus, chosen, shared, begun)),
         Line(f"memory for the largest model and its batch: about {rounded(memory)}B for each run at a time"),
         *_power(experiment, corpus, root / "reports"),
         *(Line(f"note: {note}") for note in experiment.notes),
@@ -211,14 +212,17 @@ def _rungs(stages: Sequence[rungs.Rung], parts: Mapping[str, Part]) -> list[Bloc
     ]
 
 
-def _where(experiment: Experiment, corpus: Corpus, device: torch.device, shared: Parallelism) -> list[str]:
+def _where(
+    experiment: Experiment, corpus: Corpus, device: torch.device, shared: Parallelism, begun: dict[str, Any]
+) -> list[str]:
     """Which parts stay on the device and which pass through, and why."""
     wanted = experiment.training.precision
     dtype = dtype_of_frames(choose(device) if wanted == "auto" else wanted)
-    limit = memory_limit(device, experiment.data.memory) // shared.memory_shares
+    limit = memory_limit(device, experiment.data.memory, begun) // shared.memory_shares
     parts = study_parts(experiment, corpus.folds[0] if corpus.folds else corpus)
     placed = placement(parts, max(experiment.widest_context), dtype, limit)
-    allowed = "data.memory" if experiment.data.memory else "half of its memory"
+    half = "half of its free memory" if device.type == "cuda" else "half of its memory"
+    allowed = "data.memory" if experiment.data.memory else half
     if shared.memory_shares > 1:
         allowed = f"{allowed} for each of {shared.memory_shares} runs"
     sizes = f"device: {device.type}; the frames take {rounded(placed.needed)}B of {rounded(limit)}B ({allowed}):"

@@ -59,12 +59,21 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def memory_limit(device: torch.device, gigabytes: float) -> int:
-    """Bytes that frames may take on the device: `gigabytes`, or for 0 half of its memory; models need the rest."""
+def memory_limit(device: torch.device, gigabytes: float, begun: Mapping[str, int]) -> int:
+    """Bytes that frames may take on the device; models need the rest.
+
+    Args:
+        gigabytes: 0 stands for half of the memory; on a GPU of what is free, since other processes may use it too.
+        begun: `memory` of the study so far, empty at its beginning: the size of the chunks of what passes through
+            depends on it, and with it the order of the frames, which must not follow what is free at the moment.
+    """
     if gigabytes:
         return round(1e9 * gigabytes)
+    if "memory" in begun:
+        return begun["memory"]
     if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory // 2
+        free, total = torch.cuda.mem_get_info(device)
+        return (total if "threads" in begun else free) // 2  # of the total in studies begun by earlier versions
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 

@@ -8,6 +8,7 @@ as those of frames that stay: what is left of a chunk begins a batch that the ne
 Legend: F frames, U utterances, B batch, W window, D features.
 """
 
+import functools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -88,8 +89,7 @@ class StreamedFrames:
     def _fetch(self, utterances: np.ndarray) -> ResidentFrames:
         device = self.labels.device
         if device.type == "cuda":
-            user = torch.cuda.default_stream(device)
-            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            user, stream = torch.cuda.default_stream(device), _copy_stream(device)
             with torch.cuda.stream(stream):
                 frames = self._place(utterances)
                 stream.synchronize()
@@ -110,3 +110,9 @@ class StreamedFrames:
             device=self.labels.device,
             dtype=self.dtype,
         )
+
+
+@functools.cache
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream of all chunks of a device: memory that a chunk leaves is only given to others of its stream."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -27,6 +27,8 @@ class TrainingState:
 
     totals: Tensor
     """(2,) float64 on the device, sums over the frames of the epoch in progress: loss, correct."""
+    is_finite: Tensor
+    """() bool on the device: whether every loss and gradient so far was finite; once false, no weight moves."""
     epoch: int = 1
     """The epoch in progress, from 1."""
     step: int = 0
@@ -59,7 +61,7 @@ def write(
     content = {
         **vars(state),
         "history": [asdict(e) for e in state.history],
-        "model": model.state_dict(),
+        "model": {name: tensor.clone() for name, tensor in model.state_dict().items()},  # a slice would bring its stack
         "optimiser": optimiser.state_dict(),
         "schedule": schedule.state_dict(),
         "random": torch.get_rng_state(),
@@ -91,6 +93,7 @@ def restore(
     if random_cuda is not None:
         torch.cuda.set_rng_state(random_cuda.cpu(), device)
     content["history"] = [Epoch(**row) for row in content["history"]]
+    content.setdefault("is_finite", torch.ones((), dtype=torch.bool, device=device))  # files of earlier versions
     return TrainingState(**content)
 
 

@@ -37,7 +37,7 @@ class LayerObserver:
     Args:
         state: of the training.
         steps: at which the model is looked at.
-        batch: gives the windows (B, W, D) and labels (B,) whose first are looked at.
+        batch: windows (B, W, D) and labels (B,), whose first are looked at.
         loss: of a model on such, as the training has it.
     """
 
@@ -46,13 +46,13 @@ class LayerObserver:
         model: nn.Module,
         state: TrainingState,
         steps: frozenset[int],
-        batch: Callable[[], tuple[Tensor, Tensor]],
+        batch: tuple[Tensor, Tensor],
         loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
     ) -> None:
         self.model = model
         self.state = state
         self.steps = steps
-        self.batch = batch
+        self.windows, self.labels = (examples[:_FRAMES].clone() for examples in batch)  # the rest is not held
         self.loss = loss
         self.probe: LayerProbe | None = None
 
@@ -61,8 +61,7 @@ class LayerObserver:
         if step not in self.steps or (self.state.looks and self.state.looks[-1][0] >= step):
             return
         if self.probe is None:
-            windows, labels = self.batch()
-            self.windows, self.labels, self.probe = windows[:_FRAMES], labels[:_FRAMES], LayerProbe(self.model)
+            self.probe = LayerProbe(self.model)
         device = self.labels.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(0)

@@ -91,8 +91,10 @@ def scores(predictions: Predictions, data: FrameSource, n_classes: int, keep_fra
     utterance = torch.repeat_interleave(torch.from_numpy(part.lengths).to(data.labels.device))
     cell = (utterance * n_classes + data.labels) * n_classes + predictions.predicted
     counts = torch.bincount(cell, minlength=n_utterances * n_classes**2).to(torch.int32)
-    log_loss = torch.zeros(n_utterances, dtype=torch.float64, device=cell.device)
-    log_loss.index_add_(0, utterance, predictions.log_loss.double())
+    # on the host, in order: a GPU's threads would add in the order in which they finish, with other last bits each time
+    log_loss = np.bincount(
+        np.repeat(np.arange(n_utterances), part.lengths), predictions.log_loss.cpu().numpy(), n_utterances
+    )
     frames: dict[str, np.ndarray] = {}
     if keep_frames:
         frames = {
@@ -105,6 +107,6 @@ def scores(predictions: Predictions, data: FrameSource, n_classes: int, keep_fra
         utterances=tuple(part.utterances.tolist()),
         speakers=tuple(part.speakers.tolist()),
         counts=counts.view(n_utterances, n_classes, n_classes).cpu().numpy(),
-        log_loss=log_loss.cpu().numpy(),
+        log_loss=log_loss,
         **frames,
     )

@@ -217,19 +217,23 @@ class Learner:
         self.training = training
         self.optimiser = make_optimiser(model, training)
         self.schedule = make_schedule(self.optimiser, training, n_steps)
-        self.state = TrainingState(totals=torch.zeros(2, dtype=torch.float64, device=device))
-        self.finite = torch.ones((), dtype=torch.bool, device=device)
+        self.state = TrainingState(
+            totals=torch.zeros(2, dtype=torch.float64, device=device),
+            is_finite=torch.ones((), dtype=torch.bool, device=device),
+        )
 
     def observer(self, data: FrameSource, seed: int, precision: str, n_steps: int) -> LayerObserver:
-        """An observer of the layers, on the first frames of the first epoch; `n_steps` is those of an epoch."""
+        """An observer of the layers, on the first frames of the first epoch; `n_steps` is those of an epoch.
+
+        It takes its frames at once, before an epoch has chunks of its own on the device.
+        """
 
         def loss(model: nn.Module, windows: Tensor, labels: Tensor) -> Tensor:
             return loss_and_logits(model, self.training, windows, labels, precision)[0]
 
         steps = steps_to_look_at(n_steps, self.training.epochs)
-        return LayerObserver(
-            self.model, self.state, steps, lambda: next(data.batches(self.training.batch_size, seed, 1)), loss
-        )
+        first_batch = next(data.batches(self.training.batch_size, seed, 1))
+        return LayerObserver(self.model, self.state, steps, first_batch, loss)
 
     def is_done(self) -> bool:
         """Whether there is no further epoch."""
@@ -246,8 +250,8 @@ class Learner:
         norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if self.training.clip_norm:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), self.training.clip_norm, norm)
-        self.finite &= loss.isfinite() & norm.isfinite()
-        found_inf = (~self.finite).float()
+        self.state.is_finite &= loss.isfinite() & norm.isfinite()
+        found_inf = (~self.state.is_finite).float()
         self.optimiser.found_inf = found_inf  # type: ignore[attr-defined]  # a fused step then leaves the weights alone
         self.optimiser.step()
         self.state.totals += torch.stack([loss.double() * len(labels), (logits.argmax(dim=1) == labels).sum().double()])
@@ -260,7 +264,7 @@ class Learner:
         """
         if self.training.schedule in _PER_STEP:
             self.schedule.step()
-        if is_looked_at and not self.finite:
+        if is_looked_at and not self.state.is_finite:
             raise Diverged(_not_finite(self.state.epoch, self.training))
 
     def end_epoch(
@@ -327,7 +331,8 @@ def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps:
         case "cosine":
             return lr_scheduler.CosineAnnealingLR(optimiser, total)
         case "one-cycle":
-            return lr_scheduler.OneCycleLR(optimiser, training.learning_rate, total_steps=total)
+            # torch would also move momentum, from 0.95 whatever the file says, by numbers that a CUDA graph bakes in
+            return lr_scheduler.OneCycleLR(optimiser, training.learning_rate, total_steps=total, cycle_momentum=False)
         case "plateau":
             return lr_scheduler.ReduceLROnPlateau(optimiser, factor=training.factor, patience=training.plateau_epochs)
     return lr_scheduler.ConstantLR(optimiser, factor=1.0)

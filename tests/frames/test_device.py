@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.frames import device
-from harness.frames.device import Parallelism, choose, choose_parallelism
+from harness.frames.device import Parallelism, choose, choose_parallelism, memory_limit
 
 CPU = torch.device("cpu")
 
@@ -55,3 +55,12 @@ def test_where_bf16_is_emulated_no_large_product_is_measured(monkeypatch):
     monkeypatch.setattr(torch, "ones", slow_in_bf16)
     assert choose(CPU) == "fp32"
     assert {shape for shape, _ in multiplied} == {(256, 256)}
+
+
+def test_on_a_gpu_frames_take_half_of_what_is_free_when_the_study_begins(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 80_000))
+    gpu = torch.device("cuda")
+    assert memory_limit(gpu, 0, {}) == 5_000
+    assert memory_limit(gpu, 0, {"threads": 1, "memory": 7_000}) == 7_000, "chunks, and so batches, stay the same"
+    assert memory_limit(gpu, 0, {"threads": 1}) == 40_000, "as versions that did not remember it"
+    assert memory_limit(gpu, 1e-6, {"memory": 7_000}) == 1_000

@@ -2,7 +2,9 @@
 
 import gc
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from harness.corpora.corpus import open_corpus
 from harness.errors import Interrupted, UserError
 from harness.frames import placement as data_module
-from harness.frames import windows
+from harness.frames import streaming, windows
 from harness.frames.placement import DeviceData, placement
 from harness.frames.streaming import StreamedFrames
 from harness.settings import Data, Settings, Training
@@ -179,3 +181,34 @@ def test_scores_are_those_of_frames_that_stay(corpus):
     np.testing.assert_array_equal(a.counts, b.counts)
     np.testing.assert_allclose(a.log_loss, b.log_loss, rtol=1e-5)
     assert a.utterances == b.utterances
+
+
+def test_on_a_gpu_every_chunk_is_copied_on_the_same_stream_and_awaited(monkeypatch):
+    """What a GPU does is not shown; that the calls are those of torch.cuda is."""
+    awaited, used = [], []
+
+    class Stream:
+        def __init__(self, device):
+            self.device = device
+
+        def synchronize(self):
+            awaited.append(self)
+
+    @contextmanager
+    def stream(of):  # torch's gives nothing to bind
+        assert isinstance(of, Stream)
+        yield
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda device: "default")
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda self, stream: used.append(stream))
+    to_device = streaming.to_device
+    monkeypatch.setattr(streaming, "to_device", lambda *args, **options: to_device(*args, **options | {"device": CPU}))
+    frames, expected = both(make_part(LENGTHS, 3))[::-1]
+    frames = replace(frames, labels=SimpleNamespace(device=torch.device("cuda", 7)))
+    seen = torch.cat([own for own, _ in frames.in_order(32)])
+    assert torch.equal(seen, torch.cat([own for own, _ in expected.in_order(32)]))
+    assert len(awaited) == len(used) // 3 > 2
+    assert len(set(awaited)) == 1
+    assert set(used) == {"default"}

@@ -1,5 +1,6 @@
 """What is seen of the layers: what plain torch gives, at the steps that are named, changing nothing."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from harness.frames.placement import DeviceData
 from harness.results import RunResult
 from harness.settings import Data, Settings, Training
 from harness.training import diagnostics, run
-from harness.training.trainer import train
+from harness.training.trainer import Learner, train
 from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
@@ -170,3 +171,28 @@ def test_models_trained_together_are_seen_as_those_trained_alone(residents, tmp_
         np.testing.assert_array_equal(a.layers.steps, b.layers.steps)
         np.testing.assert_allclose(a.layers.gradient, b.layers.gradient, rtol=0.05)
     assert not np.allclose(together[0].layers.gradient, together[1].layers.gradient)
+
+
+def test_the_frames_that_are_looked_at_are_taken_once_and_leave_no_chunk_open(residents):
+    """Else chunks of theirs would lie on the device beside those of the training."""
+    data, opened = residents.get("train", DATA), []
+
+    class Counted:
+        def __len__(self):
+            return len(data)
+
+        def batches(self, *arguments):
+            opened.append(len(opened))
+            try:
+                yield from data.batches(*arguments)
+            finally:
+                opened.remove(max(opened))
+
+    model = architectures.build("ffdnn", DATA.window, 6, 40, {"depth": 2, "width": 8})
+    learner = Learner(model, Training(epochs=1, batch_size=64), 4, torch.device("cpu"))
+    observer = learner.observer(Counted(), 0, "fp32", 4)
+    gc.collect()
+    assert not opened
+    observer.measure_at(0)
+    assert not opened
+    assert len(observer.state.looks) == 1

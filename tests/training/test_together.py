@@ -154,6 +154,21 @@ def test_a_stopped_one_goes_on_with_each_model_by_itself(residents, tmp_path):
         assert [e.train_loss for e in whole.history] == pytest.approx([e.train_loss for e in resumed.history], rel=1e-3)
 
 
+def test_the_state_of_one_of_many_holds_no_other(residents, tmp_path):
+    """Weights are slices of a stack, and a file of a slice would hold the stack."""
+    sizes = []
+    for n in (1, 4):
+        files = [tmp_path / f"{n}-{i}.pt" for i in range(n)]
+        models = [architectures.build("ffdnn", DATA.window, 6, 40, {"depth": 2, "width": 64}) for _ in range(n)]
+        data, validation = residents.get("train", DATA), residents.get("validation", DATA)
+        training = Training(epochs=1, batch_size=128)
+        train_together(
+            models, data, validation, [training] * n, seeds=range(n), precision="fp32", state_files=files
+        )  # fmt: skip
+        sizes.append(files[0].stat().st_size)
+    assert sizes[1] < 1.1 * sizes[0]
+
+
 def test_what_is_not_finite_is_refused(residents):
     data, validation = residents.get("train", DATA), residents.get("validation", DATA)
     broken = replace(data, frames=data.frames.clone())

@@ -1,5 +1,6 @@
 """The trainer: learning, determinism, resuming, refusing what is not finite, and every schedule and optimiser."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -135,6 +136,32 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(residents, op
     with pytest.raises(RunFailed, match="was not finite in epoch 1; the weights were not updated with it"):
         train(model, broken, data, own, seed=0, precision="fp32")
     assert same(before, model.state_dict())
+
+
+@pytest.mark.parametrize("stop_after", [4, 6])
+def test_what_was_not_finite_before_an_interruption_stops_the_run_after_it(residents, tmp_path, stop_after):
+    """The device is looked at every so many steps; the file holds what was not looked at yet."""
+    own = Training(epochs=1, batch_size=32)
+
+    class Faulty(torch.nn.Linear):
+        n_steps = 0
+
+        def forward(self, windows):
+            self.n_steps += self.training
+            return super().forward(windows.flatten(1)) * (float("nan") if self.n_steps == bad_step else 1.0)
+
+    def go_on(model, stop=0):
+        asked = itertools.count(1)
+        options = {"precision": "fp32", "state_file": tmp_path / "state.pt"}
+        data, validation = residents.get("train", DATA), residents.get("validation", DATA)
+        train(model, data, validation, own, seed=1, should_stop=lambda: next(asked) == stop, **options)
+
+    bad_step = 3
+    with pytest.raises(Interrupted):
+        go_on(Faulty(5 * 6, 40), stop_after)
+    bad_step = None
+    with pytest.raises(RunFailed, match="not finite"):
+        go_on(Faulty(5 * 6, 40))
 
 
 def test_the_best_epoch_is_kept_or_the_last(residents, tmp_path):
