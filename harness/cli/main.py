@@ -113,24 +113,9 @@ def run(
             blocks = planned(experiment, root, device, Progress(display))
         terminal.show(blocks)
         return
-    from harness.conductor.load import finished_comparison as finished_comparison
+    from harness.api.running import run_study
 
-    comparison = None if restart or restart_arms else finished_comparison(experiment, root)
-    if comparison is None:
-        from harness.conductor.conduct import conduct
-        from harness.display import panel
-        from harness.display.progress import Progress
-
-        with panel.display() as display:
-            comparison = conduct(
-                experiment,
-                root,
-                device=device,
-                restart=restart,
-                amend=amend,
-                restart_arms=restart_arms,
-                progress=Progress(display),
-            )
+    comparison = run_study(experiment, root, device=device, amend=amend, restart_arms=restart_arms, restart=restart)
     report.show(comparison, root, ["--study", experiment.study])
 
 

@@ -124,9 +124,9 @@ def _check(forms: dict[str, Any], seed: int | None, out: str | None) -> None:
 
 
 def _figures(comparison: "Comparison", folder: Path) -> None:
-    from harness.report import drawing
+    from harness.report import drawing, outline
 
-    found = drawing.figures(comparison)
+    found = outline.figures(comparison)
     with click.progressbar(found, label="figures", file=sys.stderr) as shown:
         drawing.write(comparison, shown, folder)
     click.echo(f"{_typed(folder)}: {len(found)} figures as PDF and SVG; figures.tex shows each with its caption")

@@ -1,6 +1,8 @@
 """The progress of a study on standard error: a panel that is redrawn in place, or plain lines in a log."""
 
+import html
 import sys
+import time
 from typing import IO
 
 from rich.console import Console, Group, OverflowMethod
@@ -14,6 +16,7 @@ from harness.display.terminal import console
 from harness.display.wording import duration
 
 _STEPS = "▁▂▃▄▅▆▇█"
+_SECONDS_BETWEEN = 0.5
 _LONGEST = 16  # epochs of a curve that are shown
 
 
@@ -57,8 +60,42 @@ class Screen(Lines):
         self.console.print(Text(text), no_wrap=may_be_cut, overflow="ellipsis" if may_be_cut else "fold")
 
 
+class Notebook(Lines):
+    """Progress in a notebook: one bar below the cell, with the last line beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from IPython.display import HTML, display
+
+        self._html = HTML
+        self._shown = display(HTML(""), display_id=True)
+        self._last = ""
+        self._next = 0.0  # by time.monotonic: a page that is drawn too often is slow
+
+    def __exit__(self, *error: object) -> None:
+        self._draw(None, "stopped" if error and error[0] else "done")
+
+    def refresh(self, facts: Facts) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _SECONDS_BETWEEN
+            share = facts.fraction_read if facts.reading else facts.done_frames / max(1, facts.total_frames)
+            left = facts.seconds_left
+            parts = [facts.reading or facts.study, f"{100 * share:.0f} %"]
+            parts += [f"{duration(left)} left"] if left is not None and not facts.reading else []
+            self._draw(share, "  ".join([*parts, self._last]))
+
+    def line(self, text: str, may_be_cut: bool = False) -> None:
+        self._last = " ".join(text.split())
+
+    def _draw(self, share: float | None, words: str) -> None:
+        bar = "" if share is None else f'<progress max="1" value="{min(share, 1.0):.3f}"></progress> '
+        self._shown.update(self._html(f"{bar}<code>{html.escape(words)}</code>"))
+
+
 def display() -> Lines:
     """What suits standard error, where progress goes: results alone go to standard output."""
+    if Console().is_jupyter:
+        return Notebook()
     return Screen(sys.stderr) if Console(file=sys.stderr).is_terminal else Lines(sys.stderr)
 
 

@@ -8,9 +8,11 @@ import ctypes
 import itertools
 import multiprocessing
 import signal
+import sys
 import threading
 import time
-from collections.abc import Sequence
+import types
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -32,14 +34,22 @@ class LocalEngine:
     Args:
         folder: the study's; it need not exist yet.
         takes_batches: unless given, on a GPU whose runs follow each other.
+        imports_main: worker processes first import the program's main module, as Python's own do. A script that runs
+            a study without asking whether it is `__main__` would run it again in each.
     """
 
     def __init__(
-        self, parallelism: Parallelism, device: torch.device, folder: Path, takes_batches: bool | None = None
+        self,
+        parallelism: Parallelism,
+        device: torch.device,
+        folder: Path,
+        takes_batches: bool | None = None,
+        imports_main: bool = True,
     ) -> None:
         self._n_slots = parallelism.n_runs
         self._device = str(device)
         self._folder = folder
+        self._main = None if imports_main else types.ModuleType("__main__")
         self._takes_batches = device.type == "cuda" and self._n_slots == 1 if takes_batches is None else takes_batches
         self._corpora: dict[str, CorpusParts] = {}
         self._workers: list[_Worker] = []
@@ -129,7 +139,8 @@ class LocalEngine:
         assert len(self._workers) < self._n_slots, "more requests than slots"
         start = _ThreadHandle if self._n_slots == 1 else _ProcessHandle
         own, theirs = multiprocessing.Pipe()
-        worker = _Worker(own, start(theirs, self._device, self._folder))
+        with _main_module(self._main):
+            worker = _Worker(own, start(theirs, self._device, self._folder))
         self._workers.append(worker)
         if self._is_stopping:
             worker.handle.stop(None)
@@ -165,6 +176,17 @@ class _Handle(Protocol):
 
     def end(self) -> str:
         """Wait until it is gone, whose pipe has ended or which was killed; gives how it ended."""
+
+
+@contextlib.contextmanager
+def _main_module(module: types.ModuleType | None) -> Iterator[None]:
+    """The main module is another one meanwhile; the same for None."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = module or before
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
 
 
 class _Worker:

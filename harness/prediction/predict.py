@@ -27,7 +27,7 @@ class Prediction:
     predicted: np.ndarray
     """(F,) uint8, the class with the largest (mean) posterior."""
     posteriors: np.ndarray | None
-    """(F, C) float16, where they were wanted."""
+    """(F, C) float32, where they were wanted."""
     confusion: np.ndarray | None
     """(C, C) int64, rows true and columns predicted; None of an unlabelled part."""
     accuracies: tuple[float, ...]
@@ -74,7 +74,7 @@ def predict(
             if len(truth):
                 correct.add_(torch.stack([(own.argmax(dim=1) == truth).sum() for own in each]))
             if keep_posteriors:
-                posteriors.append(together.exp().half().cpu().numpy())
+                posteriors.append(together.exp().cpu().numpy())
             n_frames += len(together)
             if progress:
                 progress(n_frames, len(resident))

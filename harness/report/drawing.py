@@ -7,7 +7,7 @@ and axes of names, numbers and logarithms. Sizes are those of print: 160 mm wide
 import html
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +18,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MultipleLocator
 
 from harness.comparison.model import Comparison
-from harness.display.document import Figure, Folded, Group, PageBlock, Section, Trace
+from harness.display.document import Figure, Section, Trace
 from harness.files import replacing, write_text
 from harness.report.paste import about, label, latex_text
-from harness.report.sections import sections
 
 FORMATS = ("pdf", "svg")
 _WIDTH = 6.3  # inches, of the text of a page with one column
@@ -260,11 +259,6 @@ def text(words: str) -> str:
     return html.unescape(re.sub(r"</?[a-z]+>", "", lines)).replace("$", r"\$")
 
 
-def figures(comparison: Comparison) -> list[tuple[Section, Figure]]:
-    """Every figure of the page, with its section."""
-    return [(section, figure) for section in sections(comparison) for figure in _figures(section.page)]
-
-
 def write(comparison: Comparison, chosen: Iterable[tuple[Section, Figure]], folder: Path) -> list[Path]:
     """Write figures into a folder, and `figures.tex`, which shows each with its caption and label; gives the paths."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -283,13 +277,3 @@ def write(comparison: Comparison, chosen: Iterable[tuple[Section, Figure]], fold
     written.append(folder / "figures.tex")
     write_text(written[-1], "\n\n".join(shown) + "\n")
     return written
-
-
-def _figures(blocks: Iterable[PageBlock]) -> Iterator[Figure]:
-    """All of a page's blocks, in order."""
-    for block in blocks:
-        match block:
-            case Figure():
-                yield block
-            case Group() | Folded():
-                yield from _figures(block.blocks)

@@ -37,6 +37,14 @@ def as_json(figure: Figure) -> str:
     return text
 
 
+def as_plotly(figure: Figure) -> Any:
+    """A `plotly.graph_objects.Figure`, in plotly's own theme."""
+    import plotly.graph_objects as go
+
+    layout = {key: value for key, value in figure.layout.items() if key != "template"}
+    return go.Figure(data=list(figure.traces), layout=layout)
+
+
 def figure(
     key: str,
     title: str,

@@ -1,14 +1,15 @@
-"""The files of a report: `comparison.json`, `arms.csv`, `phonemes.csv`, `confusion_<arm>.csv` and `index.html`."""
+"""The files of a report: `comparison.json`, `arms.csv`, `phonemes.csv`, `speakers.csv`,
+`confusion_<arm>.csv` and `index.html`."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 
-from harness.comparison.arm_model import ComparedArm
 from harness.comparison.model import Comparison, to_json
 from harness.files import write_text
 from harness.report import page
+from harness.report.tables import arms_table, confusion_table, phonemes_table, speakers_table
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
@@ -17,6 +18,7 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         "comparison.json": as_json(comparison),
         "arms.csv": _csv(arms_table(comparison)),
         "phonemes.csv": _csv(phonemes_table(comparison)),
+        "speakers.csv": _csv(speakers_table(comparison)),
         "index.html": page.page(comparison),
         **{_confusion_file(arm.arm): _csv(confusion_table(arm)) for arm in comparison.arms},
     }
@@ -34,45 +36,6 @@ def _confusion_file(arm: str) -> str:
 def as_json(comparison: Comparison) -> str:
     """The same comparison gives the same bytes; no NaN."""
     return json.dumps(to_json(comparison), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def arms_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per arm: what it reached, cost and chose."""
-    rows = []
-    for arm in comparison.arms:
-        row: dict[str, object] = {
-            "arm": arm.arm,
-            "architecture": arm.architecture,
-            "parameters": arm.parameters,
-            "flops_per_frame": arm.flops_per_frame,
-            "trials": arm.trials,
-            "seeds": " ".join(map(str, arm.seeds)),
-        }
-        for split, measures in (("test", arm.test), ("validation", arm.validation)):
-            for metric, values in measures.items():
-                row |= {f"{split}_{metric}_mean": values.mean, f"{split}_{metric}_std": values.std}
-        row |= {
-            "seconds_training": arm.seconds_training,
-            "frames_per_second": arm.frames_per_second,
-            "search_frames": arm.search_frames,
-            "peak_bytes": arm.peak_bytes,
-        }
-        rows.append(row | {f"chosen.{name}": value for name, value in arm.chosen.items()})
-    return pd.DataFrame(rows)
-
-
-def phonemes_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per arm and phoneme: precision, recall, F1 and support, pooled over seeds."""
-    columns = ("phoneme", "precision", "recall", "f1", "support")
-    rows = [{"arm": arm.arm} | {c: getattr(row, c) for c in columns} for arm in comparison.arms for row in arm.phonemes]
-    return pd.DataFrame(rows)
-
-
-def confusion_table(arm: ComparedArm) -> pd.DataFrame:
-    """Counts pooled over seeds, rows true, columns predicted."""
-    labels = list(arm.confusion.labels)
-    counts = pd.DataFrame(arm.confusion.counts, index=labels, columns=labels)
-    return counts.rename_axis("true").reset_index()
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ from harness.comparison.compare import compare
 from harness.comparison.frames import FROM_FRAMES, FrameResults, Shares
 from harness.comparison.model import to_json
 from harness.experiment.load import load
-from harness.report import files, outline
+from harness.report import outline, tables
 from harness.report.page import page as render_page
 from harness.statistics.metrics import Metric, marginals
 from harness.statistics.registry import METRICS
@@ -67,7 +67,7 @@ def test_a_measure_from_counts_is_shown_everywhere():
     assert SHORT in str(outline.blocks(comparison))
     assert SHORT in str(outline.blocks(comparison, everything=True))
     assert f"{TITLE}, %" in render_page(comparison)
-    assert "test_kappa_mean" in files.arms_table(comparison).columns
+    assert "test_kappa_mean" in tables.arms_table(comparison).columns
 
 
 @pytest.mark.usefixtures("_with_kappa")

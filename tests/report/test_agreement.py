@@ -25,7 +25,7 @@ from harness.comparison.model import Comparison
 from harness.conductor.load import load_record
 from harness.display import terminal, wording
 from harness.display.document import Cell, Heading, Table, numbers
-from harness.report import files, outline, page, paste
+from harness.report import files, outline, page, paste, tables
 from harness.results import StudyRecord
 from harness.statistics.metrics import Spread
 from harness.statistics.registry import METRICS, headline
@@ -122,7 +122,7 @@ def test_everything_is_made_from_the_comparison_alone(root, report, printed, com
     assert said(report("--study", "ladnn", "--latex")) == paste.paper(comparison)
     assert (folder / "comparison.json").read_text() == files.as_json(comparison)
     assert (folder / "index.html").read_text() == page.page(comparison)
-    assert (folder / "arms.csv").read_text() == files.arms_table(comparison).to_csv(index=False, lineterminator="\n")
+    assert (folder / "arms.csv").read_text() == tables.arms_table(comparison).to_csv(index=False, lineterminator="\n")
 
 
 def test_the_terminal_agrees(printed, comparison):

@@ -11,7 +11,7 @@ import pytest
 
 from harness.comparison.compare import compare
 from harness.display.document import Figure
-from harness.report import drawing, paste
+from harness.report import drawing, outline, paste
 from harness.report.figures import bars, figure, heatmap, scatter
 from tests.records import make_record
 
@@ -26,12 +26,12 @@ def comparison():
 @pytest.fixture(scope="module")
 def written(comparison, tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
-    return folder, drawing.write(comparison, drawing.figures(comparison), folder)
+    return folder, drawing.write(comparison, outline.figures(comparison), folder)
 
 
 def test_every_figure_of_the_page_is_a_pdf_and_an_svg_with_its_caption_and_label(comparison, written):
     folder, files = written
-    keys = [own.key.replace("_", "-") for _, own in drawing.figures(comparison)]
+    keys = [own.key.replace("_", "-") for _, own in outline.figures(comparison)]
     assert len(keys) > 10
     assert sorted(path.name for path in files) == sorted(
         [f"{k}.{f}" for k in keys for f in ("pdf", "svg")] + ["figures.tex"]
@@ -45,12 +45,12 @@ def test_every_figure_of_the_page_is_a_pdf_and_an_svg_with_its_caption_and_label
 
 
 def test_the_same_figure_gives_the_same_bytes(comparison):
-    own = drawing.figures(comparison)[0][1]
+    own = outline.figures(comparison)[0][1]
     assert drawing.drawn(own) == drawing.drawn(own)
 
 
 def test_the_traces_of_every_figure_are_where_their_numbers_say(comparison):
-    for _, own in drawing.figures(comparison):
+    for _, own in outline.figures(comparison):
         axes = drawing.draw(own).axes[0]
         lines = [
             line for line in axes.get_lines() if len(line.get_xdata()) and not line.get_label().startswith("_child")

@@ -53,7 +53,7 @@ def comparison():
 
 
 def test_its_figures_are_drawn_for_a_paper_too(comparison):
-    found = drawing.figures(comparison)
+    found = outline.figures(comparison)
     assert "sweep" in {section.key for section, _ in found}
     for _, own in found:
         drawing.draw(own).draw_without_rendering()
