@@ -2,8 +2,11 @@
 
 To add one: write `architectures/NAME.py` with one class decorated with `@register`. Nothing else: the name is the
 file's, the settings a TOML may give are the constructor's keyword-only arguments, and every test, list, benchmark and
-report picks it up. Start from a copy of `ffdnn.py`. A layer whose output is the sum of a linear and a non-linear part
-may give both by a method `paths(x)`; the report then shows which of them prevails through training.
+report picks it up. Start from a copy of `ffdnn.py`. A folder `architectures/` beside an experiment file or in the
+project's folder is looked in too; its files import from `architectures` as those of this folder do.
+
+A layer whose output is the sum of a linear and a non-linear part may give both by a method `paths(x)`; the report then
+shows which of them prevails through training.
 """
 
 from architectures._compiler import spare_compiler
@@ -16,9 +19,11 @@ from architectures._registry import (
     fault_of,
     find,
     first_defaults,
+    look_in,
     measure,
     n_parameters,
     names,
+    own_folders,
     parameters_of,
     register,
     replaced_by,
@@ -36,9 +41,11 @@ __all__ = [
     "fault_of",
     "find",
     "first_defaults",
+    "look_in",
     "measure",
     "n_parameters",
     "names",
+    "own_folders",
     "parameters_of",
     "register",
     "replaced_by",

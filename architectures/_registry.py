@@ -95,8 +95,44 @@ def unregister(name: str) -> None:
     _sources.forget(name)
 
 
+def look_in(folder: Path) -> None:
+    """Find the architectures of a folder of the user's too, which may lack. Those that were edited since are read anew.
+
+    Raises:
+        ValueError: a file has the name of one that is found already elsewhere.
+
+    Example:
+        >>> look_in(Path("a folder that is not there"))
+    """
+    package, folder = importlib.import_module(__package__), folder.resolve()
+    files = sorted(folder.glob("*.py"))
+    if not files or (folder / "_registry.py").exists():  # a copy of this package
+        return
+    for file in files:
+        other = _sources.file_of(file.stem)
+        if other.exists() and other.parent.resolve() != folder:
+            raise ValueError(f"{file}: {other} has this name already; give the file another one")
+    if str(folder) not in package.__path__:
+        package.__path__.append(str(folder))
+    importlib.invalidate_caches()
+    if any(_sources.has_changed(file) for file in files):
+        for file in files:  # all of them: one may import another
+            unregister(file.stem)
+            sys.modules.pop(f"{__package__}.{file.stem}", None)
+
+
+def own_folders() -> list[Path]:
+    """The folders of users that are looked in.
+
+    Example:
+        >>> own_folders()
+        []
+    """
+    return _sources.folders()[1:]
+
+
 def names() -> list[str]:
-    """The names of all architectures, sorted. Finds them by importing every file of this folder.
+    """The names of all architectures, sorted. Finds them by importing every file of this folder, and of the user's.
 
     Example:
         >>> "ladnn" in names()
@@ -143,7 +179,7 @@ def fault_of(error: BaseException) -> str | None:
         >>> fault_of(ValueError("raised elsewhere")) is None
         True
     """
-    folders = {Path(folder) for folder in importlib.import_module(__package__).__path__}
+    folders = set(_sources.folders())
     places = [(frame.f_code.co_filename, number) for frame, number in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
         places.append((error.filename, error.lineno or 1))

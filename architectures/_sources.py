@@ -11,9 +11,9 @@ import ast
 import contextlib
 import functools
 import hashlib
+import importlib
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent
 _OF_ALL = {"__init__", "_registry", "_sources"}  # how architectures are found, not what they compute
 
 _texts: dict[str, str] = {}
@@ -35,7 +35,7 @@ def sources(name: str) -> dict[str, str]:
         if stem in found or stem in _OF_ALL:
             continue
         found[stem] = _text(stem)
-        left += [own for own in _imported(found[stem]) if (_FOLDER / f"{own}.py").exists()]
+        left += [own for own in _imported(found[stem]) if file_of(own).exists()]
     return {f"{stem}.py": found[stem] for stem in sorted(found)}
 
 
@@ -83,14 +83,46 @@ def read_all() -> None:
     Example:
         >>> read_all()
     """
-    for path in _FOLDER.glob("*.py"):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            _text(path.stem)
+    for folder in folders():
+        for path in folder.glob("*.py"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                _text(path.stem)
+
+
+def folders() -> list[Path]:
+    """This folder, and those of users that are looked in.
+
+    Example:
+        >>> (folders()[0] / "ffdnn.py").exists()
+        True
+    """
+    return [Path(folder) for folder in importlib.import_module(__package__).__path__]
+
+
+def file_of(stem: str) -> Path:
+    """The file of a module, in the first folder that has one; where it would be in this folder if none has.
+
+    Example:
+        >>> file_of("ffdnn").name
+        'ffdnn.py'
+    """
+    places = [folder / f"{stem}.py" for folder in folders()]
+    return next((place for place in places if place.exists()), places[0])
+
+
+def has_changed(path: Path) -> bool:
+    """Whether a file is no longer what this process has read; False of one that was never read.
+
+    Example:
+        >>> has_changed(file_of("ffdnn"))
+        False
+    """
+    return path.stem in _texts and path.read_text(encoding="utf-8", errors="replace") != _texts[path.stem]
 
 
 def _text(stem: str) -> str:
     if stem not in _texts:
-        _texts[stem] = (_FOLDER / f"{stem}.py").read_text(encoding="utf-8")
+        _texts[stem] = file_of(stem).read_text(encoding="utf-8")
     return _texts[stem]
 
 

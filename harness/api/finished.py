@@ -91,7 +91,11 @@ def _root(project: str | Path | None) -> Path:
     folder = Path.cwd() if project is None else Path(project).expanduser()
     if not folder.is_dir():
         raise UserError(f"project: {folder} is no folder; give the one that holds your experiment files")
-    return project_root(folder.resolve())
+    from harness.experiment.load import look_in
+
+    root = project_root(folder.resolve())
+    look_in(root)
+    return root
 
 
 class Study:

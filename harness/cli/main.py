@@ -102,8 +102,8 @@ def run(
     """Run the study of an experiment FILE, or resume it where it stopped."""
     from harness.experiment.load import load
 
-    experiment = load(file, overrides)
     root = report.project()
+    experiment = load(file, overrides)
     if plan:
         from harness.conductor.plan import plan as planned
         from harness.display import panel, terminal

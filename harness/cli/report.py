@@ -176,10 +176,13 @@ def show(
 
 
 def project() -> Path:
-    """The project's folder."""
+    """The project's folder; the architectures that lie in it are found from then on."""
     from harness.conductor.workspace import project_root
+    from harness.experiment.load import look_in
 
-    return project_root(Path.cwd())
+    root = project_root(Path.cwd())
+    look_in(root)
+    return root
 
 
 def _reports(root: Path, comparison: "Comparison") -> Path:

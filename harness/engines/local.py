@@ -21,6 +21,7 @@ from typing import Protocol, Self
 
 import torch
 
+import architectures
 from harness.engines.request import CorpusParts, Divided, EpochEnd, Event, Lost, Printed, Request, Stop
 from harness.engines.worker import READY, serve, serve_process
 from harness.frames.device import Parallelism
@@ -248,7 +249,7 @@ class _ProcessHandle:
     def __init__(self, connection: Connection, device: str, folder: Path) -> None:
         fresh = multiprocessing.get_context("spawn")  # a fork would inherit locks that OpenMP's threads hold
         stops, self._stop = fresh.Pipe(duplex=False)
-        arguments = (connection, stops, device, folder)
+        arguments = (connection, stops, device, folder, architectures.own_folders())
         self._process = fresh.Process(target=serve_process, args=arguments, daemon=True)
         resource_tracker.ensure_running()  # which unblocks these signals when it starts
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])  # for good in the worker

@@ -10,7 +10,7 @@ import mmap
 import os
 import threading
 import traceback
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from functools import partial
 from multiprocessing import reduction
@@ -38,12 +38,17 @@ READY = "ready"
 """What a worker says once it listens."""
 
 
-def serve_process(connection: Connection, stops: Connection, device: str, folder: Path) -> None:
+def serve_process(
+    connection: Connection, stops: Connection, device: str, folder: Path, own_architectures: Sequence[Path] = ()
+) -> None:
     """As `serve`, in a process that ends when its conductor is gone.
 
     Args:
         stops: says ids of requests that are to stop, None for all.
+        own_architectures: folders of the user's, which the conductor looks in.
     """
+    for own in own_architectures:
+        architectures.look_in(own)
     stopping: set[int | None] = set()
     threading.Thread(target=_watch, args=(stops, stopping), daemon=True).start()
     serve(connection, stopping, device, folder)

@@ -42,6 +42,18 @@ _SIZE: Keys = {"parameters": Key(Annotated[int, Between(1)])}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 
+def look_in(folder: Path) -> None:
+    """Find the architectures in `architectures/` of a project or of an experiment file's folder, if there is one.
+
+    Raises:
+        UserError: a file there has the name of another architecture.
+    """
+    try:
+        architectures.look_in(folder / "architectures")
+    except ValueError as clash:
+        raise UserError(str(clash)) from None
+
+
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment in a file.
 
@@ -53,6 +65,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     path = Path(path)
     text = _read(path)
+    for folder in (path.parent, Path.cwd()):
+        look_in(folder)
     tree = _parse(path, text)
     mistakes = Mistakes(str(path), places(text))
     for override in overrides:
