@@ -79,10 +79,9 @@ def studies(*, project: str | Path | None = None) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    from harness.tracking import store
+    from harness.conductor.studies import standings
 
-    root = _root(project)
-    found = store.open_store(root).studies() if store.is_there(root) else []
+    found = standings(_root(project))
     rows = [(own.study, own.state, own.when, ", ".join(own.arms), own.question) for own in found]
     return pd.DataFrame(rows, columns=["study", "state", "when", "arms", "question"])
 

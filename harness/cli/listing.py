@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import architectures
+from harness.conductor.studies import standings
 from harness.corpora import corpus
 from harness.display.document import Block, Heading, Line, Table
 from harness.experiment.mistakes import as_toml
 from harness.experiment.schema import keys_of_architecture, words
-from harness.tracking import store
 
 
 def blocks(root: Path) -> list[Block]:
@@ -37,8 +37,7 @@ def _corpora() -> list[Block]:
 
 
 def _studies(root: Path) -> list[Block]:
-    studies = store.open_store(root).studies() if store.is_there(root) else []
-    rows = tuple((s.study, s.state, s.when[:16].replace("T", " "), ", ".join(s.arms)) for s in studies)
+    rows = tuple((s.study, s.state, s.when[:16].replace("T", " "), ", ".join(s.arms)) for s in standings(root))
     shown: list[Block] = [Table(("study", "state", "when", "arms"), rows)] if rows else [Line("none yet")]
     return [Heading("Studies (harness report --study NAME)"), *shown]
 

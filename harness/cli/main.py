@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from harness import __version__, failures, prints
-from harness.cli import data, models, report
+from harness.cli import data, models, report, studies
 from harness.errors import Interrupted, RunFailed, UserError
 
 # Read when torch is imported. Its threads would else spin while they wait for each other, which makes small models
@@ -161,6 +161,10 @@ main.add_command(report.report)
 main.add_command(models.predict)
 main.add_command(models.export)
 main.add_command(models.reproduce)
+main.add_command(studies.studies)
+main.add_command(studies.stop)
+main.add_command(studies.archive)
+main.add_command(studies.delete)
 
 
 @main.command(name="list")

@@ -3,7 +3,7 @@
 import html
 import sys
 import time
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console, Group, OverflowMethod
 from rich.live import Live
@@ -67,8 +67,8 @@ class Notebook(Lines):
         super().__init__()
         from IPython.display import HTML, display
 
-        self._html = HTML
-        self._shown = display(HTML(""), display_id=True)
+        self._html: Any = HTML
+        self._shown: Any = display(HTML(""), display_id=True)
         self._last = ""
         self._next = 0.0  # by time.monotonic: a page that is drawn too often is slow
 

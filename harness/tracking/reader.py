@@ -35,6 +35,30 @@ class StudySummary:
     """ISO time at which it was finished, or begun."""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is, by its runs."""
+
+    done: Mapping[str, tuple[int, int]]
+    """Arm -> finished trials and finals."""
+    trials: int
+    """Of each arm."""
+    seeds: int
+    """Finals of each arm."""
+    running: tuple[Mapping[str, str], ...]
+    """The tags of runs that are in progress, or were when their process was killed."""
+    failures: tuple[str, ...]
+    """What the trainings that could not go on left as their reason, of finals only."""
+    command: str
+    """What continues it."""
+
+    @property
+    def share(self) -> float:
+        """Of all runs, in [0, 1]."""
+        total = len(self.done) * (self.trials + self.seeds)
+        return sum(t + f for t, f in self.done.values()) / total if total else 0.0
+
+
 class Reader:
     """The reading side of a store: what there is, and what it holds."""
 
@@ -56,6 +80,15 @@ class Reader:
         ]
         return sorted(lines, key=lambda line: line.when, reverse=True)
 
+    def progress(self, study: str) -> Progress:
+        """How far a study is.
+
+        Raises:
+            UserError: there is no such study.
+        """
+        experiment = self._find(study)
+        return self._progress(experiment, self.runs([experiment.experiment_id]))
+
     def load_study(self, study: str) -> StudyRecord:
         """A finished study, which may be an archived one.
 
@@ -65,7 +98,7 @@ class Reader:
         experiment = self._find(study)
         runs = self.runs([experiment.experiment_id])
         if "harness.finished" not in experiment.tags:
-            raise UserError(self._progress(experiment, runs))
+            raise UserError(_not_finished(study, self._progress(experiment, runs)))
         arms = {run.data.tags["arm"]: run for run in runs if kind_of(run) == "arm"}
         finals = {(run.data.tags["arm"], int(run.data.tags["seed"])): run for run in runs if kind_of(run) == "final"}
         now = json.loads(experiment.tags["harness.arms"])  # there may be runs of arms that were left out since
@@ -251,8 +284,7 @@ class Reader:
         refusals.refuse_without_server(studies[study], self.uri)
         return studies[study]
 
-    def _progress(self, experiment: Experiment, runs: Sequence[Run]) -> str:
-        """How far an unfinished study is, and what continues it."""
+    def _progress(self, experiment: Experiment, runs: Sequence[Run]) -> Progress:
         tags = experiment.tags
         search = self.client.get_experiment_by_name(f"{experiment.name}/search")
         trials = self.runs([search.experiment_id]) if search is not None else []
@@ -262,14 +294,18 @@ class Reader:
             for run in [*runs, *trials]
             if run.info.status == "FINISHED"
         ]
-        n_seeds, n_trials = n_folds * len(json.loads(tags["harness.seeds"])), n_folds * int(tags["harness.trials"])
-        lines = [
-            f"  {arm}: {done.count((arm, 'trial'))} of {n_trials} trials, "
-            f"{done.count((arm, 'final'))} of {n_seeds} seeds"
-            for arm in json.loads(tags["harness.arms"])
-        ]
-        head = f"--study {experiment.name}: not finished. So far:"
-        return "\n".join([head, *lines, "To go on with it:", f"  {tags['harness.command']}"])
+        failed = [run for run in runs if run.info.status == "FAILED" and kind_of(run) == "final"]
+        return Progress(
+            done={
+                arm: (done.count((arm, "trial")), done.count((arm, "final")))
+                for arm in json.loads(tags["harness.arms"])
+            },
+            trials=n_folds * int(tags["harness.trials"]),
+            seeds=n_folds * len(json.loads(tags["harness.seeds"])),
+            running=tuple(run.data.tags for run in [*runs, *trials] if run.info.status == "RUNNING"),
+            failures=tuple(f"{run.info.run_name}: {_why(run)}" for run in failed),
+            command=tags["harness.command"],
+        )
 
     def _run_record(self, run: Run, arm: Run | None, name: str) -> StudyRecord:
         """A final as a study of one arm. What its own study says of it is there once that study or the arm is done."""
@@ -291,6 +327,20 @@ class Reader:
             provenance={"run": id_of(run)} | result.provenance,
             **fields,
         )
+
+
+def _why(failed: Run) -> str:
+    return str(failed.data.tags.get("mlflow.note.content", "it could not go on"))
+
+
+def _not_finished(study: str, progress: Progress) -> str:
+    """How far an unfinished study is, and what continues it."""
+    lines = [
+        f"  {arm}: {trials} of {progress.trials} trials, {finals} of {progress.seeds} seeds"
+        for arm, (trials, finals) in progress.done.items()
+    ]
+    head = f"--study {study}: not finished. So far:"
+    return "\n".join([head, *lines, "To go on with it:", f"  {progress.command}"])
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -147,6 +147,28 @@ class Store(Reader):
                 self.client.set_experiment_tag(experiment.experiment_id, "harness.state", "archived")
         return archived
 
+    def archived(self) -> list[str]:
+        """The names of the studies that were put aside."""
+        return [e.name for e in self.experiments() if e.tags.get("harness.state") == "archived" and "/" not in e.name]
+
+    def bring_back(self, archived: str, study: str) -> None:
+        """Undo `archive`: an archived study gets its old name again."""
+        for name, new in ((archived, study), (f"{archived}/search", f"{study}/search")):
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is not None:
+                state = "finished" if "harness.finished" in experiment.tags else "unfinished"
+                self.client.set_experiment_tag(experiment.experiment_id, "harness.state", state)
+                self.client.rename_experiment(experiment.experiment_id, new)
+
+    def delete(self, study: str) -> None:
+        """Put a study into MLflow's trash, under a name that no other has; what it read of a test split stays known."""
+        for name in (f"{study}/search", study):
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is not None and experiment.lifecycle_stage == "active" and "harness.part" in experiment.tags:
+                deleted = f"{name} (deleted {datetime.now():%Y-%m-%d %H:%M:%S})"
+                self.client.rename_experiment(experiment.experiment_id, deleted)
+                self.client.delete_experiment(experiment.experiment_id)
+
     def note_scored(self, study: str, test: str) -> None:
         """Remember that a model of a study was scored on a split after the study, by `harness predict`.
 
