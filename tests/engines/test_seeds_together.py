@@ -159,8 +159,9 @@ def test_a_study_gives_the_same_comparison(tmp_path, together):
         assert one.settings | {"data.corpus": ""} == other.settings | {"data.corpus": ""}
 
 
-def test_a_large_model_or_a_single_final_is_trained_by_itself(tmp_path, together):
-    study(tmp_path / "large", "training.epochs=1", "search.trials=1", "comparison.seeds=[0, 1]", width=60_000)
+def test_a_large_model_or_a_single_final_is_trained_by_itself(tmp_path, together, monkeypatch):
+    monkeypatch.setattr(run, "SMALL", 100_000)
+    study(tmp_path / "large", "training.epochs=1", "search.trials=1", "comparison.seeds=[0, 1]", width=2_000)
     assert together == [[0, 1]], "of the small arm alone"
     study(tmp_path / "single", "training.epochs=1", "search.trials=1", "comparison.seeds=[0]")
     assert together == [[0, 1]]
