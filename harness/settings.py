@@ -91,11 +91,18 @@ class Training:
     """L2 penalty for adam and sgd, decoupled for adamw."""
     momentum: Annotated[float, Between(0, below=1)] = 0.9
     """sgd only."""
-    schedule: Literal["constant", "step", "cosine", "one-cycle", "plateau"] = "cosine"
+    nesterov: bool = False
+    """sgd only: look ahead along the momentum (Sutskever et al. 2013); momentum must not be 0."""
+    schedule: Literal["constant", "step", "multi-step", "exponential", "cosine", "one-cycle", "plateau"] = "cosine"
+    warmup_epochs: Annotated[float, Between(0)] = 0.0
+    """Epochs, or parts of one, in which the schedule's learning rate is multiplied by a line from 0 to 1 (Goyal et al.
+    2017, section 2.2); not with one-cycle, which has its own."""
+    milestones: tuple[Annotated[int, Between(1)], ...] = ()
+    """multi-step only: epochs after which the learning rate is multiplied by `factor`, ascending."""
     step_epochs: Annotated[int, Between(1)] = 2
     """step only: epochs between two reductions."""
     factor: Annotated[float, Between(above=0, below=1)] = 0.1
-    """step and plateau: the learning rate is multiplied by it."""
+    """step, multi-step and plateau: the learning rate is multiplied by it; exponential: after each epoch."""
     plateau_epochs: Annotated[int, Between(0)] = 1
     """plateau only: epochs without a better validation loss before a reduction."""
     clip_norm: Annotated[float, Between(0)] = 1.0
@@ -118,11 +125,18 @@ class Training:
 
 ACTS_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "step_epochs": ("schedule", ("step",)),
-    "factor": ("schedule", ("step", "plateau")),
+    "factor": ("schedule", ("step", "multi-step", "exponential", "plateau")),
+    "milestones": ("schedule", ("multi-step",)),
+    "warmup_epochs": ("schedule", ("constant", "step", "multi-step", "exponential", "cosine", "plateau")),
     "plateau_epochs": ("schedule", ("plateau",)),
     "momentum": ("optimiser", ("sgd",)),
+    "nesterov": ("optimiser", ("sgd",)),
 }
 """Settings of `Training` that act only where another one has one of these values; given in vain they are a mistake."""
+
+
+_LATER = ("deterministic", "nesterov", "warmup_epochs", "milestones")
+"""Settings of `Training` that studies of earlier versions do not name."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +150,12 @@ class Settings:
     training: Training = field(default_factory=Training)
 
     def flat(self) -> Rows:
-        """The settings on one level; `training.deterministic` only if it is true, as in studies from before it."""
+        """The settings on one level; those that came later only if they are not at their defaults, as in studies from
+        before them."""
         rows = _flat(asdict(self))
-        if not self.training.deterministic:
-            del rows["training.deterministic"]
+        for name in _LATER:
+            if not getattr(self.training, name):
+                del rows[f"training.{name}"]
         return rows
 
     @classmethod

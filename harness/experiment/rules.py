@@ -50,6 +50,7 @@ def check(tree: Table, original: Table, experiment: Experiment, mistakes: Mistak
         if is_clean and not mistakes.below("comparison", "match") and (reason := sizes.problem(arm)):
             mistakes.add(("arms", arm.name), reason)
         _check_time_mask(tree, arm, mistakes)
+        _check_recipe(tree, arm, mistakes)
     return notes
 
 
@@ -100,6 +101,31 @@ def _check_time_mask(tree: Table, arm: Arm, mistakes: Mistakes) -> None:
             ("arms", arm.name, "training", "time_mask") if is_own else ("training", "time_mask"),
             f"{widest} frames cannot be hidden in a window of {window}: it must be no more, or data.context larger",
         )
+
+
+def _check_recipe(tree: Table, arm: Arm, mistakes: Mistakes) -> None:
+    """Note it if what a schedule or an optimiser needs beside it is missing."""
+    if mistakes.below("arms", arm.name) or mistakes.below("training"):
+        return
+    for values in arm.probes():
+        training = arm.unsolved_settings(values).training
+        milestones = list(training.milestones)
+        if training.schedule == "multi-step" and (not milestones or milestones != sorted(set(milestones))):
+            reason = f"multi-step needs epochs that ascend, milestones = [20, 35], not {as_toml(milestones)}"
+            mistakes.add(_place(tree, arm, "milestones", "schedule"), reason)
+            return
+        if training.nesterov and training.optimiser == "sgd" and not training.momentum:
+            mistakes.add(_place(tree, arm, "nesterov"), "needs a momentum above 0, along which it looks ahead")
+            return
+
+
+def _place(tree: Table, arm: Arm, *keys: str) -> KeyPath:
+    """Where the file gives one of some settings of `[training]` for an arm, the first that it gives."""
+    for key in keys:
+        for path in (("arms", arm.name, "training"), ("training",)):
+            if key in _table(tree, *path):
+                return (*path, key)
+    return ("arms", arm.name)
 
 
 def _check_splits(tree: Table, experiment: Experiment, mistakes: Mistakes) -> tuple[str, ...]:

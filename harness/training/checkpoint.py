@@ -4,11 +4,10 @@ import hashlib
 import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
 
 from harness.errors import Damaged
 from harness.files import replacing
@@ -17,8 +16,13 @@ from harness.results import Epoch
 _MARK = b"harness state 1\n"  # the checksum follows, then what torch wrote; older files have neither
 _KEYS = {"totals", "model", "optimiser", "schedule", "random", "random_cuda", "history", "best"}
 
-Schedule = LRScheduler
-"""The learning rate over time."""
+
+class Stateful(Protocol):
+    """What keeps its state in a dictionary: the schedule of the learning rate, say."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
 
 
 @dataclass
@@ -54,7 +58,7 @@ class TrainingState:
 
 
 def write(
-    file: Path, state: TrainingState, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule
+    file: Path, state: TrainingState, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Stateful
 ) -> None:
     """Write the whole state; a kill leaves what was there before."""
     device = state.totals.device
@@ -75,7 +79,7 @@ def write(
 
 
 def restore(
-    file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule
+    file: Path, device: torch.device, model: nn.Module, optimiser: torch.optim.Optimizer, schedule: Stateful
 ) -> TrainingState:
     """The state on disk, to which model, optimiser, schedule and torch's global generators are brought back.
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import lr_scheduler
 
 import architectures
 from harness.errors import Damaged, Diverged, Interrupted
@@ -27,13 +26,13 @@ from harness.results import Epoch
 from harness.seeds import derive_seed
 from harness.settings import Training
 from harness.training import checkpoint, evaluate
-from harness.training.checkpoint import Schedule, TrainingState
+from harness.training.checkpoint import TrainingState
 from harness.training.cuda_graph import Step, capture
 from harness.training.diagnostics import LayerObserver, steps_to_look_at
+from harness.training.schedules import Schedule
 
 CHECK_EVERY_STEPS = 256  # steps between two looks at the device: is everything finite?
 DROPOUT_SEED_OFFSET = 1  # added to the seed, so that dropout (and masks) and the order of frames are unrelated
-_PER_STEP = ("cosine", "one-cycle")  # schedules that move every step; the others move every epoch
 
 
 def train(
@@ -216,7 +215,7 @@ class Learner:
         self.micro_batches = micro_batches
         self.training = training
         self.optimiser = make_optimiser(model, training)
-        self.schedule = make_schedule(self.optimiser, training, n_steps)
+        self.schedule = Schedule(self.optimiser, training, n_steps)
         self.state = TrainingState(
             totals=torch.zeros(2, dtype=torch.float64, device=device),
             is_finite=torch.ones((), dtype=torch.bool, device=device),
@@ -262,8 +261,7 @@ class Learner:
         Raises:
             Diverged: it was not.
         """
-        if self.training.schedule in _PER_STEP:
-            self.schedule.step()
+        self.schedule.after_update()
         if is_looked_at and not self.state.is_finite:
             raise Diverged(_not_finite(self.state.epoch, self.training))
 
@@ -281,10 +279,7 @@ class Learner:
         predictions = evaluate.predict(self.model, validation, precision, self.micro_batches)
         validation_loss, validation_accuracy = evaluate.loss_and_accuracy(predictions, validation)
         learning_rate = self.optimiser.param_groups[0]["lr"]
-        if isinstance(self.schedule, lr_scheduler.ReduceLROnPlateau):
-            self.schedule.step(validation_loss)
-        elif self.training.schedule not in _PER_STEP:
-            self.schedule.step()
+        self.schedule.after_epoch(validation_loss)
         if self.training.keep == "last" or validation_accuracy > state.best_accuracy:
             state.best_epoch, state.best = state.epoch, {k: v.clone() for k, v in self.model.state_dict().items()}
         state.history.append(
@@ -310,7 +305,8 @@ def make_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimize
     architectures.spare_compiler()
     weights, rate, decay = list(model.parameters()), training.learning_rate, training.weight_decay
     if training.optimiser == "sgd":
-        return _eager(torch.optim.SGD)(weights, lr=rate, weight_decay=decay, momentum=training.momentum, fused=True)
+        sgd, momentum, nesterov = _eager(torch.optim.SGD), training.momentum, training.nesterov
+        return sgd(weights, lr=rate, weight_decay=decay, momentum=momentum, nesterov=nesterov, fused=True)
     adaptive = _eager(torch.optim.Adam if training.optimiser == "adam" else torch.optim.AdamW)
     return adaptive(weights, lr=rate, weight_decay=decay, fused=True, capturable=weights[0].is_cuda)
 
@@ -320,22 +316,6 @@ def _eager(optimiser: Callable[..., torch.optim.Optimizer]) -> Callable[..., tor
     """The class of an optimiser, with its plain step: torch's imports the compiler, for seconds, to break a graph."""
     step = torch.no_grad()(inspect.unwrap(optimiser.step))  # type: ignore[attr-defined]
     return type(optimiser.__name__, (optimiser,), {"step": step})  # type: ignore[arg-type]
-
-
-def make_schedule(optimiser: torch.optim.Optimizer, training: Training, n_steps: int) -> Schedule:
-    """The learning rate over time; `n_steps` is those of an epoch."""
-    total = training.epochs * n_steps
-    match training.schedule:
-        case "step":
-            return lr_scheduler.StepLR(optimiser, training.step_epochs, training.factor)
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimiser, total)
-        case "one-cycle":
-            # torch would also move momentum, from 0.95 whatever the file says, by numbers that a CUDA graph bakes in
-            return lr_scheduler.OneCycleLR(optimiser, training.learning_rate, total_steps=total, cycle_momentum=False)
-        case "plateau":
-            return lr_scheduler.ReduceLROnPlateau(optimiser, factor=training.factor, patience=training.plateau_epochs)
-    return lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
 def stops_early(state: TrainingState, training: Training) -> bool:

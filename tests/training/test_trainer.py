@@ -16,7 +16,8 @@ from harness.errors import Interrupted, RunFailed
 from harness.frames.placement import DeviceData
 from harness.settings import Data, Settings, Training
 from harness.training import evaluate, run, saved_model
-from harness.training.trainer import make_optimiser, make_schedule, train
+from harness.training.schedules import Schedule
+from harness.training.trainer import make_optimiser, train
 from tests.small_corpus import write_corpus
 
 CPU = torch.device("cpu")
@@ -231,24 +232,67 @@ def test_one_cycle_rises_and_falls():
     model = torch.nn.Linear(2, 2)
     training = Training(epochs=2, schedule="one-cycle", learning_rate=1.0)
     optimiser = make_optimiser(model, training)
-    schedule = make_schedule(optimiser, training, 10)
+    schedule = Schedule(optimiser, training, 10)
     rates = []
     for _ in range(20):
         rates.append(optimiser.param_groups[0]["lr"])
         optimiser.step()
-        schedule.step()
+        schedule.after_update()
     assert max(rates) == pytest.approx(1.0, rel=0.01)
     assert rates[0] < 0.1
     assert rates[-1] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({"schedule": "constant"}, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1]),
+        ({"schedule": "multi-step", "milestones": (1, 3), "factor": 0.1},
+         [0.25, 0.5, 0.075, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01]),
+        ({"schedule": "exponential", "factor": 0.5}, [0.25, 0.5, 0.375, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625]),
+        ({"schedule": "plateau", "plateau_epochs": 0, "factor": 0.5},
+         [0.25, 0.5, 0.75, 1, 0.5, 0.5, 0.25, 0.25, 0.125]),
+    ],
+    ids=lambda value: value["schedule"] if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_a_warm_up_is_a_line_that_the_schedule_is_multiplied_by_and_goes_on(schedule, expected):
+    """Two updates an epoch, two epochs of warm-up; stopped after every update."""
+    training = Training(learning_rate=1.0, warmup_epochs=2, epochs=5, **schedule)
+    kept, rates = None, []
+    for n in range(len(expected)):
+        optimiser = make_optimiser(torch.nn.Linear(2, 2), training)
+        own = Schedule(optimiser, training, 2)
+        if kept:
+            optimiser.load_state_dict(kept[0])
+            own.load_state_dict(kept[1])
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        own.after_update()
+        if n % 2:
+            own.after_epoch(1.0)
+        kept = (optimiser.state_dict(), own.state_dict())
+    assert rates == pytest.approx(expected)
+
+
+def test_half_an_epoch_of_warm_up_before_a_cosine():
+    training = Training(learning_rate=1.0, warmup_epochs=0.5, epochs=2)
+    optimiser = make_optimiser(torch.nn.Linear(2, 2), training)
+    own, rates = Schedule(optimiser, training, 8), []
+    for _ in range(16):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        own.after_update()
+    cosine = [(1 + np.cos(np.pi * n / 16)) / 2 for n in range(16)]
+    assert rates == pytest.approx([c * min(1, (n + 1) / 4) for n, c in enumerate(cosine)])
 
 
 def test_plateau_lowers_the_learning_rate_when_validation_does_not_improve():
     model = torch.nn.Linear(2, 2)
     training = Training(schedule="plateau", plateau_epochs=1, factor=0.5, learning_rate=1.0)
     optimiser = make_optimiser(model, training)
-    schedule = make_schedule(optimiser, training, 10)
+    schedule = Schedule(optimiser, training, 10)
     for loss in (1.0, 1.0, 1.0):
-        schedule.step(loss)
+        schedule.after_epoch(loss)
     assert optimiser.param_groups[0]["lr"] == 0.5
 
 
