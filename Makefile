@@ -39,10 +39,10 @@ check: install
 	.venv/bin/lint-imports
 
 fast: install
-	.venv/bin/python -m pytest -n auto --dist loadfile -m "not slow"
+	.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test: check
-	.venv/bin/python -m pytest -n auto --dist loadfile
+	.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: install
 	.venv/bin/python -m tests.fuzz $(SECONDS) $(SEED)

@@ -115,7 +115,9 @@ def look_in(folder: Path) -> None:
     if str(folder) not in package.__path__:
         package.__path__.append(str(folder))
     importlib.invalidate_caches()
-    if any(_sources.has_changed(file) for file in files):
+    loaded = [(file, sys.modules.get(f"{__package__}.{file.stem}")) for file in files]
+    is_other = any(module and Path(module.__file__ or "").resolve() != file for file, module in loaded)
+    if is_other or any(_sources.has_changed(file) for file in files):
         for file in files:  # all of them: one may import another
             unregister(file.stem)
             sys.modules.pop(f"{__package__}.{file.stem}", None)

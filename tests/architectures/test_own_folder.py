@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -42,6 +43,7 @@ def found_anew():
     architectures.__path__[:] = before
     for name in ("mine", "mine_parts"):
         architectures.unregister(name)
+        sys.modules.pop(f"architectures.{name}", None)
 
 
 def write(folder, **files):

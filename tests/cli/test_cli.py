@@ -107,7 +107,8 @@ def test_the_files_of_the_report_are_there_and_agree(project):
     folder = project / "reports" / "tiny"
     comparison = json.loads((folder / "comparison.json").read_text())
     assert {f.name for f in folder.iterdir()} == {
-        "comparison.json", "arms.csv", "phonemes.csv", "confusion_ladnn.csv", "confusion_ffdnn.csv", "index.html",
+        "comparison.json", "arms.csv", "phonemes.csv", "speakers.csv", "confusion_ladnn.csv", "confusion_ffdnn.csv",
+        "index.html",
     }  # fmt: skip
     assert comparison["corpus"]["splits"]["test"]["speakers"] == 4
     for arm in comparison["arms"]:
