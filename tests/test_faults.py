@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="needs Linux and a C compiler"),
 ]
 SEED = 7
-CASES = {"study": ("kill", "torn", "full"), "report": ("kill",), "import": ("once",), "synthesis": ("kill",)}
+CASES = {"study": ("kill", "full"), "report": ("kill",), "import": ("once",), "synthesis": ("kill",)}
 """Ways to fail, at a place each that is drawn."""
 
 

