@@ -72,13 +72,14 @@ class Model:
         from harness.corpora.store import Part
         from harness.prediction.predict import predict
 
-        own = np.ascontiguousarray(frames, dtype=np.float32)
         d_features = self._trained.saved.d_features
+        wanted = f"give an array of numbers, T x {d_features}, with at least one frame"
+        try:
+            own = np.asarray(frames, dtype=np.float32, order="C")
+        except (ValueError, TypeError):
+            raise UserError(f"frames: no array of numbers; {wanted}") from None
         if own.ndim != 2 or own.shape[1] != d_features or not len(own):
-            shape = " x ".join(map(str, own.shape))
-            raise UserError(
-                f"frames: {shape or 'a number'}; give an array of T x {d_features}, with at least one frame"
-            )
+            raise UserError(f"frames: {' x '.join(map(str, own.shape)) or 'a number'}; {wanted}")
         if not np.isfinite(own).all():
             raise UserError("frames: some values are not finite; a model cannot classify them")
         part = Part(

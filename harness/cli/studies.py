@@ -92,7 +92,8 @@ def archive(study: str, undo: bool) -> None:
 def delete(study: str, yes: bool) -> None:
     """Delete a STUDY: its working folder for good, its runs into MLflow's trash.
 
-    That its models were scored on a test split stays known. A report that was written stays.
+    That its models were scored on a test split stays known as long as MLflow's trash holds it. A report that was
+    written stays.
     """
     from harness.conductor import studies as looked_after
 

@@ -161,7 +161,7 @@ class Store(Reader):
                 self.client.rename_experiment(experiment.experiment_id, new)
 
     def delete(self, study: str) -> None:
-        """Put a study into MLflow's trash, under a name that no other has; what it read of a test split stays known."""
+        """Put a study into MLflow's trash, under a name that no other has; there it still counts among `readers`."""
         for name in (f"{study}/search", study):
             experiment = self.client.get_experiment_by_name(name)
             if experiment is not None and experiment.lifecycle_stage == "active" and "harness.part" in experiment.tags:

@@ -121,8 +121,10 @@ def test_a_model_gives_what_predict_gives(project, study, tmp_path):
     assert model.module(torch.zeros(2, 15, 6)).shape == (2, 40)
     assert repr(model) == "Model of study small, arm ladnn, seed 6: ladnn on 15 frames of 6 features"
     for wrong, message in (
-        (frames[:, :5], f"frames: {length} x 5; give an array of T x 6, with at least one frame"),
+        (frames[:, :5], f"frames: {length} x 5; give an array of numbers, T x 6, with at least one frame"),
         (frames[:0], "frames: 0 x 6; give"),
+        (1.0, "frames: a number; give"),
+        ([["a"]], "frames: no array of numbers; give"),
         (frames * np.nan, "frames: some values are not finite"),
     ):
         with pytest.raises(harness.UserError, match=message):
