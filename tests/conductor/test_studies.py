@@ -98,7 +98,7 @@ def test_a_deleted_study_is_gone_but_for_what_it_read(project):
     assert harness("delete", "small", "--yes", cwd=project).returncode == 0
     assert "small" not in standings(project, "--archived")
     assert not list((project / ".harness" / "studies").glob("small*"))
-    assert "no such study" in refused(project, "report", "--study", "small")
+    assert "--study small: " in refused(project, "report", "--study", "small")
     (project / "anew.toml").write_text(STUDY.replace('"small"', '"anew"'))
     assert harness("run", "anew.toml", cwd=project, OMP_NUM_THREADS="1").returncode == 0
     checks = json.loads(harness("report", "--study", "anew", "--json", cwd=project).stdout)["checks"]
