@@ -5,6 +5,9 @@ file's, the settings a TOML may give are the constructor's keyword-only argument
 report picks it up. Start from a copy of `ffdnn.py`. A folder `architectures/` beside an experiment file or in the
 project's folder is looked in too; its files import from `architectures` as those of this folder do.
 
+`forward` takes (B, W, D) windows and gives (B, C) logits. In training it may give (B, K, C) of K members instead, each
+of which then has its own loss; outside of training it still gives (B, C).
+
 A layer whose output is the sum of a linear and a non-linear part may give both by a method `paths(x)`; the report then
 shows which of them prevails through training.
 """

@@ -32,7 +32,7 @@ class Cell(nn.Module):
         self.recurrent = nn.Linear(width, self.n_gates * width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        state = [x.new_zeros(len(x), self.width)] * 2
+        state = [x.new_zeros(x.shape[0], self.width)] * 2
         states = []
         for gates in self.input(x).unbind(1):
             state = self.step(gates, self.recurrent(state[0]), state)

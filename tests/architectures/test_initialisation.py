@@ -40,7 +40,7 @@ PLAIN_WITH_BATCH_NORM = {
 
 
 def outputs_of(name: str, model: nn.Module) -> list[nn.Module]:
-    """The modules whose outputs are a layer's or block's, from the first to the last; in general the parts of `hidden`."""
+    """The modules whose outputs are a layer's or block's, first to last; in general the parts of `hidden`."""
     every = {"ffdnn": 4, "ladnn": 3}.get(name, 1)  # map, norm, activation, dropout; layer, norm, dropout
     layers = list(model.hidden if hasattr(model, "hidden") else model.blocks)[every - 1 :: every]
     before = {"resmlp": "projection", "highway": "projection", "tdnnf": "norm"}.get(name)

@@ -76,7 +76,8 @@ def test_each_model_ends_where_its_separate_run_ends(residents, architecture, no
         assert [e.train_loss for e in a.history] == pytest.approx([e.train_loss for e in b.history], rel=1e-3)
         assert [e.learning_rate for e in a.history] == [e.learning_rate for e in b.history]
         assert [e.validation_loss for e in a.history] == pytest.approx([e.validation_loss for e in b.history], rel=1e-3)
-    if norm == "batch":  # biases before it have no gradient but rounding, which Adam makes as large as any other
+    # Biases that a norm takes away have no gradient but rounding, which Adam makes as large as any other.
+    if norm == "batch" or (architecture, norm) == ("mixer", "layer"):
         return
     for one, other in zip(alone, stacked, strict=True):
         for (name, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
