@@ -317,8 +317,7 @@ class StudyRecord:
     @property
     def test_digest(self) -> str:
         """The digest of the test split; of folds that of all splits together."""
-        digest = str(self.corpus.get("digest", ""))
-        return digest if self.folds else digest.rpartition("-")[2]
+        return digest_of_test(str(self.corpus.get("digest", "")), bool(self.folds))
 
     def base_of(self, arm: str) -> str:
         """The arm of the file: in a sweep what this one is a cell of, else itself."""
@@ -332,3 +331,8 @@ class StudyRecord:
         cells = self.sweep["cells"]
         mine = {"base": self.baseline, "value": cells[arm]["value"]}
         return next((name for name, cell in cells.items() if cell == mine), None)
+
+
+def digest_of_test(corpus: str, in_folds: bool) -> str:
+    """The part of a corpus's digest that is its test split's; with folds, which test on all of it, the whole digest."""
+    return corpus if in_folds else corpus.rpartition("-")[2]

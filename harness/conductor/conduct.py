@@ -31,7 +31,7 @@ from harness.experiment.amendment import Amendment
 from harness.experiment.experiment import OF_FOLD, Experiment
 from harness.frames.device import Parallelism, choose, choose_device, choose_parallelism, dtype_of_frames, memory_limit
 from harness.frames.placement import placement
-from harness.results import ArmRecord, StudyRecord
+from harness.results import ArmRecord, StudyRecord, digest_of_test
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store, open_store
 from harness.training import provenance
@@ -92,6 +92,7 @@ def conduct(
                 trials=len(experiment.searches()) * sum(rung.trials for rung in rungs.of_experiment(experiment)),
                 seeds=[seed for _, seed in experiment.finals()],
                 command=experiment.command,
+                test=digest_of_test(corpus.digest, bool(experiment.data.folds)),
             )
             repair_journal(workspace.journal)
             code_anew = [*found.anew, *source_code.untrained(workspace)]

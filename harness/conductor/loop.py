@@ -130,6 +130,8 @@ class Conductor:
             self.progress.say(f"{damage}; this run is trained again, with the same result")
             (folder / "result.json").unlink()
             return None
+        if job.trial is None:
+            self.recorder.note_scored()
         self.recorder.log_run(result, folder)
         (folder / "state.pt").unlink(missing_ok=True)  # a kill may have left it
         n_frames = self.study.parts(job.request)[job.request.part].n_frames * job.request.settings.training.epochs
@@ -229,6 +231,8 @@ class Conductor:
         now = self._open.pop(event.id)
         job, request = now.job, now.job.request
         if isinstance(event, Done):
+            if job.trial is None:
+                self.recorder.note_scored()
             for seed, result in zip(request.seeds, event.results, strict=True):
                 folder = self.study.folder(request, seed)
                 now.runs[seed].finish(result, folder)

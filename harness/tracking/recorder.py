@@ -57,8 +57,11 @@ def run_key(run: Run) -> RunKey | None:
 class Recorder:
     """The writer of one study. What it wrote before, in this process or an earlier one, it goes on with."""
 
-    def __init__(self, reader: Reader, study: str, experiment_id: str, search_id: str, arms: Sequence[str]) -> None:
+    def __init__(
+        self, reader: Reader, study: str, experiment_id: str, search_id: str, arms: Sequence[str], test: str = ""
+    ) -> None:
         self.reader = reader
+        self.test = test
         self.client: MlflowClient = reader.client
         self.uri = reader.uri
         self.study = study
@@ -123,6 +126,12 @@ class Recorder:
             return LiveRun(self.client, self._start(RunKey("trial", arm, trial, search), name, tags, settings))
         tags = {_PARENT: self._arm_id(arm)} | ({"search": str(search)} if search > 1 else {})
         return LiveRun(self.client, self._start(RunKey("final", arm, seed), f"{arm} seed {seed}", tags, settings))
+
+    def note_scored(self) -> None:
+        """Remember that a final was scored on the test split, in case the study ends before it is compared."""
+        experiment = self.client.get_experiment(self.experiment_id)
+        if self.test and experiment.tags.get("harness.test") != self.test:
+            self.client.set_experiment_tag(self.experiment_id, "harness.test", self.test)
 
     def log_run(self, result: RunResult, folder: Path | None = None) -> str:
         """The id of a run that is written whole, if it is not there yet. Arguments as those of `LiveRun.finish`."""

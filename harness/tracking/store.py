@@ -105,6 +105,7 @@ class Store(Reader):
         seeds: Sequence[int],
         command: str,
         folds: int | None = None,
+        test: str = "",
     ) -> Recorder:
         """The recorder of a study, whose experiments are new or those that an earlier process made.
 
@@ -114,6 +115,7 @@ class Store(Reader):
             seeds: of the comparison.
             command: what continues the study if it is stopped.
             folds: of a cross-validation; each arm then has so many times the trials and seeds.
+            test: digest of what finals are scored on, as in `StudyRecord.test_digest`.
 
         Raises:
             UserError: an experiment of the study's name is in MLflow's trash, is not harness's own, or was recorded
@@ -134,7 +136,7 @@ class Store(Reader):
         note = {"mlflow.note.content": f"The trials of the study `{study}`, on validation data only."}
         experiment_id = self._experiment(study, "study", tags, first_tags)
         search_id = self._experiment(f"{study}/search", "search", {}, note)
-        return Recorder(self, study, experiment_id, search_id, arms)
+        return Recorder(self, study, experiment_id, search_id, arms, test)
 
     def archive(self, study: str) -> str:
         """The new name of a study that is put aside; its old name is free again."""

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from harness import checksums
+from harness.conductor import conduct
+from harness.errors import UserError
 from harness.tracking import store
 from tests.command import invoke
 from tests.small_corpus import STUDY, write_project
@@ -78,6 +80,22 @@ def test_seeds_are_added_and_counted_as_a_look(folder, tmp_path):
     assert json.loads(again.output)["level"] == 0.975
     run(folder, MORE_SEEDS)
     assert comparison(folder)["looks"]["number"] == 2, "the same results are the same look"
+
+
+def test_a_study_that_ends_before_it_is_compared_has_been_scored_nevertheless(tmp_path, monkeypatch):
+    def end(*_):
+        raise UserError("the end")
+
+    own = project(tmp_path / "cut")
+    (own / "study.toml").write_text(STUDY)
+    monkeypatch.setattr(conduct.growth, "count_look", end)
+    assert invoke("run", "study.toml", cwd=own).exit_code == 2
+    reader = store.open_store(own)
+    digest = reader.client.get_experiment_by_name("small").tags["harness.test"]
+    assert reader.readers(digest) == ("small",)
+    monkeypatch.undo()
+    run(own, STUDY)
+    assert reader.load_study("small").test_digest == digest
 
 
 def test_planned_looks_share_the_error_from_the_first_on(tmp_path):
