@@ -118,8 +118,9 @@ def archive(root: Path, study: str) -> str:
     """
     store = _idle(root, study)
     folder = root / ".harness" / "studies" / study
+    when = datetime.fromisoformat(_when(store.archive_name(study)))
     if folder.exists():
-        target = root / ".harness" / "archived" / f"{study} {datetime.now():%Y-%m-%d %H.%M.%S}"
+        target = root / ".harness" / "archived" / f"{study} {when:%Y-%m-%d %H.%M.%S}"
         target.parent.mkdir(exist_ok=True)
         shutil.move(folder, target)
     return store.archive(study)

@@ -25,6 +25,8 @@ from harness.tracking.reader import SCORED, Reader
 from harness.tracking.recorder import Recorder
 from harness.tracking.run_ids import id_of
 
+_ARCHIVED_AS = "harness.archived_as"
+
 
 def open_store(root: Path, say: Callable[[str], None] | None = None) -> "Store":
     """The store of the project in `root`, made on first use: `root/mlflow.db`, artifacts under `root/mlruns`, which is
@@ -140,14 +142,25 @@ class Store(Reader):
 
     def archive(self, study: str) -> str:
         """The new name of a study that is put aside; its old name is free again."""
-        archived = f"{study} (archived {datetime.now():%Y-%m-%d %H:%M:%S})"
-        # in this order, so that a kill in between leaves nothing that a new study would go on with
+        archived = self.archive_name(study)
+        # in this order, so that a kill in between leaves nothing that a new study would go on with, and the same
+        # command finishes it
         for name, new in ((f"{study}/search", f"{archived}/search"), (study, archived)):
             experiment = self.client.get_experiment_by_name(name)
             if experiment is not None and "harness.part" in experiment.tags:
-                self.client.rename_experiment(experiment.experiment_id, new)
                 self.client.set_experiment_tag(experiment.experiment_id, "harness.state", "archived")
+                if name != new:
+                    self.client.rename_experiment(experiment.experiment_id, new)
         return archived
+
+    def archive_name(self, study: str) -> str:
+        """The name that a study gets by `archive`, chosen once: what was cut off goes on under it."""
+        experiment = self.client.get_experiment_by_name(study)
+        known = experiment.tags.get(_ARCHIVED_AS) if experiment else None
+        name = known or f"{study} (archived {datetime.now():%Y-%m-%d %H:%M:%S})"
+        if experiment and not known:
+            self.client.set_experiment_tag(experiment.experiment_id, _ARCHIVED_AS, name)
+        return name
 
     def archived(self) -> list[str]:
         """The names of the studies that were put aside."""
@@ -155,12 +168,16 @@ class Store(Reader):
 
     def bring_back(self, archived: str, study: str) -> None:
         """Undo `archive`: an archived study gets its old name again."""
-        for name, new in ((archived, study), (f"{archived}/search", f"{study}/search")):
+        # in this order, so that the same command finishes what a kill cut off
+        for name, new in ((f"{archived}/search", f"{study}/search"), (archived, study)):
             experiment = self.client.get_experiment_by_name(name)
             if experiment is not None:
+                if name != new:
+                    self.client.rename_experiment(experiment.experiment_id, new)
+                if _ARCHIVED_AS in experiment.tags:
+                    self.client.delete_experiment_tag(experiment.experiment_id, _ARCHIVED_AS)
                 state = "finished" if "harness.finished" in experiment.tags else "unfinished"
                 self.client.set_experiment_tag(experiment.experiment_id, "harness.state", state)
-                self.client.rename_experiment(experiment.experiment_id, new)
 
     def delete(self, study: str) -> None:
         """Put a study into MLflow's trash, under a name that no other has; there it still counts among `readers`."""

@@ -1,12 +1,17 @@
 """Looking after studies: how they stand, and stopping, archiving and deleting them."""
 
+import itertools
 import json
 import time
 
 import pytest
+from mlflow import MlflowClient
 
+from harness.conductor.studies import archive, bring_back
+from harness.tracking.store import open_store
 from tests.command import harness, start
 from tests.small_corpus import STUDY, write_project
+from tests.studies import copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +83,50 @@ def test_an_archived_study_leaves_its_name_and_comes_back_whole(project):
     assert again.returncode == 0, again.stderr
     assert "trial" not in again.stderr, "nothing is trained anew"
     assert "no such archived study? There are: none" in refused(project, "archive", "--undo", "small")
+
+
+WRITES = ("rename_experiment", "set_experiment_tag", "delete_experiment_tag")
+
+
+@pytest.mark.parametrize("is_undone", [False, True], ids=["archive", "undo"])
+def test_archiving_that_is_cut_off_anywhere_is_finished_by_the_same_command(project, tmp_path, monkeypatch, is_undone):
+    """Cut off before each write to MLflow in turn, and after the last: until a command needs no second one."""
+    command = bring_back if is_undone else archive
+    for n in itertools.count():
+        own = copy_project(project, tmp_path / str(n))
+        if is_undone:
+            archive(own, "small")
+        left = iter(range(n))
+
+        def cut(method, left=left):
+            def write(*arguments, **named):
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                return method(*arguments, **named)
+
+            return write
+
+        with monkeypatch.context() as patched:
+            for name in WRITES:
+                patched.setattr(MlflowClient, name, cut(getattr(MlflowClient, name)))
+            try:
+                command(own, "small")
+                is_whole = True
+            except KeyboardInterrupt:
+                is_whole = False
+        if not is_whole:
+            command(own, "small")
+        reader = open_store(own)
+        names = {e.name for e in reader.experiments() if e.name.startswith("small")}
+        (archived,) = reader.archived() or ["small"]
+        assert (archived == "small") == is_undone
+        assert names == {archived, f"{archived}/search"}
+        assert reader.load_study(archived).arms[0].trials
+        folder = ".harness/studies/small" if is_undone else ".harness/archived/small *"
+        assert len(list(own.glob(folder))) == 1
+        if is_whole:
+            break
+    assert n >= 5
 
 
 def test_a_study_that_failed_says_why(project):
