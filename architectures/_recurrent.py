@@ -7,14 +7,14 @@ Shapes: B batch, P times, d width of the residual stream, h width of a direction
 """
 
 import math
-from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from architectures._blocks import Residual, normalised
+from architectures._blocks import Residual, normalise
 from architectures._initialisation import SHARE, Init, connect, initialise, orthogonal
-from architectures._layers import Normalisation, normalisation
+from architectures._layers import Depth, Dropout, Normalisation, Width, normalisation
 
 
 class Cell(nn.Module):
@@ -43,6 +43,9 @@ class Cell(nn.Module):
         """The next state, whose first entry is the output, from both maps (B, n_gates h) and the state before."""
         raise NotImplementedError
 
+    def begin(self) -> None:
+        """Set what begins alike under every initialisation; nothing in general."""
+
     def preserve(self, std: float) -> None:
         """Orthogonal maps for each gate; states begin with at most this standard deviation for inputs of variance 1."""
         d_in = self.input.in_features
@@ -54,12 +57,12 @@ class Cell(nn.Module):
 class BidirectionalLayer(Residual):
     """`x + dropout([forward, backward])` of norm(x), (B, P, d) -> same; of the last layer only the middle, (B, 1, d).
 
-    What is after the middle is no business of its forward states there, nor what is before it of its backward states.
+    Forward states at the middle depend on no time after it, backward states on none before it.
     """
 
     def __init__(
         self,
-        make: Callable[[int, int], Cell],
+        cell: type[Cell],
         width: int,
         norm: Normalisation,
         dropout: float,
@@ -67,13 +70,13 @@ class BidirectionalLayer(Residual):
     ) -> None:
         super().__init__()
         self.norm = normalisation(norm, width)
-        self.ahead = make(width, math.ceil(width / 2))
-        self.back = make(width, width // 2) if width > 1 else None
+        self.ahead = cell(width, math.ceil(width / 2))
+        self.back = cell(width, width // 2) if width > 1 else None
         self.dropout = nn.Dropout(dropout)
         self.middle = middle
 
     def branch(self, x: Tensor) -> Tensor:
-        z = normalised(self.norm, x)
+        z = normalise(self.norm, x)
         if self.middle is None:
             states = [self.ahead(z)] + ([self.back(z.flip(1)).flip(1)] if self.back else [])
         else:
@@ -83,44 +86,55 @@ class BidirectionalLayer(Residual):
         y: Tensor = self.dropout(torch.cat(states, dim=2))
         return y
 
-    def forward(self, x: Tensor) -> Tensor:
-        linear, nonlinear = self.paths(x)
-        return linear + nonlinear
-
     def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The input at the times that are computed, and what is added to it."""
         return x if self.middle is None else x[:, self.middle : self.middle + 1], self.branch(x)
 
 
 class Bidirectional(nn.Module):
-    """A map of each frame, bidirectional layers with a bypass around each, and a linear output of the middle frame."""
+    """A map of each frame, bidirectional layers with a bypass around each, and a linear output of the middle frame.
+
+    A subclass names its cell.
+
+    Args:
+        depth: bidirectional layers.
+        width: of both directions of a layer together.
+    """
+
+    cell: ClassVar[type[Cell]]
 
     def __init__(
         self,
-        make: Callable[[int, int], Cell],
         window: int,
         d_features: int,
         n_classes: int,
-        depth: int,
-        width: int,
-        norm: Normalisation,
-        dropout: float,
-        init: Init,
+        *,
+        depth: Depth = 2,
+        width: Width = 256,
+        norm: Normalisation = "layer",
+        dropout: Dropout = 0.0,
+        init: Init = "preserving",
     ) -> None:
         super().__init__()
         self.projection = nn.Linear(d_features, width)
         middles = [None] * (depth - 1) + [window // 2]
-        self.hidden = nn.Sequential(*(BidirectionalLayer(make, width, norm, dropout, middle) for middle in middles))
+        self.hidden = nn.Sequential(
+            *(BidirectionalLayer(self.cell, width, norm, dropout, middle) for middle in middles)
+        )
         self.norm = normalisation(norm, width)
         self.output = nn.Linear(width, n_classes)
         initialise(self, init, self._preserve)
+        for cell in self._cells():
+            cell.begin()
+
+    def _cells(self) -> list[Cell]:
+        return [module for module in self.modules() if isinstance(module, Cell)]
 
     def _preserve(self) -> None:
         """Orthogonal maps to the residual stream and from it; states of a share of the variance are added to it."""
         connect(self.projection)
-        for module in self.modules():
-            if isinstance(module, Cell):
-                module.preserve(math.sqrt(SHARE / len(self.hidden)))
+        for cell in self._cells():
+            cell.preserve(math.sqrt(SHARE / len(self.hidden)))
         connect(self.output)
 
     def forward(self, windows: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from architectures._blocks import Residual, normalised
+from architectures._blocks import FeedForward, Residual, normalise
 from architectures._initialisation import SHARE, Init, connect, draw_branch, initialise, orthogonal
-from architectures._layers import Activation, Depth, Dropout, Normalisation, Width, activation, normalisation
+from architectures._layers import Activation, Depth, Dropout, Normalisation, Width, normalisation
 from architectures._registry import Between, register
 
 
-class SelfAttention(nn.Module):
+class SelfAttention(Residual):
     """`x + dropout(O softmax(q k' / sqrt(d)) v)` with q, k, v = maps of norm(x), (B, W, width) -> (B, Q, width).
 
     Args:
@@ -37,13 +37,9 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(inside, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        linear, nonlinear = self.paths(x)
-        return linear + nonlinear
-
     def paths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The frames that ask, and what is added to them."""
-        y = normalised(self.norm, x)
+        y = normalise(self.norm, x)
         asking = slice(None) if self.middle is None else slice(self.middle, self.middle + 1)
         q, k, v = (self._by_head(part) for part in (self.query(y[:, asking]), self.key(y), self.value(y)))
         weights = torch.softmax(q @ k.transpose(2, 3) / math.sqrt(q.shape[-1]), dim=-1)
@@ -53,22 +49,6 @@ class SelfAttention(nn.Module):
     def _by_head(self, y: Tensor) -> Tensor:
         """(B, P, H d) -> (B, H, P, d)."""
         return y.view(*y.shape[:2], self.heads, -1).transpose(1, 2)
-
-
-class FeedForward(Residual):
-    """`x + dropout(V f(U norm(x)))`, (B, P, width) -> same."""
-
-    def __init__(self, width: int, hidden: int, f: Activation, norm: Normalisation, dropout: float) -> None:
-        super().__init__()
-        self.norm = normalisation(norm, width)
-        self.U = nn.Linear(width, hidden)
-        self.f = activation(f)
-        self.V = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
-
-    def branch(self, x: Tensor) -> Tensor:
-        y: Tensor = self.dropout(self.V(self.f(self.U(normalised(self.norm, x)))))
-        return y
 
 
 @register

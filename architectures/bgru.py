@@ -9,8 +9,6 @@ for phonemes. A bypass runs around each layer, as in `blstm`.
 import torch
 from torch import Tensor
 
-from architectures._initialisation import Init
-from architectures._layers import Depth, Dropout, Normalisation, Width
 from architectures._recurrent import Bidirectional, Cell
 from architectures._registry import register
 
@@ -29,22 +27,6 @@ class GRUCell(Cell):
 
 @register
 class BGRU(Bidirectional):
-    """
-    Args:
-        depth: bidirectional layers.
-        width: of both directions of a layer together.
-    """
+    """Bidirectional layers of GRU cells; `Bidirectional` has the settings."""
 
-    def __init__(
-        self,
-        window: int,
-        d_features: int,
-        n_classes: int,
-        *,
-        depth: Depth = 2,
-        width: Width = 256,
-        norm: Normalisation = "layer",
-        dropout: Dropout = 0.0,
-        init: Init = "preserving",
-    ) -> None:
-        super().__init__(GRUCell, window, d_features, n_classes, depth, width, norm, dropout, init)
+    cell = GRUCell

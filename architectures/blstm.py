@@ -9,8 +9,6 @@ Y. Wu et al. 2016 (arXiv 1609.08144), section 3.1, lets many be trained.
 import torch
 from torch import Tensor, nn
 
-from architectures._initialisation import Init
-from architectures._layers import Depth, Dropout, Normalisation, Width
 from architectures._recurrent import Bidirectional, Cell
 from architectures._registry import register
 
@@ -24,6 +22,9 @@ class LSTMCell(Cell):
 
     n_gates = 4
 
+    def begin(self) -> None:
+        nn.init.constant_(self.input.bias.view(4, -1)[1], 1.0)
+
     def step(self, gates: Tensor, recurrent: Tensor, state: list[Tensor]) -> list[Tensor]:
         i, f, o, g = (gates + recurrent).chunk(4, 1)
         c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
@@ -32,25 +33,6 @@ class LSTMCell(Cell):
 
 @register
 class BLSTM(Bidirectional):
-    """
-    Args:
-        depth: bidirectional layers.
-        width: of both directions of a layer together.
-    """
+    """Bidirectional layers of LSTM cells; `Bidirectional` has the settings."""
 
-    def __init__(
-        self,
-        window: int,
-        d_features: int,
-        n_classes: int,
-        *,
-        depth: Depth = 2,
-        width: Width = 256,
-        norm: Normalisation = "layer",
-        dropout: Dropout = 0.0,
-        init: Init = "preserving",
-    ) -> None:
-        super().__init__(LSTMCell, window, d_features, n_classes, depth, width, norm, dropout, init)
-        for module in self.modules():
-            if isinstance(module, LSTMCell):
-                nn.init.constant_(module.input.bias.view(4, -1)[1], 1.0)
+    cell = LSTMCell

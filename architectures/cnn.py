@@ -10,8 +10,9 @@ Shapes: B batch, W window (frames), D features, C classes, P = W times.
 from typing import Annotated
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from architectures._blocks import Residual, normalised, padded, spliced
+from architectures._blocks import Residual, normalise, splice
 from architectures._initialisation import Init, connect, draw_branch, initialise
 from architectures._layers import Activation, Depth, Dropout, Normalisation, Width, activation, normalisation
 from architectures._registry import Between, register
@@ -33,7 +34,8 @@ class ConvolutionalBlock(Residual):
         self.dropout = nn.Dropout(dropout)
 
     def branch(self, x: Tensor) -> Tensor:
-        neighbours = spliced(padded(normalised(self.norm, x), self.kernel // 2), self.kernel, 1)
+        n = self.kernel // 2
+        neighbours = splice(F.pad(normalise(self.norm, x), (0, 0, n, n)), self.kernel, 1)
         y: Tensor = self.dropout(self.V(self.f(self.U(neighbours))))
         return y
 
@@ -81,5 +83,5 @@ class CNN(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""
         x = self.hidden(self.projection(windows))
-        logits: Tensor = self.output(normalised(self.norm, x).flatten(1))
+        logits: Tensor = self.output(normalise(self.norm, x).flatten(1))
         return logits

@@ -9,7 +9,7 @@ Shapes: B batch, W window (frames), D features, C classes.
 
 from torch import Tensor, nn
 
-from architectures._blocks import Residual, normalised
+from architectures._blocks import FeedForward, Residual, normalise
 from architectures._initialisation import Init, connect, draw_branch, initialise
 from architectures._layers import Activation, Depth, Dropout, Normalisation, Width, activation, normalisation
 from architectures._registry import register
@@ -29,25 +29,9 @@ class FrameMixing(Residual):
         self.dropout = nn.Dropout(dropout)
 
     def branch(self, x: Tensor) -> Tensor:
-        y: Tensor = self.V(self.f(self.U(normalised(self.norm, x).transpose(1, 2))))
+        y: Tensor = self.V(self.f(self.U(normalise(self.norm, x).transpose(1, 2))))
         mixed: Tensor = self.dropout(y.transpose(1, 2))
         return mixed
-
-
-class ChannelMixing(Residual):
-    """`x + dropout(V f(U norm(x)))` along the channels, (B, P, width) -> same; all frames share U and V."""
-
-    def __init__(self, width: int, hidden: int, f: Activation, norm: Normalisation, dropout: float) -> None:
-        super().__init__()
-        self.norm = normalisation(norm, width)
-        self.U = nn.Linear(width, hidden)
-        self.f = activation(f)
-        self.V = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
-
-    def branch(self, x: Tensor) -> Tensor:
-        y: Tensor = self.dropout(self.V(self.f(self.U(normalised(self.norm, x)))))
-        return y
 
 
 class MixerBlock(nn.Module):
@@ -65,7 +49,7 @@ class MixerBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.frames = FrameMixing(window, width, hidden[0], f, norm, dropout)
-        self.channels = ChannelMixing(width, hidden[1], f, norm, dropout)
+        self.channels = FeedForward(width, hidden[1], f, norm, dropout)
         self.middle = window // 2 if is_last else None
 
     def forward(self, x: Tensor) -> Tensor:

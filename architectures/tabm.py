@@ -14,7 +14,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from architectures._blocks import normalised
+from architectures._blocks import normalise
 from architectures._initialisation import Code, Init, centre, connect, initialise, set_scale
 from architectures._layers import Activation, Depth, Dropout, Normalisation, Width, activation, normalisation
 from architectures._registry import Between, register
@@ -40,7 +40,7 @@ class EnsembleLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.dropout(self.f(normalised(self.norm, self.s * self.A(self.r * x) + self.b)))
+        y: Tensor = self.dropout(self.f(normalise(self.norm, self.s * self.A(self.r * x) + self.b)))
         return y
 
 
@@ -81,7 +81,8 @@ class TabM(nn.Module):
         for i, layer in enumerate(self.hidden):
             assert isinstance(layer, EnsembleLayer)
             connect(layer.A, source=code if i else None, target=code)
-            layer.b.copy_(-centre(f) * layer.A.weight.sum(1) if i else torch.zeros(layer.A.out_features))
+            if i:
+                layer.b.copy_(-centre(f) * layer.A.weight.sum(1))
             set_scale(layer.norm, code.std)
         for output in self.outputs:
             assert isinstance(output, nn.Linear)

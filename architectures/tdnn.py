@@ -14,7 +14,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from architectures._blocks import connect_times, normalised, spliced
+from architectures._blocks import connect_times, normalise, splice
 from architectures._initialisation import Code, Init, connect, initialise, set_scale
 from architectures._layers import Activation, Depth, Dropout, Normalisation, Width, activation, normalisation
 from architectures._registry import Between, register
@@ -33,7 +33,7 @@ class TimeDelayLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.dropout(self.f(normalised(self.norm, self.A(spliced(x, self.n_times, self.stride)))))
+        y: Tensor = self.dropout(self.f(normalise(self.norm, self.A(splice(x, self.n_times, self.stride)))))
         return y
 
 
@@ -62,9 +62,9 @@ class TDNN(nn.Module):
     ) -> None:
         super().__init__()
         n_delayed = min(depth - 1, (window - 1) // (2 * stride))
-        self.n_spliced = window - 2 * stride * n_delayed
+        self.splice_size = window - 2 * stride * n_delayed
         strides = [stride] * n_delayed + [0] * (depth - 1 - n_delayed)
-        first = TimeDelayLayer(self.n_spliced * d_features, width, 0, f, norm, dropout)
+        first = TimeDelayLayer(self.splice_size * d_features, width, 0, f, norm, dropout)
         self.hidden = nn.Sequential(first, *(TimeDelayLayer(width, width, s, f, norm, dropout) for s in strides))
         self.output = nn.Linear(width, n_classes)
         initialise(self, init, lambda: self._preserve(f))
@@ -83,5 +83,5 @@ class TDNN(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, W, D) -> (B, C) logits."""
-        logits: Tensor = self.output(self.hidden(spliced(windows, self.n_spliced, 1)).squeeze(1))
+        logits: Tensor = self.output(self.hidden(splice(windows, self.splice_size, 1)).squeeze(1))
         return logits

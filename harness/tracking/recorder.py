@@ -61,7 +61,7 @@ class Recorder:
         self, reader: Reader, study: str, experiment_id: str, search_id: str, arms: Sequence[str], test: str = ""
     ) -> None:
         self.reader = reader
-        self.test = test
+        self.test, self.is_noted = test, False
         self.client: MlflowClient = reader.client
         self.uri = reader.uri
         self.study = study
@@ -129,9 +129,11 @@ class Recorder:
 
     def note_scored(self) -> None:
         """Remember that a final was scored on the test split, in case the study ends before it is compared."""
-        experiment = self.client.get_experiment(self.experiment_id)
-        if self.test and experiment.tags.get("harness.test") != self.test:
+        if self.is_noted or not self.test:
+            return
+        if self.client.get_experiment(self.experiment_id).tags.get("harness.test") != self.test:
             self.client.set_experiment_tag(self.experiment_id, "harness.test", self.test)
+        self.is_noted = True
 
     def log_run(self, result: RunResult, folder: Path | None = None) -> str:
         """The id of a run that is written whole, if it is not there yet. Arguments as those of `LiveRun.finish`."""
